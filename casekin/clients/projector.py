@@ -1,0 +1,47 @@
+"""Client of the projector service."""
+
+import time
+
+from casekin.clients.http import C, ServiceClient
+from casekin.contracts.projector import CaseMap, Job, JobRequest, JobState, Payload
+from casekin.errors import ERRORS, Conflict, Unavailable, Unexpected
+
+
+class ProjectorClient(ServiceClient):
+    """Jobs and the map."""
+
+    service = "projector"
+
+    def submit(self, payload: Payload) -> Job:
+        """Ask for work; the same payload on the same collection and model gives the same job."""
+        return self._send("POST", Job, "/v1/jobs", JobRequest(payload))
+
+    def job(self, job_id: str) -> Job:
+        """How far it is."""
+        return self._get(Job, f"/v1/jobs/{job_id}")
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask it to stop; a finished job stays as it is."""
+        return self._send("DELETE", Job, f"/v1/jobs/{job_id}")
+
+    def result(self, job_id: str, kind: type[C]) -> C:
+        """The result of a succeeded job; raises `Conflict` before, `Gone` after it expired."""
+        return self._get(kind, f"/v1/jobs/{job_id}/result")
+
+    def current_map(self) -> CaseMap:
+        """The map fitted last; raises `NotFound` where there is none."""
+        return self._get(CaseMap, "/v1/maps/current")
+
+    def wait(self, job: Job, kind: type[C], *, timeout_s: float, poll_s: float = 0.05) -> C:
+        """Poll until `job` is final; returns its result or raises what failed it."""
+        deadline = time.monotonic() + timeout_s
+        while not job.state.final:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"job {job.id} ({job.kind}) is still {job.state} after {timeout_s:g} s")
+            time.sleep(poll_s)
+            job = self.job(job.id)
+        if job.state is JobState.SUCCEEDED:
+            return self.result(job.id, kind)
+        if job.problem is not None:
+            raise ERRORS.get(job.problem.code, Unexpected)(job.problem.detail)
+        raise Conflict(f"job {job.id} ({job.kind}) was {job.state}")

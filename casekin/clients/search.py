@@ -1,0 +1,78 @@
+"""Client of the search service."""
+
+from collections.abc import Iterator, Mapping
+
+from casekin.clients.http import ServiceClient
+from casekin.contracts.base import CaseId
+from casekin.contracts.search import (
+    Case,
+    CaseBatch,
+    CaseBatchReceipt,
+    Collection,
+    CollectionInfo,
+    DigestQuery,
+    Digests,
+    Facets,
+    Filters,
+    LatentPage,
+    SearchRequest,
+    SearchResponse,
+)
+
+
+class SearchClient(ServiceClient):
+    """Cases, filters, nearest neighbours."""
+
+    service = "search"
+
+    def search(self, request: SearchRequest) -> SearchResponse:
+        """The nearest cases."""
+        return self._send("POST", SearchResponse, "/v1/search", request)
+
+    def facets(self, filters: Filters) -> Facets:
+        """Counts by value under `filters`."""
+        return self._get(Facets, "/v1/facets", params=filters.model_dump(exclude_defaults=True))
+
+    def case(self, case_id: CaseId) -> Case:
+        """The metadata of one case."""
+        return self._get(Case, f"/v1/cases/{case_id}")
+
+    def image(self, case_id: CaseId, *, user: str | None = None) -> tuple[bytes, str]:
+        """The image of one case as ingested, and its media type; audited under `user`."""
+        response = self._call("GET", f"/v1/cases/{case_id}/image", user=user)
+        return response.content, response.headers["content-type"]
+
+    def thumbnail(self, case_id: CaseId, *, user: str | None = None) -> tuple[bytes, str]:
+        """The thumbnail of one case and its media type; audited under `user`."""
+        response = self._call("GET", f"/v1/cases/{case_id}/thumbnail", user=user)
+        return response.content, response.headers["content-type"]
+
+    def collection(self) -> Collection:
+        """What the collection is and how large."""
+        return self._get(Collection, "/v1/collection")
+
+    def describe_collection(self, info: CollectionInfo) -> Collection:
+        """Set title, licence and vocabulary."""
+        return self._send("PUT", Collection, "/v1/collection", info)
+
+    def digests(self, ids: list[CaseId]) -> dict[CaseId, str]:
+        """The digests of those of `ids` that are stored."""
+        return self._send("POST", Digests, "/v1/cases/digests", DigestQuery(ids=ids)).digests
+
+    def put_cases(self, batch: CaseBatch, images: Mapping[CaseId, bytes]) -> CaseBatchReceipt:
+        """Store a batch with its images; returns when it is durable."""
+        files = [("images", (case_id, data, "application/octet-stream")) for case_id, data in images.items()]
+        data = {"batch": batch.model_dump_json()}
+        response = self._call("PUT", "/v1/cases", data=data, files=files)
+        return CaseBatchReceipt.model_validate_json(response.content)
+
+    def latents(self, page_size: int = 2000) -> Iterator[LatentPage]:
+        """All cases with their latents, page by page in the order of their ids."""
+        after: CaseId | None = None
+        while True:
+            params: dict[str, str | int] = {"limit": page_size} | ({"after": after} if after else {})
+            page = self._get(LatentPage, "/v1/latents", params=params)
+            yield page
+            if page.next is None:
+                return
+            after = page.next

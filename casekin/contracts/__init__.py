@@ -1,0 +1,1 @@
+"""Messages between the parts, grouped by the service that owns them."""

@@ -1,0 +1,154 @@
+"""The bundle: what training hands to serving, and their only tie.
+
+A bundle is a folder of ONNX graphs and ``bundle.json``, which is a `BundleManifest`. Shapes: B batch,
+D dimensions, H and W of an image, C classes. All tensors are float32.
+
+=================  ==========================================  =====================================
+``encoder.onnx``   ``image`` [B,3,H,W], RGB in 0..1             ``mean``, ``log_variance`` [B,D], raw
+``decoder.onnx``   ``latent`` [B,D], standardised               ``image`` [B,3,h,w], RGB in 0..1
+``head.onnx``      ``latent`` [B,D], standardised               ``probabilities`` [B,C]
+=================  ==========================================  =====================================
+
+A latent is standardised as (mean - dimension.mean) / dimension.std; normalisation of pixels is inside the
+encoder's graph and the inverse of standardisation inside the other two, so that serving knows neither.
+"""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from casekin.contracts.base import Code, Contract, Preset
+
+GRAPHS = ("encoder.onnx", "decoder.onnx", "head.onnx")
+
+
+class InputSpec(Contract):
+    """How an image of any size becomes the encoder's input.
+
+    The image is scaled so that it covers height x width, keeping its aspect, and cropped about its centre.
+    """
+
+    height: int = Field(ge=16, le=2048)
+    width: int = Field(ge=16, le=2048)
+    resample: Literal["bilinear", "box", "bicubic"] = Field(description="Pillow's antialiasing filter of that name")
+
+
+class OutputSpec(Contract):
+    """Size in pixels of a decoded image."""
+
+    height: int = Field(ge=16, le=2048)
+    width: int = Field(ge=16, le=2048)
+
+
+class Dimension(Contract):
+    """One coordinate of the latent."""
+
+    index: int = Field(ge=0)
+    name: str = Field(min_length=1, max_length=60, description="default name; a collection can change it")
+    mean: float = Field(description="of the raw posterior mean over the training set")
+    std: float = Field(gt=0, description="likewise")
+    quantiles: dict[str, float] = Field(
+        description="of the standardised latent over the training set; keys 0.01 0.05 0.25 0.5 0.75 0.95 0.99"
+    )
+
+
+class CalibrationPoint(Contract):
+    """Of training matches at this distance, the share that had the query's diagnosis."""
+
+    distance: float = Field(ge=0, description="weighted distance under the preset")
+    share: float = Field(ge=0, le=1)
+
+
+class FileDigest(Contract):
+    """What a file of the bundle must hash to."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(gt=0, description="bytes")
+
+
+class Provenance(Contract):
+    """What the bundle was trained on and how."""
+
+    data: str
+    licence: str
+    citation: str
+    protocol: str = Field(description="which split the metrics were measured on, and how")
+    recipe: dict[str, str | int | float | bool | None] = Field(description="the training configuration, flat")
+
+
+class BundleManifest(Contract):
+    """``bundle.json``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "format": 1,
+                "version": "ham10000-2026.11.1",
+                "created": "2026-11-22T12:00:00Z",
+                "input": {"height": 144, "width": 192, "resample": "box"},
+                "output": {"height": 96, "width": 128},
+                "classes": ["mel", "nv"],
+                "dimensions": [
+                    {
+                        "index": i,
+                        "name": f"Dimension {i + 1}",
+                        "mean": 0.01,
+                        "std": 0.9,
+                        "quantiles": {
+                            "0.01": -2.3,
+                            "0.05": -1.6,
+                            "0.25": -0.7,
+                            "0.5": 0.0,
+                            "0.75": 0.7,
+                            "0.95": 1.6,
+                            "0.99": 2.3,
+                        },
+                    }
+                    for i in range(2)
+                ],
+                "clinical_weights": [1.4, 0.6],
+                "similarity": {
+                    "visual": [{"distance": 0.0, "share": 0.9}, {"distance": 5.0, "share": 0.4}],
+                    "clinical": [{"distance": 0.0, "share": 0.95}, {"distance": 5.0, "share": 0.4}],
+                },
+                "out_of_distribution": {"nearest_distance_0.99": 4.2, "reconstruction_error_0.99": 0.03},
+                "metrics": {"p_at_1_macro": 0.57},
+                "provenance": {
+                    "data": "HAM10000",
+                    "licence": "CC BY-NC 4.0",
+                    "citation": "Tschandl et al., Sci Data 5:180161, 2018",
+                    "protocol": "fold 0 against folds 1 to 4, by lesion",
+                    "recipe": {"epochs": 12},
+                },
+                "files": {
+                    name: {"sha256": "0" * 64, "size": 1000} for name in ("encoder.onnx", "decoder.onnx", "head.onnx")
+                },
+            }
+        }
+    )
+
+    format: Literal[1]
+    version: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="names the index collection too")
+    created: datetime
+    input: InputSpec
+    output: OutputSpec
+    classes: list[Code] = Field(min_length=2, description="diagnoses in the order of the head's outputs")
+    dimensions: list[Dimension] = Field(min_length=1)
+    clinical_weights: list[float] = Field(description="D non-negative weights, learned, mean 1")
+    similarity: dict[Preset, list[CalibrationPoint]] = Field(description="by distance ascending, share falling")
+    out_of_distribution: dict[str, float] = Field(description="training quantiles beyond which an image is strange")
+    metrics: dict[str, float]
+    provenance: Provenance
+    files: dict[str, FileDigest]
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        size = len(self.dimensions)
+        if [d.index for d in self.dimensions] != list(range(size)):
+            raise ValueError("dimensions must be listed by index 0..D-1")
+        if len(self.clinical_weights) != size or min(self.clinical_weights) < 0:
+            raise ValueError(f"clinical_weights must be {size} non-negative numbers")
+        if missing := [name for name in GRAPHS if name not in self.files]:
+            raise ValueError(f"files lacks {', '.join(missing)}")
+        return self

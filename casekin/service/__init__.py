@@ -1,0 +1,1 @@
+"""The service kit: what every Casekin service has and none should write again."""

@@ -1,0 +1,82 @@
+"""Turns every error into an RFC 9457 problem document; the only place that knows HTTP statuses of errors."""
+
+import errno
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from casekin.contracts.problem import Problem
+from casekin.errors import BadInput, CasekinError, NotFound, StorageFull, Unexpected
+
+log = structlog.get_logger("problems")
+
+
+def describe(error: CasekinError, request_id: str | None = None) -> Problem:
+    """The problem document of an error of the closed list."""
+    return Problem(
+        type=f"urn:casekin:problem:{error.code}",
+        title=error.title,
+        status=error.status,
+        code=error.code,
+        detail=error.detail,
+        request_id=request_id,
+    )
+
+
+def _answer(request: Request, error: CasekinError) -> JSONResponse:
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else None
+    body = describe(error, getattr(request.state, "request_id", None)).model_dump()
+    return JSONResponse(body, error.status, headers, media_type="application/problem+json")
+
+
+def _known(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CasekinError)
+    if error.status >= 500:
+        log.warning("problem", code=error.code, detail=error.detail)
+    return _answer(request, error)
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    lines = []
+    for fault in error.errors()[:5]:
+        where = ".".join(str(part) for part in fault["loc"] if part not in ("body", "query", "path"))
+        value = fault.get("input")
+        shown = f" (got {value!r})" if isinstance(value, str | int | float | bool) and len(str(value)) <= 80 else ""
+        lines.append(f"{where or 'request'}: {fault['msg'].removeprefix('Value error, ')}{shown}")
+    return _answer(request, BadInput("; ".join(lines)))
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return _answer(request, NotFound(f"no page {request.url.path}"))
+    problem = describe(BadInput(str(error.detail)), getattr(request.state, "request_id", None))
+    body = problem.model_copy(update={"status": error.status_code}).model_dump()
+    return JSONResponse(body, error.status_code, error.headers, media_type="application/problem+json")
+
+
+def _disk(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, OSError)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _known(
+            request, StorageFull(f"no space left on the device ({error.strerror}); free some and send it again")
+        )
+    return _bug(request, error)
+
+
+def _bug(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected", exc_info=error)
+    return _answer(request, Unexpected("the log of the service has the trace under this request id"))
+
+
+def install_problems(app: FastAPI) -> None:
+    """Register the handlers on `app`."""
+    app.add_exception_handler(CasekinError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OSError, _disk)
+    app.add_exception_handler(Exception, _bug)

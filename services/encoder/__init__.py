@@ -1,0 +1,1 @@
+"""Encoder: image -> latent, latent -> image. Stateless; scale by copies."""

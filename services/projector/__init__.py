@@ -1,0 +1,1 @@
+"""Projector: the job API and the Celery workers behind it."""

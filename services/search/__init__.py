@@ -1,0 +1,1 @@
+"""Search: cases, filters, nearest neighbours, neighbour statistics."""

@@ -1,0 +1,1 @@
+"""UI: the web page. Talks HTTP to the other three and knows nothing else."""
