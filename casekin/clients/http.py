@@ -18,8 +18,8 @@ C = TypeVar("C", bound=Contract)
 class ServiceClient:
     """One service over HTTP; safe to share between threads.
 
-    Every call is idempotent by contract (searching and encoding are pure, cases are keyed by id, jobs by content), so an
-    answer that did not come is asked for again, `attempts` times in all. Errors are those of `casekin.errors`:
+    Every call is idempotent by contract (searching and encoding are pure, cases are keyed by id, jobs by content), so
+    an answer that did not come is asked for again, `attempts` times in all. Errors are those of `casekin.errors`:
     `Unavailable` where the service cannot be reached, otherwise what its problem document says.
     """
 

@@ -16,7 +16,7 @@ encoder's graph and the inverse of standardisation inside the other two, so that
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from casekin.contracts.base import Code, Contract, Preset
 
@@ -77,56 +77,53 @@ class Provenance(Contract):
     recipe: dict[str, str | int | float | bool | None] = Field(description="the training configuration, flat")
 
 
+EXAMPLE: dict[str, JsonValue] = {
+    "format": 1,
+    "version": "ham10000-2026.11.1",
+    "created": "2026-11-22T12:00:00Z",
+    "input": {"height": 144, "width": 192, "resample": "box"},
+    "output": {"height": 96, "width": 128},
+    "classes": ["mel", "nv"],
+    "dimensions": [
+        {
+            "index": i,
+            "name": f"Dimension {i + 1}",
+            "mean": 0.01,
+            "std": 0.9,
+            "quantiles": {
+                "0.01": -2.3,
+                "0.05": -1.6,
+                "0.25": -0.7,
+                "0.5": 0.0,
+                "0.75": 0.7,
+                "0.95": 1.6,
+                "0.99": 2.3,
+            },
+        }
+        for i in range(2)
+    ],
+    "clinical_weights": [1.4, 0.6],
+    "similarity": {
+        "visual": [{"distance": 0.0, "share": 0.9}, {"distance": 5.0, "share": 0.4}],
+        "clinical": [{"distance": 0.0, "share": 0.95}, {"distance": 5.0, "share": 0.4}],
+    },
+    "out_of_distribution": {"nearest_distance_0.99": 4.2, "reconstruction_error_0.99": 0.03},
+    "metrics": {"p_at_1_macro": 0.57},
+    "provenance": {
+        "data": "HAM10000",
+        "licence": "CC BY-NC 4.0",
+        "citation": "Tschandl et al., Sci Data 5:180161, 2018",
+        "protocol": "fold 0 against folds 1 to 4, by lesion",
+        "recipe": {"epochs": 12},
+    },
+    "files": {name: {"sha256": "0" * 64, "size": 1000} for name in ("encoder.onnx", "decoder.onnx", "head.onnx")},
+}
+
+
 class BundleManifest(Contract):
     """``bundle.json``."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "format": 1,
-                "version": "ham10000-2026.11.1",
-                "created": "2026-11-22T12:00:00Z",
-                "input": {"height": 144, "width": 192, "resample": "box"},
-                "output": {"height": 96, "width": 128},
-                "classes": ["mel", "nv"],
-                "dimensions": [
-                    {
-                        "index": i,
-                        "name": f"Dimension {i + 1}",
-                        "mean": 0.01,
-                        "std": 0.9,
-                        "quantiles": {
-                            "0.01": -2.3,
-                            "0.05": -1.6,
-                            "0.25": -0.7,
-                            "0.5": 0.0,
-                            "0.75": 0.7,
-                            "0.95": 1.6,
-                            "0.99": 2.3,
-                        },
-                    }
-                    for i in range(2)
-                ],
-                "clinical_weights": [1.4, 0.6],
-                "similarity": {
-                    "visual": [{"distance": 0.0, "share": 0.9}, {"distance": 5.0, "share": 0.4}],
-                    "clinical": [{"distance": 0.0, "share": 0.95}, {"distance": 5.0, "share": 0.4}],
-                },
-                "out_of_distribution": {"nearest_distance_0.99": 4.2, "reconstruction_error_0.99": 0.03},
-                "metrics": {"p_at_1_macro": 0.57},
-                "provenance": {
-                    "data": "HAM10000",
-                    "licence": "CC BY-NC 4.0",
-                    "citation": "Tschandl et al., Sci Data 5:180161, 2018",
-                    "protocol": "fold 0 against folds 1 to 4, by lesion",
-                    "recipe": {"epochs": 12},
-                },
-                "files": {
-                    name: {"sha256": "0" * 64, "size": 1000} for name in ("encoder.onnx", "decoder.onnx", "head.onnx")
-                },
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     format: Literal[1]
     version: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="names the index collection too")

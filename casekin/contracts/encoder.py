@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from casekin.contracts.base import Code, Contract, Latent
-from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.bundle import EXAMPLE, BundleManifest
 
 
 class Quality(Contract):
@@ -89,8 +89,6 @@ class DecodeResponse(Contract):
 class Model(Contract):
     """Answer to ``GET /v1/model``: the manifest of the bundle in use."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"manifest": BundleManifest.model_config["json_schema_extra"]["example"]}}  # type: ignore[index,call-overload]
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {"manifest": EXAMPLE}})
 
     manifest: BundleManifest

@@ -82,6 +82,7 @@ class JobState(StrEnum):
 
     @property
     def final(self) -> bool:
+        """Whether the state will not change any more."""
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 

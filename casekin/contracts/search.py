@@ -2,11 +2,11 @@
 
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from casekin.contracts.base import CaseId, Code, Contract, Latent, Preset
 
-_CASE = {
+_CASE: dict[str, JsonValue] = {
     "id": "ISIC_0000001",
     "lesion_id": "HAM_0000001",
     "diagnosis": "nv",
@@ -92,7 +92,7 @@ class Digests(Contract):
 
 
 class LatentPage(Contract):
-    """Answer to ``GET /v1/latents?after=&limit=``: cases with latents in the order of their ids, for the map and exports."""
+    """Answer to ``GET /v1/latents?after=&limit=``: cases with latents in the order of their ids, for map and export."""
 
     model_config = ConfigDict(
         json_schema_extra={

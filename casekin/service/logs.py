@@ -5,7 +5,10 @@ import time
 import uuid
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from casekin.service.problems import unexpected
 
 QUIET = ("/health", "/ready", "/metrics")
 """Paths that probes call every few seconds."""
@@ -50,6 +53,7 @@ class RequestLog:
         self.log = structlog.get_logger(service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; the line is written even where the application raises."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -68,6 +72,11 @@ class RequestLog:
 
         try:
             await self.app(scope, receive, send_and_note)
+        except Exception as error:
+            # Starlette would answer outside of this middleware, where the answer gets no request id.
+            if status:
+                raise
+            await unexpected(Request(scope), error)(scope, receive, send_and_note)
         finally:
             if scope["path"] not in QUIET:
                 took = (time.perf_counter() - started) * 1000

@@ -65,18 +65,18 @@ def _disk(request: Request, error: Exception) -> JSONResponse:
         return _known(
             request, StorageFull(f"no space left on the device ({error.strerror}); free some and send it again")
         )
-    return _bug(request, error)
+    return unexpected(request, error)
 
 
-def _bug(request: Request, error: Exception) -> JSONResponse:
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a bug: the trace goes to the log, its request id to the caller, and nothing else."""
     log.error("unexpected", exc_info=error)
     return _answer(request, Unexpected("the log of the service has the trace under this request id"))
 
 
 def install_problems(app: FastAPI) -> None:
-    """Register the handlers on `app`."""
+    """Register the handlers on `app`; what none of them knows reaches `unexpected` through the request log."""
     app.add_exception_handler(CasekinError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OSError, _disk)
-    app.add_exception_handler(Exception, _bug)

@@ -46,4 +46,5 @@ class ServiceSettings(BaseSettings):
 
     @property
     def authentication_hint(self) -> str:
+        """What to set so that the service may be reached by others."""
         return "set CASEKIN_API_KEY to a secret of at least 16 characters, or bind to 127.0.0.1"
