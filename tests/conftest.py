@@ -33,3 +33,11 @@ def ham10000_full() -> Path:
 def bundle() -> Path:
     """The shipped bundle."""
     return ROOT / "bundles" / "default"
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of four dimensions and HAM10000's seven diagnoses that measures colours; needs no training."""
+    from tests.tiny_bundle import build_tiny_bundle  # the onnx package is slow to import and few tests need it
+
+    return build_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")

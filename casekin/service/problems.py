@@ -9,9 +9,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from casekin.contracts.problem import Problem
-from casekin.errors import BadInput, CasekinError, NotFound, StorageFull, Unexpected
+from casekin.errors import BadInput, CasekinError, NotFound, StorageFull, Unexpected, WrongLatent, WrongWeights
 
 log = structlog.get_logger("problems")
+_CLASS_BY_FIELD: dict[int | str, type[BadInput]] = {
+    "latent": WrongLatent,
+    "latents": WrongLatent,
+    "weights": WrongWeights,
+}
+"""What a field of that name raises where its type or range is wrong; all others raise `BadInput`."""
 
 
 def describe(error: CasekinError, request_id: str | None = None) -> Problem:
@@ -47,7 +53,8 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         value = fault.get("input")
         shown = f" (got {value!r})" if isinstance(value, str | int | float | bool) and len(str(value)) <= 80 else ""
         lines.append(f"{where or 'request'}: {fault['msg'].removeprefix('Value error, ')}{shown}")
-    return _answer(request, BadInput("; ".join(lines)))
+    first = next((part for part in error.errors()[0]["loc"] if part in _CLASS_BY_FIELD), "")
+    return _answer(request, _CLASS_BY_FIELD.get(first, BadInput)("; ".join(lines)))
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:

@@ -4,6 +4,7 @@ import sys
 
 import uvicorn
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from casekin.service.settings import ServiceSettings
 
@@ -23,5 +24,13 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
 
 def refuse(error: Exception) -> int:
     """Say on standard error, in one line, why a service does not start; returns the exit status."""
-    print(f"casekin: {error}", file=sys.stderr)
+    print(f"casekin: {_one_line(error)}", file=sys.stderr)
     return 2
+
+
+def _one_line(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    # Never the values: the key is among them.
+    faults = ((".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors(include_input=False))
+    return "; ".join(f"{where}: {said}" if where else said.removeprefix("Value error, ") for where, said in faults)

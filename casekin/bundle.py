@@ -1,0 +1,86 @@
+"""Opens a bundle and refuses one whose files are not those that its manifest vouches for."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from casekin.contracts.bundle import BundleManifest, FileDigest
+from casekin.errors import BundleRefused
+
+MANIFEST = "bundle.json"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder whose files have been checked against its manifest."""
+
+    folder: Path
+    manifest: BundleManifest
+
+    def file(self, name: str) -> Path:
+        """Where the file `name` of the manifest lies; raises `BundleRefused` where the manifest has none."""
+        if name not in self.manifest.files:
+            raise BundleRefused(f"{self.folder / MANIFEST}: files lists no {name}; export the bundle again")
+        return self.folder / name
+
+
+def read_manifest(folder: Path) -> BundleManifest:
+    """The manifest of the bundle in `folder`, its other files unread; raises `BundleRefused`."""
+    path = folder / MANIFEST
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BundleRefused(
+            f"{path}: expected a bundle's manifest, found none ({error.strerror}); point CASEKIN_BUNDLE to a bundle"
+        ) from error
+    try:
+        return BundleManifest.model_validate_json(text)
+    except ValidationError as error:
+        raise BundleRefused(f"{path}: {_faults(error)}") from error
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """The bundle in `folder`, sizes and sha256 checked; raises `BundleRefused` naming the first file that fails."""
+    manifest = read_manifest(folder)
+    for name, digest in manifest.files.items():
+        _check(folder, name, digest)
+    return Bundle(folder, manifest)
+
+
+def _check(folder: Path, name: str, digest: FileDigest) -> None:
+    if Path(name).name != name or name in (MANIFEST, "", "..", "."):
+        raise BundleRefused(f"{folder / MANIFEST}: files lists {name!r}, expected the name of a file beside it")
+    path = folder / name
+    try:
+        size = path.stat().st_size
+        if size != digest.size:
+            raise BundleRefused(f"{path}: expected {digest.size} bytes, found {size}; copy or export the bundle again")
+        found = sha256_of(path)
+    except OSError as error:
+        raise BundleRefused(
+            f"{path}: expected a file of {digest.size} bytes, found none ({error.strerror}); copy the bundle again"
+        ) from error
+    if found != digest.sha256:
+        raise BundleRefused(
+            f"{path}: expected sha256 {digest.sha256}, found {found}; the file was changed or damaged, copy it again"
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _faults(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors(include_url=False)[:3]:
+        where = ".".join(str(part) for part in fault["loc"]) or "the whole"
+        lines.append(f"{where}: {fault['msg']}, found {str(fault['input'])[:80]!r}")
+    return "; ".join(lines)

@@ -1,0 +1,21 @@
+"""Images of the model as data URIs."""
+
+import base64
+import io
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Format = Literal["jpeg", "png", "webp"]
+QUALITY = 85
+"""Of JPEG and WebP: no loss is visible on the decoder's smooth images."""
+
+
+def data_uri(pixels: NDArray[np.float32], kind: Format = "jpeg") -> str:
+    """One image [3,h,w] in 0..1 as ``data:image/...;base64,...``."""
+    eight_bits = np.rint(pixels.transpose(1, 2, 0) * 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(eight_bits).save(file, kind, quality=QUALITY)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

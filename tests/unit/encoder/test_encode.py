@@ -1,0 +1,221 @@
+"""``POST /v1/encode``: odd images get the plain picture's latent, bad ones a named problem; the service lives on."""
+
+import asyncio
+import base64
+import io
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import onnxruntime as ort
+import pytest
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from PIL import Image, ImageFilter
+
+from casekin.bundle import read_manifest
+from casekin.contracts.encoder import EncodeResponse
+from casekin.contracts.problem import Problem
+from casekin.images import fit, read_image
+from services.encoder.app import create_app
+from services.encoder.settings import EncoderSettings
+from tests import pictures
+
+PLAIN = pictures.lesion()
+PIXELS = np.asarray(PLAIN)
+JPEG = pictures.saved(PLAIN, "JPEG", quality=98)
+PNG = pictures.saved(PLAIN, "PNG")
+
+
+async def encode(http: httpx.AsyncClient, data: bytes, **params: Any) -> EncodeResponse:
+    response = await http.post("/v1/encode", content=data, params=params)
+    assert response.status_code == 200, response.text
+    return EncodeResponse.model_validate_json(response.content)
+
+
+async def test_encode__equals_onnxruntime(http: httpx.AsyncClient, tiny_bundle: Path) -> None:
+    answer = await encode(http, PNG)
+    manifest = read_manifest(tiny_bundle)
+    pixels = fit(read_image(PNG), manifest.input)
+    mean, log_variance = ort.InferenceSession(tiny_bundle / "encoder.onnx").run(None, {"image": pixels[None]})
+    expected = [(m - d.mean) / d.std for m, d in zip(mean[0], manifest.dimensions, strict=True)]
+    head = ort.InferenceSession(tiny_bundle / "head.onnx")
+    (probabilities,) = head.run(None, {"latent": np.array([expected], np.float32)})
+    assert answer.bundle_version == manifest.version
+    assert answer.latent == pytest.approx(expected, abs=1e-5)
+    assert answer.log_variance == pytest.approx(log_variance[0].tolist())
+    assert list(answer.probabilities) == manifest.classes
+    assert list(answer.probabilities.values()) == pytest.approx(probabilities[0].tolist(), abs=1e-5)
+
+
+async def test_encode__measures_what_the_picture_shows(http: httpx.AsyncClient) -> None:
+    answer = await encode(http, PNG)
+    middle = PIXELS.mean(axis=(0, 1)) / 255
+    found = np.array(answer.latent[:3]) * [0.09, 0.11, 0.13] + [0.76, 0.55, 0.57]
+    assert found == pytest.approx(middle, abs=0.004)
+
+
+GOOD = {
+    "jpeg": JPEG,
+    "webp": pictures.saved(PLAIN, "WEBP", quality=98),
+    "cmyk jpeg": pictures.cmyk_jpeg(PLAIN),
+    "cmyk jpeg without Adobe marker": pictures.plain_cmyk_jpeg(PLAIN),
+    "16-bit png": pictures.png_16_bit(PIXELS),
+    "dicom": pictures.dicom(PIXELS),
+    "opaque rgba": pictures.saved(PLAIN.convert("RGBA"), "PNG"),
+    "exif 3": pictures.rotated_by_exif(PLAIN, 3),
+    "exif 6": pictures.rotated_by_exif(PLAIN, 6),
+    "exif 8": pictures.rotated_by_exif(PLAIN, 8),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+async def test_encode__odd_image_has_the_plain_latent(http: httpx.AsyncClient, name: str) -> None:
+    plain, odd = await encode(http, PNG), await encode(http, GOOD[name])
+    assert odd.latent == pytest.approx(plain.latent, abs=0.03)
+    assert (odd.quality.width, odd.quality.height) == PLAIN.size
+
+
+async def test_encode__16_bit_grey_has_the_latent_of_8_bit(http: httpx.AsyncClient) -> None:
+    grey = PLAIN.convert("L")
+    plain = await encode(http, pictures.saved(grey, "PNG"))
+    assert (await encode(http, pictures.png_16_bit(np.asarray(grey)))).latent == pytest.approx(plain.latent, abs=1e-5)
+
+
+async def test_encode__rotation_matters(http: httpx.AsyncClient) -> None:
+    """Else the EXIF tests above would prove nothing."""
+    turned = pictures.saved(PLAIN.transpose(Image.Transpose.ROTATE_90), "PNG")
+    distance = np.linalg.norm(np.subtract((await encode(http, PNG)).latent, (await encode(http, turned)).latent))
+    assert distance > 0.2
+
+
+BAD = {
+    "text named .jpg": (b"not an image\n" * 50, 422, "unsupported-image", "text"),
+    "empty": (b"", 422, "empty-upload", "0 bytes"),
+    "truncated jpeg": (JPEG[: len(JPEG) // 2], 422, "corrupt-image", "JPEG"),
+    "truncated png": (PNG[: len(PNG) // 2], 422, "corrupt-image", "PNG"),
+    "huge png": (pictures.huge_png(), 413, "upload-too-large", "900 megapixels; the limit is 50"),
+    "25 MB": (JPEG + bytes(25_000_000 - len(JPEG)), 413, "upload-too-large", "25.0 MB were sent; the limit is 20 MB"),
+    "animated gif": (
+        pictures.saved(PLAIN, "GIF", save_all=True, append_images=[PLAIN.rotate(90)]),
+        422,
+        "unsupported-image",
+        "GIF",
+    ),
+    "apng": (
+        pictures.saved(PLAIN, "PNG", save_all=True, append_images=[PLAIN.rotate(90)]),
+        422,
+        "unsupported-image",
+        "animated",
+    ),
+    "tiny": (pictures.saved(PLAIN.resize((8, 6)), "PNG"), 422, "bad-input", "8 x 6 pixels"),
+    "broken dicom": (pictures.dicom(PIXELS)[:-5000], 422, "corrupt-image", "DICOM"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_encode__bad_input(http: httpx.AsyncClient, name: str) -> None:
+    data, status, code, said = BAD[name]
+    response = await http.post("/v1/encode", content=data, headers={"Content-Type": "image/jpeg"})
+    problem = Problem.model_validate_json(response.content)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert (response.status_code, problem.status, problem.code) == (status, status, code)
+    assert said in problem.detail
+    assert (await encode(http, PNG)).latent, "the service answers after it"
+
+
+async def test_encode__stops_reading_an_endless_body(http: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 200_000_000:
+            sent += 1_000_000
+            yield bytes(1_000_000)
+
+    response = await http.post("/v1/encode", content=endless())
+    assert Problem.model_validate_json(response.content).code == "upload-too-large"
+    assert sent <= 22_000_000
+
+
+async def test_encode__reconstruction(http: httpx.AsyncClient) -> None:
+    answer = await encode(http, PNG)
+    assert answer.reconstruction is not None
+    image = Image.open(io.BytesIO(base64.b64decode(answer.reconstruction.removeprefix("data:image/jpeg;base64,"))))
+    shown = np.asarray(image).astype(float)
+    small = np.asarray(PLAIN.resize(image.size)).astype(float)
+    assert image.size == (64, 48)
+    assert answer.quality.reconstruction_error == pytest.approx(np.mean(((shown - small) / 255) ** 2), rel=0.05)
+    without = await encode(http, PNG, reconstruction=False)
+    assert without.reconstruction is None
+    assert without.quality.reconstruction_error is None
+    assert without.latent == answer.latent
+
+
+async def test_encode__ordinary_picture_has_no_warnings(http: httpx.AsyncClient, ham10000_full: Path) -> None:
+    for path in sorted(ham10000_full.glob("*.jpg"))[:10]:
+        answer = await encode(http, path.read_bytes(), reconstruction=False)
+        assert (answer.quality.width, answer.quality.height, answer.quality.warnings) == (600, 450, [])
+
+
+HALVES = np.zeros((150, 200, 3), np.uint8)
+HALVES[:, :100] = 255
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (PLAIN.filter(ImageFilter.GaussianBlur(25)), "blurred"),
+        (PLAIN.point(lambda value: value * 0.1), "very dark"),
+        (PLAIN.point(lambda value: 245 + value // 25), "very bright"),
+        (PLAIN.resize((50, 40)), "small image: 50 x 40 pixels"),
+        (Image.fromarray(HALVES), "poorly reconstructed"),
+    ],
+)
+async def test_encode__warnings(http: httpx.AsyncClient, image: Image.Image, said: str) -> None:
+    warnings = (await encode(http, pictures.saved(image, "PNG"))).quality.warnings
+    assert any(said in warning for warning in warnings), warnings
+
+
+async def test_encode__upload_reaches_neither_disk_nor_log(
+    http: httpx.AsyncClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    written, watching = [], True
+
+    def noting(event: str, details: tuple[Any, ...]) -> None:
+        if watching and event == "open" and isinstance(details[2], int) and details[2] & (os.O_WRONLY | os.O_RDWR):
+            written.append(details[0])
+
+    sys.addaudithook(noting)  # sees every opening of a file in this process, from whichever library
+    exif = Image.Exif()
+    exif[0x010E] = "Secret Name"
+    for data in (pictures.saved(PLAIN, "JPEG", exif=exif), pictures.dicom(PIXELS), b"Secret Name"):
+        await http.post("/v1/encode?patient=Secret", content=data)
+    watching = False
+    assert written == []
+    assert "Secret" not in "".join(capfd.readouterr())
+
+
+async def test_encode__many_at_once(http: httpx.AsyncClient) -> None:
+    first = await encode(http, PNG)
+    answers = await asyncio.gather(*(encode(http, PNG) for _ in range(40)))
+    assert all(answer == first for answer in answers)
+
+
+async def test_encode__too_many_waiting(tiny_bundle: Path) -> None:
+    app: FastAPI = create_app(EncoderSettings(bundle=tiny_bundle, concurrency=1, waiting=2))
+    large = pictures.saved(PLAIN.resize((3000, 2250)), "PNG")
+    async with LifespanManager(app) as manager:
+        transport = httpx.ASGITransport(manager.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://encoder", timeout=60) as http:
+            first = [asyncio.create_task(http.post("/v1/encode", content=large)) for _ in range(6)]
+            await asyncio.sleep(0.1)
+            late = await http.post("/v1/encode", content=PNG)
+            assert Problem.model_validate_json(late.content).code == "unavailable"
+            assert late.headers["retry-after"] == "1"
+            assert {response.status_code for response in await asyncio.gather(*first)} <= {200, 503}
+            assert (await encode(http, PNG)).latent
