@@ -1,0 +1,41 @@
+"""Files that are whole or absent, also after a power cut."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write beside `path`, force to disk, rename, and force the rename to disk."""
+    write_all_durably({path: data})
+
+
+def write_all_durably(files: Mapping[Path, bytes]) -> None:
+    """As `write_durably` for many files, in phases: a file system then has few commits to make, not four a file."""
+    staged: dict[Path, Path] = {}
+    try:
+        for path, data in files.items():
+            staged[path] = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+            staged[path].write_bytes(data)
+        _sync(staged.values())
+        for path, beside in staged.items():
+            beside.replace(path)
+    except BaseException:
+        for beside in staged.values():
+            beside.unlink(missing_ok=True)
+        raise
+    _sync({path.parent for path in files})
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the files in `folder`, and their names, to disk."""
+    _sync([*folder.iterdir(), folder])
+
+
+def _sync(paths: Iterable[Path]) -> None:
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

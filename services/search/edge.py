@@ -1,0 +1,230 @@
+"""`EdgeIndex`: Qdrant's engine inside this process, on a folder, without a server."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qdrant_edge as qe
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from casekin.contracts.base import CaseId
+from casekin.errors import StorageFull, Unavailable, Unexpected
+from services.search.folder import IndexFolder
+from services.search.index import AnyOf, Between, Candidate, CaseIndex, Condition, NoneOf, Space, StoredCase
+from services.search.payload import KEYWORDS, point_id, to_payload, to_stored
+from services.search.spaces import sizes, stored_vectors
+
+EXACT_BELOW = 50_000
+"""Cases up to which scanning all is as fast as a graph, and never misses."""
+_FLUSH_EVERY = 4096
+"""Cases written between two flushes: more make the write-ahead log long, fewer stop the searches more often."""
+_PAGE = 5000
+_NO_GRAPH = qe.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=1_000_000_000)
+
+
+class EdgeIndex(CaseIndex):
+    """One shard of qdrant-edge-py 0.9; one process may have it open.
+
+    Its calls hold the interpreter's lock, so each is atomic to the other threads; only what takes several calls, the
+    writes, needs a lock of its own. An update is on disk when the write-ahead log is: the engine replays it at start.
+    """
+
+    def __init__(self, folder: Path, clinical: NDArray[np.float64], *, reserve_bytes: int = 0) -> None:
+        """Open or create the index in `folder` for D = len(clinical); `Conflict` where another process has it."""
+        self._clinical = clinical
+        self._writing = threading.Lock()
+        self._folder = IndexFolder(folder, reserve_bytes)
+        try:
+            with _engine():
+                self._shard = self._open()
+                self._count = self._shard.count(qe.CountRequest(exact=True))
+        except BaseException:
+            self._folder.release()
+            raise
+        self._unflushed = 0
+        self._closed = False
+        self._ids: tuple[str, list[CaseId]] | None = None
+        self._optimise()
+
+    def _open(self) -> qe.EdgeShard:
+        D = len(self._clinical)
+        euclid = {name: qe.EdgeVectorParams(D, qe.Distance.Euclid) for name in ("visual", "clinical")}
+        dot = qe.EdgeVectorParams(sizes(D)["weighted"], qe.Distance.Dot, hnsw_config=_NO_GRAPH)
+        config = qe.EdgeConfig(vectors={**euclid, "weighted": dot}, wal_enabled=True)
+        if self._folder.has_shard:
+            return qe.EdgeShard.load(str(self._folder.shard), config)
+        self._folder.shard.mkdir()
+        shard = qe.EdgeShard.create(str(self._folder.shard), config)
+        for field in KEYWORDS:
+            shard.update(qe.UpdateOperation.create_field_index(field, qe.PayloadSchemaType.Keyword))
+        shard.update(qe.UpdateOperation.create_field_index("age", qe.PayloadSchemaType.Float))
+        shard.flush()
+        self._folder.mark_created()
+        return shard
+
+    def _optimise(self) -> None:
+        # optimize() stops every thread of the process for minutes at 100,000 cases: only before the first request.
+        if self._count >= EXACT_BELOW and self._shard.info().indexed_vectors_count < 0.8 * 3 * self._count:
+            with _engine():
+                self._shard.optimize()
+                self._shard.flush()
+
+    @override
+    def revision(self) -> str:
+        return f"{self._count}-{self._folder.counter}"
+
+    @override
+    def check_room(self) -> None:
+        self._folder.check_room()
+
+    @override
+    def upsert(self, cases: Sequence[StoredCase]) -> None:
+        points = [
+            qe.Point(
+                point_id(stored.case.id), _named(stored_vectors(stored.latent, self._clinical)), to_payload(stored)
+            )
+            for stored in cases
+        ]
+        self._update(qe.UpdateOperation.upsert_points(points), len(points))
+
+    @override
+    def delete(self, ids: Sequence[CaseId]) -> None:
+        self._update(qe.UpdateOperation.delete_points([point_id(case_id) for case_id in ids]), len(ids))
+
+    def _update(self, operation: qe.UpdateOperation, size: int) -> None:
+        if not size:
+            return
+        with self._writing:
+            self._folder.check_room()
+            with self._folder.changing(), _engine():
+                self._shard.update(operation)
+                self._folder.sync_log()
+                self._count = self._shard.count(qe.CountRequest(exact=True))
+            self._unflushed += size
+            if self._unflushed >= _FLUSH_EVERY:
+                with _engine():
+                    self._shard.flush()
+                self._unflushed = 0
+
+    @override
+    def get(self, ids: Sequence[CaseId]) -> list[StoredCase]:
+        found = {r.payload["id"]: r for r in self._retrieve(ids, payload=True, vector=["visual"])}
+        return [to_stored(found[i].payload, found[i].vector["visual"]) for i in ids if i in found]
+
+    @override
+    def digests(self, ids: Sequence[CaseId]) -> dict[CaseId, str]:
+        return {r.payload["id"]: r.payload["digest"] for r in self._retrieve(ids, payload=["id", "digest"])}
+
+    def _retrieve(self, ids: Sequence[CaseId], payload: Any, vector: Any = False) -> list[Any]:
+        with _engine():
+            return list(self._shard.retrieve([point_id(i) for i in ids], payload, vector))
+
+    @override
+    def nearest(
+        self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int
+    ) -> list[Candidate]:
+        exact = self._count < EXACT_BELOW or space == "weighted"
+        params = qe.SearchParams(exact=exact, hnsw_ef=None if exact else 256, acorn=qe.AcornSearchParams(not exact))
+        request = qe.QueryRequest(
+            limit=limit,
+            query=qe.Query.Nearest(vector, space),
+            filter=_filter(conditions),
+            with_payload=True,
+            with_vector=["visual"],
+            params=params,
+        )
+        with _engine():
+            points: list[Any] = list(self._shard.query(request))
+        return [Candidate(point.payload, point.vector["visual"], point.score) for point in points]
+
+    @override
+    def ids(self) -> list[CaseId]:
+        revision, kept = self.revision(), self._ids
+        if kept is None or kept[0] != revision:
+            kept = self._ids = (revision, sorted(self._scroll_ids()))
+        return kept[1]
+
+    def _scroll_ids(self) -> Iterator[CaseId]:
+        offset = None
+        while True:
+            records, offset = self._scroll(
+                qe.ScrollRequest(offset=offset, limit=_PAGE, with_payload=["id"], with_vector=False)
+            )
+            yield from (record.payload["id"] for record in records)
+            if offset is None:
+                return
+
+    def _scroll(self, request: qe.ScrollRequest) -> tuple[list[Any], Any]:
+        with _engine():
+            records, offset = self._shard.scroll(request)
+        return list(records), offset
+
+    @override
+    def count(self, conditions: Sequence[Condition] = ()) -> int:
+        if not conditions:
+            return self._count
+        with _engine():
+            return int(self._shard.count(qe.CountRequest(exact=True, filter=_filter(conditions))))
+
+    @override
+    def facet(self, field: str, conditions: Sequence[Condition] = ()) -> dict[str, int]:
+        request = qe.FacetRequest(field, limit=max(1, self._count), exact=True, filter=_filter(conditions))
+        with _engine():
+            hits = list(self._shard.facet(request))
+        return {str(hit.value): hit.count for hit in hits if hit.count}  # values that are gone stay with 0
+
+    @override
+    def age_range(self) -> tuple[float, float] | None:
+        ends = []
+        for direction in (qe.Direction.Asc, qe.Direction.Desc):
+            order = qe.OrderBy("age", direction)
+            records, _ = self._scroll(qe.ScrollRequest(limit=1, with_payload=["age"], order_by=order))
+            ends += [float(record.payload["age"]) for record in records]
+        return (ends[0], ends[1]) if len(ends) == 2 else None
+
+    @override
+    def close(self) -> None:
+        with self._writing:
+            if not self._closed:
+                self._closed = True
+                self._shard.close()  # flushes
+                self._folder.release()
+
+
+@contextmanager
+def _engine() -> Iterator[None]:
+    """The engine raises bare exceptions: name those that an operator can do something about."""
+    try:
+        yield
+    except (OSError, StorageFull):
+        raise
+    except Exception as error:
+        text = str(error)
+        if "No space left" in text or "os error 28" in text:
+            raise StorageFull(f"the index cannot grow ({text}); free some space and send it again") from error
+        if "not initialized" in text:
+            raise Unavailable("the index is closed; the service is stopping", retry_after_s=2) from error
+        raise Unexpected(f"the index engine failed: {text}") from error
+
+
+def _named(vectors: dict[Space, list[float]]) -> dict[str, Any]:
+    return {str(space): vector for space, vector in vectors.items()}
+
+
+def _filter(conditions: Sequence[Condition]) -> qe.Filter | None:
+    return qe.Filter(must=[_condition(c) for c in conditions]) if conditions else None
+
+
+def _condition(condition: Condition) -> Any:
+    match condition:
+        case NoneOf(field, values):
+            return qe.Filter(must_not=[qe.FieldCondition(field, match=qe.MatchAny(list(values)))])
+        case AnyOf(field, values, or_unknown):
+            asked = qe.FieldCondition(field, match=qe.MatchAny(list(values)))
+        case Between(field, low, high, or_unknown):
+            asked = qe.FieldCondition(field, range=qe.RangeFloat(gte=low, lte=high))
+    return qe.Filter(should=[asked, qe.IsEmptyCondition(field)]) if or_unknown else asked

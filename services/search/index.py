@@ -1,0 +1,114 @@
+"""The port behind which the vector engine lies, and the words it speaks: stored cases, candidates, conditions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from casekin.contracts.base import CaseId
+from casekin.contracts.search import Case
+
+Space = Literal["visual", "clinical", "weighted"]
+"""A named vector of the engine; see `services.search.spaces`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCase:
+    """What the index keeps of a case."""
+
+    case: Case
+    latent: NDArray[np.float32]
+    """[D], standardised."""
+    digest: str
+    """sha256 over image bytes and metadata, as the ingest computed it."""
+    image: str
+    """Key of its image in the image store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A case that the engine found near, with the engine's own score in float32."""
+
+    payload: Mapping[str, Any]
+    """As `services.search.payload` wrote it."""
+    latent: Sequence[float]
+    """[D], as stored."""
+    score: float
+    """Distance in the spaces `visual` and `clinical`; twice the dot product less the norm in `weighted`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The field has one of the values; with `or_unknown`, or none at all."""
+
+    field: str
+    values: tuple[str, ...]
+    or_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The field's number lies within the bounds, both inclusive; with `or_unknown`, or there is none."""
+
+    field: str
+    low: float | None
+    high: float | None
+    or_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoneOf:
+    """The field has none of the values; unknown passes."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+Condition = AnyOf | Between | NoneOf
+
+
+class CaseIndex(Protocol):
+    """Cases with their latents, durable, searchable; safe to share between threads.
+
+    All of it raises `Unavailable` where the engine does not answer, and `StorageFull` where the disk is full.
+    """
+
+    def revision(self) -> str:
+        """Changes whenever a case is added, changed or deleted; survives restarts."""
+
+    def check_room(self) -> None:
+        """Raise `StorageFull` where a write could fill the disk."""
+
+    def upsert(self, cases: Sequence[StoredCase]) -> None:
+        """Add or replace cases by id; returns when they are durable, and readers see all of a case or none of it."""
+
+    def delete(self, ids: Sequence[CaseId]) -> None:
+        """Remove cases; ids that are not stored are passed over."""
+
+    def get(self, ids: Sequence[CaseId]) -> list[StoredCase]:
+        """Those of `ids` that are stored, in the order asked for."""
+
+    def digests(self, ids: Sequence[CaseId]) -> dict[CaseId, str]:
+        """The digests of those of `ids` that are stored."""
+
+    def nearest(
+        self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int
+    ) -> list[Candidate]:
+        """At most `limit` cases under `conditions`, nearest first by its own score; fewer where there are no more."""
+
+    def ids(self) -> list[CaseId]:
+        """All ids, ascending."""
+
+    def count(self, conditions: Sequence[Condition] = ()) -> int:
+        """How many cases fulfil `conditions`."""
+
+    def facet(self, field: str, conditions: Sequence[Condition] = ()) -> dict[str, int]:
+        """How many cases under `conditions` have each value of `field`; unknown is left out."""
+
+    def age_range(self) -> tuple[float, float] | None:
+        """Least and greatest known age in years; none where no age is known."""
+
+    def close(self) -> None:
+        """Flush and let go."""

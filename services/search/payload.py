@@ -1,0 +1,37 @@
+"""How a case lies in the engine: a point id, and a payload without the unknown values."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from casekin.contracts.base import CaseId
+from casekin.contracts.search import FACETED, Case
+from services.search.index import StoredCase
+
+KEYWORDS = (*FACETED, "lesion_id")
+"""Fields with a keyword index; `age` has a number index beside them."""
+CASE_FIELDS = tuple(Case.model_fields)
+_NAMESPACE = uuid.UUID("6f2d3c58-8c5e-5e0b-9d6a-6b1f0c9f7a11")
+
+
+def point_id(case_id: CaseId) -> str:
+    """The engine's id of a case: a uuid5, for engines take no other strings."""
+    return str(uuid.uuid5(_NAMESPACE, case_id))
+
+
+def to_payload(stored: StoredCase) -> dict[str, Any]:
+    """The payload of a case; unknown values are absent, so that `is empty` finds them."""
+    known = stored.case.model_dump(exclude_none=True, exclude_defaults=True)
+    return {**known, "digest": stored.digest, "image": stored.image}
+
+
+def to_case(payload: Mapping[str, Any]) -> Case:
+    """The case that a payload tells of."""
+    return Case.model_validate({key: payload[key] for key in CASE_FIELDS if key in payload})
+
+
+def to_stored(payload: Mapping[str, Any], latent: Any) -> StoredCase:
+    """The stored case of a payload and its vector of the space `visual`."""
+    return StoredCase(to_case(payload), np.asarray(latent, np.float32), payload["digest"], payload["image"])

@@ -1,0 +1,143 @@
+"""The HTTP side of search; sync functions run in the thread pool."""
+
+import bisect
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from casekin.contracts.base import CaseId
+from casekin.contracts.search import (
+    Case,
+    CaseBatchReceipt,
+    Collection,
+    CollectionInfo,
+    DigestQuery,
+    Digests,
+    Facets,
+    Filters,
+    LatentPage,
+    SearchRequest,
+    SearchResponse,
+)
+from casekin.errors import NotFound
+from casekin.service.auth import acting_user
+from services.search.index import StoredCase
+from services.search.parts import Parts
+from services.search.pictures import media_type
+from services.search.upload import BATCH_BODY, ReceivedBatch, batch_reader
+
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}, "image/png": {}}},
+    304: {"description": "the copy that the caller has is current"},
+}
+
+
+def search_routes(parts: Parts) -> APIRouter:
+    """Searching, and what the collection is."""
+    router = APIRouter(tags=["search"])
+
+    @router.post("/search")
+    def search(request: SearchRequest) -> SearchResponse:
+        """The nearest cases under filters."""
+        return parts.searcher.search(request)
+
+    @router.get("/facets")
+    def facets(filters: Annotated[Filters, Query()]) -> Facets:
+        """Counts by value under filters."""
+        return parts.searcher.facets(filters)
+
+    @router.get("/collection")
+    def collection() -> Collection:
+        """What the collection is and how large."""
+        return _collection(parts)
+
+    @router.put("/collection")
+    def describe(info: CollectionInfo) -> Collection:
+        """Set title, licence and vocabulary."""
+        parts.description.replace(info)
+        return _collection(parts)
+
+    @router.get("/latents")
+    def latents(
+        after: Annotated[CaseId | None, Query()] = None, limit: Annotated[int, Query(ge=1, le=10_000)] = 2000
+    ) -> LatentPage:
+        """Cases with their latents in the order of their ids, page by page."""
+        return _latents(parts, after, limit)
+
+    return router
+
+
+def case_routes(parts: Parts) -> APIRouter:
+    """Single cases, their images, and adding cases."""
+    router = APIRouter(tags=["cases"])
+
+    @router.get("/cases/{case_id}")
+    def case(case_id: CaseId) -> Case:
+        """The metadata of one case."""
+        return _stored(parts, case_id).case
+
+    @router.get("/cases/{case_id}/image", response_class=Response, responses=_PICTURE)
+    def image(case_id: CaseId, request: Request) -> Response:
+        """The image of one case, without metadata."""
+        return _picture(parts, case_id, request, "image")
+
+    @router.get("/cases/{case_id}/thumbnail", response_class=Response, responses=_PICTURE)
+    def thumbnail(case_id: CaseId, request: Request) -> Response:
+        """The image of one case, small."""
+        return _picture(parts, case_id, request, "thumbnail")
+
+    @router.post("/cases/digests")
+    def digests(query: DigestQuery) -> Digests:
+        """The digest of each id that is stored."""
+        return Digests(digests=parts.index.digests(query.ids))
+
+    @router.put("/cases", openapi_extra=BATCH_BODY)
+    def put(received: Annotated[ReceivedBatch, Depends(batch_reader(parts.batch_bytes))]) -> CaseBatchReceipt:
+        """Add or replace cases with their images; answers when all of it is durable."""
+        return parts.writer.put(received.batch, received.images)
+
+    return router
+
+
+def _collection(parts: Parts) -> Collection:
+    census = parts.searcher.census()
+    return Collection(
+        info=parts.description.read(),
+        bundle_version=parts.manifest.version,
+        cases=census.cases,
+        lesions=census.lesions,
+        revision=census.revision,
+    )
+
+
+def _latents(parts: Parts, after: CaseId | None, limit: int) -> LatentPage:
+    ids = parts.index.ids()
+    start = bisect.bisect_right(ids, after) if after is not None else 0
+    wanted = ids[start : start + limit]
+    stored = parts.index.get(wanted)
+    return LatentPage(
+        bundle_version=parts.manifest.version,
+        cases=[one.case for one in stored],
+        latents=[one.latent.tolist() for one in stored],
+        next=wanted[-1] if start + limit < len(ids) else None,
+    )
+
+
+def _stored(parts: Parts, case_id: CaseId) -> StoredCase:
+    found = parts.index.get([case_id])
+    if not found:
+        raise NotFound(f"no case {case_id} in the collection")
+    return found[0]
+
+
+def _picture(parts: Parts, case_id: CaseId, request: Request, what: str) -> Response:
+    stored = _stored(parts, case_id)
+    parts.audit.record(acting_user(request), f"view {what}", case_id)
+    etag = f'"{stored.image}-{what}"'
+    # no-cache keeps a copy but asks each time, so that each view is audited
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    read = parts.images.original if what == "image" else parts.images.thumbnail
+    data = read(case_id, stored.image)
+    return Response(data, media_type=media_type(data), headers=headers)

@@ -1,0 +1,78 @@
+"""Both engines behind the port; the server one in memory, and against a real server where one is named."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from qdrant_client import QdrantClient
+
+from services.search.edge import EdgeIndex
+from services.search.index import CaseIndex
+from services.search.server import ServerIndex
+from services.search.settings import SearchSettings
+from tests.integration.search.made import CLINICAL, manifest
+
+ENGINES = ("edge", "server-in-memory", "server")
+MakeIndex = Callable[[NDArray[np.float64]], CaseIndex]
+
+
+def _server(clinical: NDArray[np.float64]) -> ServerIndex:
+    url = os.environ.get("CASEKIN_QDRANT_URL")
+    if not url:
+        pytest.skip("no Qdrant server: set CASEKIN_QDRANT_URL to run this on one")
+    client = QdrantClient(url=url, prefer_grpc=True, api_key=os.environ.get("CASEKIN_QDRANT_API_KEY"))
+    return ServerIndex(client, f"test_{secrets.token_hex(6)}", "made-1", clinical)
+
+
+@contextmanager
+def opened(engine: str, folder: Path) -> Iterator[MakeIndex]:
+    """Makes empty indexes of one engine, and removes them."""
+    made: list[CaseIndex] = []
+
+    def make(clinical: NDArray[np.float64]) -> CaseIndex:
+        index: CaseIndex
+        if engine == "edge":
+            index = EdgeIndex(folder / f"index-{len(made)}", clinical)
+        elif engine == "server-in-memory":
+            index = ServerIndex(QdrantClient(":memory:"), "test", "made-1", clinical)
+        else:
+            index = _server(clinical)
+        made.append(index)
+        return index
+
+    try:
+        yield make
+    finally:
+        for index in made:
+            if isinstance(index, ServerIndex) and engine == "server":
+                index.drop()
+            index.close()
+
+
+@pytest.fixture(params=ENGINES)
+def make_index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeIndex]:
+    with opened(request.param, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture
+def index(make_index: MakeIndex) -> CaseIndex:
+    return make_index(CLINICAL)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> SearchSettings:
+    return settings_in(tmp_path)
+
+
+def settings_in(folder: Path) -> SearchSettings:
+    """Of a service whose bundle has the four dimensions of `made`."""
+    bundle = folder / "bundle"
+    bundle.mkdir()
+    (bundle / "bundle.json").write_text(manifest().model_dump_json())
+    return SearchSettings(bundle=bundle, data=folder / "data", audit_file=folder / "audit.jsonl", reserve_mb=0)

@@ -1,0 +1,152 @@
+"""What every engine must do behind the port `CaseIndex`."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from casekin.errors import Unavailable
+from services.search.index import AnyOf, Between, CaseIndex, NoneOf
+from tests.integration.search.conftest import MakeIndex
+from tests.integration.search.made import collection, stored
+
+
+def ids_of(index: CaseIndex, *conditions: AnyOf | Between | NoneOf, limit: int = 100) -> set[str]:
+    found = index.nearest("visual", [0.0] * 4, conditions, limit)
+    return {candidate.payload["id"] for candidate in found}
+
+
+def test_upsert__is_read_back_whole(index: CaseIndex) -> None:
+    cases = [
+        stored("A", [1.5, -2.25, 0.1, 3], age=45, sex="male", diagnosis="nv", attributes={"lens": "D3", "x": ""}),
+        stored("b.1_2-3", [0, 0, 0, 0]),
+        stored("C", [1e-3, 1e3, -1e6, 1], age=0, lesion_id="L1", image="f" * 32),
+    ]
+    index.upsert(cases)
+    read = index.get(["C", "A", "missing", "b.1_2-3"])
+    assert [one.case for one in read] == [cases[2].case, cases[0].case, cases[1].case]
+    assert [one.image for one in read] == ["f" * 32, "0" * 32, "0" * 32]
+    np.testing.assert_array_equal([one.latent for one in read], [cases[i].latent for i in (2, 0, 1)])
+    assert index.digests(["A", "missing"]) == {"A": cases[0].digest}
+    assert index.count() == 3
+
+
+def test_upsert__replaces_by_id_and_forgets_old_values(index: CaseIndex) -> None:
+    index.upsert([stored("A", [1, 2, 3, 4], sex="male", age=30, attributes={"old": "1"})])
+    index.upsert([stored("A", [4, 3, 2, 1], diagnosis="mel")])
+    assert index.count() == 1
+    [read] = index.get(["A"])
+    assert read.case.model_dump(exclude_defaults=True) == {"id": "A", "diagnosis": "mel"}
+    assert index.facet("sex") == {}
+    assert index.age_range() is None
+
+
+def test_revision__changes_with_every_write_and_only_then(index: CaseIndex) -> None:
+    seen = [index.revision()]
+    changes: list[Callable[[], None]] = [
+        lambda: index.upsert([stored("A", [0, 0, 0, 0])]),
+        lambda: index.upsert([stored("A", [0, 0, 0, 1])]),
+        lambda: index.delete(["A"]),
+    ]
+    for change in changes:
+        change()
+        index.count()
+        index.nearest("visual", [0.0] * 4, (), 3)
+        assert index.revision() == index.revision()
+        seen.append(index.revision())
+    assert len(set(seen)) == 4
+
+
+def test_delete__removes_from_all_reads(index: CaseIndex) -> None:
+    index.upsert(collection(20))
+    index.delete(["ISIC_0000003", "ISIC_0000007", "unheard-of"])
+    assert index.count() == 18
+    assert index.get(["ISIC_0000003"]) == []
+    assert not {"ISIC_0000003", "ISIC_0000007"} & (ids_of(index) | set(index.ids()))
+
+
+def test_conditions__unknown_passes_only_where_kept(index: CaseIndex) -> None:
+    index.upsert(
+        [
+            stored("young", [0, 0, 0, 0], age=20, sex="male"),
+            stored("edge", [0, 0, 0, 0], age=30, sex="female"),
+            stored("old", [0, 0, 0, 0], age=80),
+            stored("ageless", [0, 0, 0, 0], sex="female"),
+        ]
+    )
+    assert ids_of(index, Between("age", 20, 30)) == {"young", "edge"}
+    assert ids_of(index, Between("age", None, 29.9)) == {"young"}
+    assert ids_of(index, Between("age", 30, None, or_unknown=True)) == {"edge", "old", "ageless"}
+    assert ids_of(index, AnyOf("sex", ("female", "male"))) == {"young", "edge", "ageless"}
+    assert ids_of(index, AnyOf("sex", ("male",), or_unknown=True)) == {"young", "old"}
+    assert ids_of(index, NoneOf("sex", ("female",))) == {"young", "old"}
+    both = (AnyOf("sex", ("female",)), Between("age", 0, 50))
+    assert ids_of(index, *both) == {"edge"}
+    assert index.count(both) == 1
+
+
+def test_facet__counts_agree_with_a_count_by_hand(index: CaseIndex) -> None:
+    cases = collection(97)
+    index.upsert(cases)
+    asked = (AnyOf("evidence", ("histo",)), Between("age", 20, 70, or_unknown=True))
+    passing = [
+        one.case for one in cases if one.case.evidence == "histo" and (one.case.age is None or 20 <= one.case.age <= 70)
+    ]
+    for field in ("diagnosis", "site", "sex", "lesion_id"):
+        values = [getattr(case, field) for case in passing]
+        expected = {value: values.count(value) for value in set(values) - {None}}
+        assert {v: n for v, n in index.facet(field, asked).items() if n} == expected
+    ages = [one.case.age for one in cases if one.case.age is not None]
+    assert index.age_range() == (min(ages), max(ages))
+
+
+def test_ids__ascend_and_follow_changes(index: CaseIndex) -> None:
+    cases = collection(50)
+    index.upsert(cases[::-1])
+    assert index.ids() == [one.case.id for one in cases]
+    index.upsert([stored("A", [0, 0, 0, 0])])
+    assert index.ids()[0] == "A"
+
+
+def test_close__then_reads_are_refused_by_name(make_index: MakeIndex, request: pytest.FixtureRequest) -> None:
+    if request.node.callspec.params["make_index"] == "server":
+        pytest.skip("the collection is dropped through the same client")
+    index = make_index(np.ones(4))
+    index.upsert(collection(3))
+    index.close()
+    with pytest.raises(Unavailable, match="closed"):
+        index.count((AnyOf("sex", ("male",)),))
+
+
+def test_threads__search_while_others_write(make_index: MakeIndex, request: pytest.FixtureRequest) -> None:
+    if "server-in-memory" in request.node.name:
+        pytest.skip("qdrant-client's in-memory mode is one thread's; a real server is not")
+    index = make_index(np.ones(4))
+    index.upsert(collection(200))
+    faults: list[BaseException] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        rng = np.random.default_rng(threading.get_ident() % 1000)
+        try:
+            while not stop.is_set():
+                found = index.nearest("weighted", [*rng.normal(size=4), -1, -1, -1, -1], (AnyOf("sex", ("male",)),), 10)
+                assert len(found) == 10
+                assert all(one.payload["sex"] == "male" and len(one.latent) == 4 for one in found)
+        except BaseException as fault:
+            faults.append(fault)
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    writers = [threading.Thread(target=index.upsert, args=(collection(400, seed=s)[200:],)) for s in (1, 2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not faults
+    assert index.count() == 400
