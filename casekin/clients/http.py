@@ -8,9 +8,9 @@ import stamina
 from pydantic import BaseModel, ValidationError
 
 from casekin.contracts.base import Contract
+from casekin.contracts.headers import USER_HEADER
 from casekin.contracts.problem import Problem
 from casekin.errors import ERRORS, CasekinError, Unavailable, Unexpected
-from casekin.service.auth import USER_HEADER
 
 C = TypeVar("C", bound=Contract)
 

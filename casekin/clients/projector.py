@@ -3,7 +3,7 @@
 import time
 
 from casekin.clients.http import C, ServiceClient
-from casekin.contracts.projector import CaseMap, Job, JobRequest, JobState, Payload
+from casekin.contracts.projector import CaseMap, Job, JobList, JobRequest, JobState, Payload
 from casekin.errors import ERRORS, Conflict, Unavailable, Unexpected
 
 
@@ -20,6 +20,10 @@ class ProjectorClient(ServiceClient):
         """How far it is."""
         return self._get(Job, f"/v1/jobs/{job_id}")
 
+    def recent(self, limit: int = 50) -> list[Job]:
+        """The jobs asked for last, newest first."""
+        return self._get(JobList, "/v1/jobs", params={"limit": limit}).jobs
+
     def cancel(self, job_id: str) -> Job:
         """Ask it to stop; a finished job stays as it is."""
         return self._send("DELETE", Job, f"/v1/jobs/{job_id}")
@@ -33,12 +37,16 @@ class ProjectorClient(ServiceClient):
         return self._get(CaseMap, "/v1/maps/current")
 
     def wait(self, job: Job, kind: type[C], *, timeout_s: float, poll_s: float = 0.05) -> C:
-        """Poll until `job` is final; returns its result or raises what failed it."""
-        deadline = time.monotonic() + timeout_s
+        """Poll until `job` is final, after 5 ms and then ever more slowly down to every `poll_s`.
+
+        Returns its result or raises what failed it.
+        """
+        deadline, pause = time.monotonic() + timeout_s, min(0.005, poll_s)
         while not job.state.final:
             if time.monotonic() > deadline:
                 raise Unavailable(f"job {job.id} ({job.kind}) is still {job.state} after {timeout_s:g} s")
-            time.sleep(poll_s)
+            time.sleep(pause)
+            pause = min(pause * 1.5, poll_s)
             job = self.job(job.id)
         if job.state is JobState.SUCCEEDED:
             return self.result(job.id, kind)

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, RootModel
+from pydantic import ConfigDict, Field, JsonValue, RootModel
 
 from casekin.contracts.base import CaseId, Code, Contract, Latent, Preset
 from casekin.contracts.problem import Problem
@@ -94,24 +94,23 @@ class Progress(Contract):
     remaining_s: float | None = Field(default=None, ge=0, description="seconds, estimated")
 
 
+_JOB: dict[str, JsonValue] = {
+    "id": "1f9a0c6e4b7d4e0a9c1d2b3a4f5e6d7c",
+    "kind": "map.fit",
+    "state": "running",
+    "progress": {"fraction": 0.4, "message": "epoch 80 of 200", "remaining_s": 12.5},
+    "created": "2026-11-22T12:00:00Z",
+    "started": "2026-11-22T12:00:01Z",
+    "finished": None,
+    "result": None,
+    "problem": None,
+}
+
+
 class Job(Contract):
     """Answer to ``POST /v1/jobs`` (202, or 200 if the same work is known) and ``GET /v1/jobs/{id}``."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": "1f9a0c6e4b7d4e0a9c1d2b3a4f5e6d7c",
-                "kind": "map.fit",
-                "state": "running",
-                "progress": {"fraction": 0.4, "message": "epoch 80 of 200", "remaining_s": 12.5},
-                "created": "2026-11-22T12:00:00Z",
-                "started": "2026-11-22T12:00:01Z",
-                "finished": None,
-                "result": None,
-                "problem": None,
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": _JOB})
 
     id: str
     kind: str
@@ -122,6 +121,14 @@ class Job(Contract):
     finished: datetime | None = None
     result: str | None = Field(default=None, description="path of the result on this service, once it succeeded")
     problem: Problem | None = Field(default=None, description="why it failed")
+
+
+class JobList(Contract):
+    """Answer to ``GET /v1/jobs?limit=``: the jobs asked for last, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"jobs": [_JOB]}})
+
+    jobs: list[Job]
 
 
 class CaseMap(Contract):

@@ -5,11 +5,9 @@ from collections.abc import Callable
 
 from fastapi import Request
 
+from casekin.contracts.headers import USER_HEADER
 from casekin.errors import Unauthorized
 from casekin.service.settings import ServiceSettings
-
-USER_HEADER = "X-Casekin-User"
-"""Who asks, as the page signed them in; services trust it from callers with the key."""
 
 
 def require_key(settings: ServiceSettings) -> Callable[[Request], None]:

@@ -1,0 +1,21 @@
+"""The `casekin` command: each command lives in a file of its own and is put together here."""
+
+import typer
+
+from casekin.cli.demo import demo
+from casekin.cli.ingest import ingest
+from casekin.cli.phantoms import phantoms
+from casekin.cli.up import up
+
+app = typer.Typer(name="casekin", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Finds the dermatoscopic cases that look like the one on the screen, and shows why."""
+
+
+app.command()(demo)
+app.command()(ingest)
+app.command()(phantoms)
+app.command()(up)

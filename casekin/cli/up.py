@@ -1,0 +1,67 @@
+"""`casekin up`: all services of this machine, until Ctrl-C."""
+
+import errno
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from casekin.cli.failure import stop
+from casekin.errors import CasekinError, StorageFull, Unavailable
+from casekin.launcher.console import Terminal
+from casekin.launcher.launch import launched
+from casekin.launcher.plan import Options, make_plan
+from casekin.launcher.ports import PAGE_PORT
+from casekin.launcher.state import Running
+
+Data = Annotated[
+    Path, typer.Option(envvar="CASEKIN_DATA", help="Folder of index, images, jobs and logs; made where missing.")
+]
+Bundle = Annotated[Path, typer.Option(envvar="CASEKIN_BUNDLE", help="Folder of the trained model.")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_535, help=f"Of the page; left out, {PAGE_PORT} or a free one where that is taken."),
+]
+Host = Annotated[
+    str, typer.Option(help="Address of the page; one that others reach needs CASEKIN_USERS (name:hash,...).")
+]
+
+
+def up(
+    data: Data = Path("data"),
+    bundle: Bundle = Path("bundles/default"),
+    port: Port = None,
+    host: Host = "127.0.0.1",
+) -> None:
+    """Start encoder, search, projector, workers and page under one launcher, until Ctrl-C."""
+    terminal = Terminal()
+    with served(Options(data=data.resolve(), bundle=bundle.resolve(), host=host, port=port), terminal) as found:
+        welcome(terminal, found, asked=port)
+        signal.pause()
+
+
+@contextmanager
+def served(options: Options, terminal: Terminal) -> Iterator[Running]:
+    """The services of `options` for the length of the block; what stops them is said in words."""
+    terminal.say(f"casekin starts on {options.data}; logs are in {options.data / 'logs'}")
+    try:
+        with launched(options.data, lambda: make_plan(options), terminal) as found:
+            yield found
+    except KeyboardInterrupt:
+        terminal.say("casekin has stopped")
+    except CasekinError as error:
+        raise stop(error) from error
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise stop((StorageFull if full else Unavailable)(f"{options.data}: {error}")) from error
+
+
+def welcome(terminal: Terminal, found: Running, *, asked: int | None) -> None:
+    """Say where the page is, and why it is not where it is looked for first."""
+    page = found.url("ui")
+    if asked is None and not page.endswith(f":{PAGE_PORT}"):
+        terminal.say(f"port {PAGE_PORT} is taken by another program: --port chooses one")
+    terminal.say(f"casekin is ready: {page}   (Ctrl-C stops all)")

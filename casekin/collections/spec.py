@@ -1,0 +1,88 @@
+"""How the files of a collection are to be read and shown; written in TOML (``collection.toml``)."""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from casekin.contracts.base import Contract
+from casekin.contracts.search import Diagnosis
+from casekin.errors import BadInput
+
+UNKNOWN = ["", "unknown", "NA", "n/a", "nan", "null", "none"]
+"""What means "not known" where a collection does not say otherwise; case does not matter."""
+
+
+class Columns(Contract):
+    """Which column of the table holds which field of a case; those not named become attributes."""
+
+    id: str | None = Field(default=None, description="none takes the image's file name without its suffix")
+    image: str | None = Field(default=None, description="file name, with or without suffix; none takes the id")
+    lesion: str | None = None
+    diagnosis: str | None = None
+    evidence: str | None = None
+    age: str | None = None
+    sex: str | None = None
+    site: str | None = None
+    source: str | None = None
+
+    def named(self) -> dict[str, str]:
+        """Field -> column, of those that are named."""
+        return {field: column for field, column in self.model_dump().items() if column is not None}
+
+
+class CollectionSpec(Contract):
+    """``collection.toml``: what the collection is, and what its columns and values mean."""
+
+    title: str = Field(min_length=1, max_length=120)
+    licence: str | None = None
+    citation: str | None = None
+    metadata: str | None = Field(default=None, description="file name of the table; none finds it by its columns")
+    unknown: list[str] = Field(default=UNKNOWN, description="values that mean not known")
+    ignore: list[str] = Field(default_factory=list, description="patterns of files and zips to leave alone")
+    columns: Columns = Columns()
+    optional_columns: Columns = Field(default=Columns(), description="likewise, and may be absent")
+    diagnoses: list[Diagnosis] = Field(default_factory=list, description="in the order to show them")
+    labels: dict[str, dict[str, str]] = Field(default_factory=dict, description="field -> code -> what the page shows")
+
+
+def read_spec(file: Path) -> CollectionSpec:
+    """Read a ``collection.toml``; ``base = "NAME"`` starts from a built-in one. Raises `BadInput`."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{file} cannot be read as TOML: {error}") from error
+    base = content.pop("base", None)
+    if base is not None:
+        inherited = _built_in_content(str(base))
+        labels = inherited.get("labels", {}) | content.get("labels", {})
+        content = inherited | content | {"labels": labels}
+    return _validated(content, str(file))
+
+
+def built_in_names() -> list[str]:
+    """Names of the collections that Casekin knows without being told."""
+    folder = resources.files("casekin.collections")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def built_in_spec(name: str) -> CollectionSpec:
+    """The spec of a collection that Casekin knows; raises `BadInput` for any other name."""
+    return _validated(_built_in_content(name), name)
+
+
+def _built_in_content(name: str) -> dict[str, Any]:
+    if name not in built_in_names():
+        raise BadInput(f"there is no built-in collection {name!r}; known: {', '.join(built_in_names())}")
+    return tomllib.loads((resources.files("casekin.collections") / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _validated(content: Mapping[str, Any], where: str) -> CollectionSpec:
+    try:
+        return CollectionSpec.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise BadInput(f"{where} is not a usable collection.toml: {faults}") from error

@@ -1,0 +1,1 @@
+"""`casekin up`: all services of one machine as separate processes under one launcher."""

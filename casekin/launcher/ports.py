@@ -1,0 +1,48 @@
+"""Free TCP ports."""
+
+import socket
+
+from casekin.errors import Conflict
+
+PAGE_PORT = 8100
+"""Where the page is looked for first."""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nothing listens on now."""
+    with _socket(host) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen on `port`."""
+    with _socket(host) as probe:
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def page_port(host: str, asked: int | None) -> int:
+    """The port that was asked for, or `PAGE_PORT`, or where that is taken a free one.
+
+    Raises `Conflict` where the port that was asked for is taken.
+    """
+    if asked is None:
+        return PAGE_PORT if is_free(host, PAGE_PORT) else free_port(host)
+    if asked and not is_free(host, asked):
+        raise Conflict(
+            f"port {asked} on {host} is taken by another program: stop that, give another one with --port, or leave "
+            "--port out and a free one is found"
+        )
+    return asked or free_port(host)
+
+
+def _socket(host: str) -> socket.socket:
+    probe = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, past connections that linger
+    return probe

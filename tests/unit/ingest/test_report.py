@@ -1,0 +1,48 @@
+"""The report is there line by line, whatever happens next."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from casekin.errors import BadInput
+from casekin.ingest import Kind, Outcome, Summary
+from casekin.ingest.report import ReportFile
+
+OUTCOMES = [
+    Outcome("c1", Kind.INGESTED),
+    Outcome("c2", Kind.SKIPPED, "corrupt-image", 'cut off, "after" 12 bytes'),
+    Outcome("c3", Kind.SKIPPED, "no-image", "line 4"),
+    Outcome("c4", Kind.UNCHANGED),
+]
+
+
+def test_report_file__each_line_is_readable_before_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "report.csv"
+    with ReportFile(file) as report:
+        for number, outcome in enumerate(OUTCOMES, 1):
+            report.add(outcome)
+            with file.open(newline="") as stream:
+                lines = list(csv.DictReader(stream))
+            assert len(lines) == number
+            assert lines[-1] == {
+                "id": outcome.id,
+                "outcome": outcome.kind,
+                "code": outcome.code,
+                "reason": outcome.reason,
+            }
+
+
+def test_report_file__a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="--report"):
+        ReportFile(tmp_path / "file" / "report.csv")
+
+
+def test_summary__counts_by_kind_and_code() -> None:
+    summary = Summary()
+    for outcome in OUTCOMES:
+        summary.add(outcome)
+    assert summary.done == 4
+    assert summary.counts == {Kind.INGESTED: 1, Kind.SKIPPED: 2, Kind.UNCHANGED: 1}
+    assert summary.skipped_by_code == {"corrupt-image": 1, "no-image": 1}

@@ -1,0 +1,99 @@
+"""Batches on their way to search, against a search that refuses."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from casekin.clients import SearchClient
+from casekin.contracts.search import Case, CaseBatch, CaseBatchReceipt, CaseUpload
+from casekin.errors import CorruptImage, StorageFull, Unexpected
+from casekin.ingest import Kind, Outcome, storing
+from casekin.ingest.encoding import BugStop, Encoded
+from casekin.ingest.storing import BatchWriter
+
+
+class PickySearch(SearchClient):
+    """Stores in memory; refuses a batch that holds one of `bad`, and everything once `room` cases are in."""
+
+    def __init__(self, bad: set[str] = frozenset(), room: int = 10_000) -> None:
+        super().__init__("http://unused")
+        self.bad, self.room = bad, room
+        self.stored: dict[str, bytes] = {}
+        self.sizes: list[int] = []
+
+    def put_cases(self, batch: CaseBatch, images: Mapping[str, bytes]) -> CaseBatchReceipt:
+        assert set(images) == {upload.case.id for upload in batch.cases}
+        self.sizes.append(len(batch.cases))
+        if refused := self.bad & set(images):
+            raise CorruptImage(f"{min(refused)} is damaged")
+        if len(self.stored) + len(images) > self.room:
+            raise StorageFull("no space left on the device")
+        self.stored |= images
+        return CaseBatchReceipt(stored=len(images), revision="r")
+
+
+def encoded(number: int, size: int = 10) -> Encoded:
+    upload = CaseUpload(case=Case(id=f"c{number:03}"), latent=[0.0], digest="0" * 64)
+    return Encoded(upload, bytes(size), "")
+
+
+def store(search: PickySearch, cases: list[Encoded]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with BatchWriter(search, "v1", outcomes.append) as writer:
+        for case in cases:
+            writer.add(case)
+        writer.flush()
+    return outcomes
+
+
+def test_batch_writer__all_are_stored_in_batches_and_told() -> None:
+    search = PickySearch()
+    outcomes = store(search, [encoded(i) for i in range(150)])
+    assert search.sizes == [64, 64, 22]
+    assert [outcome.id for outcome in outcomes] == [f"c{i:03}" for i in range(150)]
+    assert {outcome.kind for outcome in outcomes} == {Kind.INGESTED}
+
+
+def test_batch_writer__large_images_travel_in_smaller_batches() -> None:
+    search = PickySearch()
+    store(search, [encoded(i, storing.BATCH_BYTES // 3 + 1) for i in range(7)])
+    assert search.sizes == [3, 3, 1]
+
+
+def test_batch_writer__refused_cases_are_found_and_the_others_stored() -> None:
+    search = PickySearch(bad={"c003", "c040", "c041"})
+    outcomes = store(search, [encoded(i) for i in range(64)])
+    assert len(search.stored) == 61
+    refused = [outcome for outcome in outcomes if outcome.kind is Kind.SKIPPED]
+    assert [(outcome.id, outcome.code) for outcome in refused] == [
+        (c, "corrupt-image") for c in ("c003", "c040", "c041")
+    ]
+    assert len(outcomes) == 64
+
+
+def test_batch_writer__full_disk_stops_it() -> None:
+    search = PickySearch(room=100)
+    outcomes: list[Outcome] = []
+    writer = BatchWriter(search, "v1", outcomes.append)
+
+    def add_all() -> None:
+        with writer:
+            for number in range(1000):
+                writer.add(encoded(number))
+
+    with pytest.raises(StorageFull, match="no space left"):
+        add_all()
+    assert [outcome.id for outcome in outcomes] == list(search.stored)
+
+
+def test_bug_stop__only_bugs_in_a_row_stop() -> None:
+    bug = Outcome("x", Kind.SKIPPED, Unexpected.code, "boom")
+    stop = BugStop()
+    for _ in range(5):
+        for _ in range(BugStop.LIMIT - 1):
+            stop.watch(bug)
+        stop.watch(Outcome("y", Kind.SKIPPED, CorruptImage.code))
+    for _ in range(BugStop.LIMIT - 1):
+        stop.watch(bug)
+    with pytest.raises(Unexpected, match="20 images in a row"):
+        stop.watch(bug)
