@@ -1,0 +1,46 @@
+"""Composition root of the projector's API."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from casekin.clients import EncoderClient, SearchClient
+from casekin.service.app import create_service
+from services.projector.artefacts import Artefacts
+from services.projector.celery_app import Publisher, create_celery
+from services.projector.intake import Intake
+from services.projector.jobs import JobStore
+from services.projector.kinds import kinds
+from services.projector.presence import Presence, connect
+from services.projector.routes import create_router
+from services.projector.settings import ProjectorSettings
+from services.projector.sweeping import Sweeper
+
+
+def create_app(settings: ProjectorSettings) -> FastAPI:
+    """The job API; ready when Redis answers."""
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    redis = connect(settings.redis_url)
+    store = JobStore(redis, settings)
+    artefacts = Artefacts(settings.folder, settings.result_lifetime_s)
+    publisher = Publisher(create_celery(settings), settings)
+    search = SearchClient(settings.search_url, api_key=key)
+    encoder = EncoderClient(settings.encoder_url, api_key=key)
+    known = kinds(settings)
+    intake = Intake(store, artefacts, publisher, search, encoder)
+    sweeper = Sweeper(store, artefacts, publisher, known, patience_s=2 * settings.sweep_s)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(sweeper.run(settings.sweep_s))
+        yield
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        for part in (publisher, search, encoder, store):
+            part.close()
+
+    router = create_router(intake, store, artefacts, Presence(redis, settings.lease_s), known)
+    return create_service("projector", settings, [router], ready=store.ping, lifespan=lifespan)

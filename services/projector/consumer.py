@@ -1,0 +1,85 @@
+"""Composition root of a worker: Celery's parent process and its children."""
+
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import structlog
+from celery.signals import setup_logging, worker_process_init
+
+from casekin.clients import EncoderClient, SearchClient
+from casekin.service.logs import configure_logs
+from services.projector.artefacts import Artefacts
+from services.projector.celery_app import create_celery
+from services.projector.jobs import JobStore
+from services.projector.kinds import Queue, kinds
+from services.projector.layout import warm_up
+from services.projector.leases import lease_step, losing_request
+from services.projector.placing import AtlasShelf
+from services.projector.presence import Presence, connect
+from services.projector.settings import ProjectorSettings
+from services.projector.tasks import Tools, register
+
+log = structlog.get_logger("projector")
+MAPS_NICENESS = 5
+"""A fit yields the processor to clicks."""
+
+
+def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
+    """Work on `queues` until told to stop; returns the exit status."""
+    redis = connect(settings.redis_url)
+    store, presence = JobStore(redis, settings), Presence(redis, settings.lease_s)
+    app, known = create_celery(settings), kinds(settings)
+    tools = cache(lambda: make_tools(settings))  # made in each child: connections do not survive a fork
+    register(app, known, tools, losing_request(store, known))
+    app.steps["consumer"].add(lease_step(store, presence, queues, socket.gethostname(), settings.lease_s / 6))
+
+    def logs(**_: Any) -> None:
+        configure_logs(settings.log_level)
+        for chatty in ("celery.worker.strategy", "celery.app.trace"):  # the job line says it
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+
+    def child(**_: Any) -> None:
+        _prepare(queues, tools())
+
+    setup_logging.connect(logs, weak=False)
+    worker_process_init.connect(child, weak=False)
+    worker = app.Worker(
+        hostname=f"{'-'.join(queues)}@{socket.gethostname()}",
+        queues=list(queues),
+        pool="prefork",  # a child can be killed: by its time limit, by a cancel
+        concurrency=1 if "maps" in queues else settings.interactive_processes,
+        optimization="fair",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def make_tools(settings: ProjectorSettings) -> Tools:
+    """What the tasks of one process share."""
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    artefacts = Artefacts(settings.folder, settings.result_lifetime_s)
+    return Tools(
+        store=JobStore(connect(settings.redis_url), settings),
+        artefacts=artefacts,
+        search=SearchClient(settings.search_url, api_key=key),
+        encoder=EncoderClient(settings.encoder_url, api_key=key),
+        shelf=AtlasShelf(artefacts),
+    )
+
+
+def _prepare(queues: Sequence[Queue], tools: Tools) -> None:
+    """Pay for the slow first time before the first job comes."""
+    if "maps" in queues:
+        os.nice(MAPS_NICENESS)
+        warm_up()
+    if "interactive" in queues and tools.artefacts.current() is not None:
+        tools.shelf.current()
+    log.info("worker process ready", queues=list(queues))

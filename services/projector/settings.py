@@ -1,0 +1,36 @@
+"""Settings shared by the projector's API and its workers."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from casekin.service.settings import ServiceSettings
+
+
+class ProjectorSettings(ServiceSettings):
+    """Where jobs, results and the other services are, and how long things may take or stay."""
+
+    port: int = Field(default=8103, ge=0, le=65_535)
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    data: Path = Path("data")
+    """Results lie in ``DATA/projector``: the API and all workers must see the same folder."""
+    search_url: str = "http://127.0.0.1:8102"
+    encoder_url: str = "http://127.0.0.1:8101"
+    result_lifetime_s: float = Field(default=3600, gt=0)
+    """How long a result can be fetched after it was computed: about a session. The current map stays."""
+    fit_limit_s: int = Field(default=3600, ge=10)
+    """Time limit of a map fit; its worker process is killed ten seconds later."""
+    click_limit_s: int = Field(default=60, ge=5)
+    """Likewise of the jobs that a clinician waits for."""
+    lease_s: float = Field(default=15, gt=1)
+    """A worker that has not been heard of for so long is taken for dead, and its jobs go to another."""
+    sweep_s: float = Field(default=5, gt=0)
+    """How often the API looks for jobs whose worker died."""
+    deliveries: int = Field(default=3, ge=1, le=20)
+    """A job that loses its worker this often fails and is not tried again."""
+    interactive_processes: int = Field(default=2, ge=1, le=64)
+
+    @property
+    def folder(self) -> Path:
+        """Where results lie."""
+        return self.data / "projector"

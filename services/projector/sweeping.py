@@ -1,0 +1,50 @@
+"""Finds jobs whose worker died and results that expired; runs beside the API, in any number of copies."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from casekin.contracts.projector import JobState
+from casekin.errors import CasekinError
+from services.projector.artefacts import Artefacts
+from services.projector.celery_app import Publisher
+from services.projector.jobs import JobStore
+from services.projector.kinds import Kind
+
+log = structlog.get_logger("projector")
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """One look over all jobs that are not final."""
+
+    store: JobStore
+    artefacts: Artefacts
+    publisher: Publisher
+    kinds: dict[str, Kind]
+    patience_s: float
+    """A job queued for so long while its queue is empty has lost its message."""
+
+    def sweep(self) -> None:
+        """Queue again what lost its worker or its message, and delete expired results."""
+        for job_id, kind in self.store.live():
+            state = self.store.abandon(job_id)
+            if state is JobState.FAILED:
+                log.error("job failed: its worker died too often", job=job_id, kind=kind)
+            elif state is JobState.QUEUED or self._unheard(job_id, kind):
+                log.warning("job queued again", job=job_id, kind=kind)
+                self.publisher.publish(job_id, kind)
+        self.artefacts.sweep()
+
+    def _unheard(self, job_id: str, kind: str) -> bool:
+        return self.store.waiting(self.kinds[kind].queue) == 0 and self.store.remind(job_id, self.patience_s)
+
+    async def run(self, every_s: float) -> None:
+        """Sweep for ever; what fails is tried again at the next turn."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await asyncio.to_thread(self.sweep)
+            except (CasekinError, OSError) as error:
+                log.warning("sweep failed", detail=str(error))

