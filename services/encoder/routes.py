@@ -1,10 +1,10 @@
 """The three routes of the encoder."""
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
 
 from casekin.contracts.encoder import DecodeRequest, DecodeResponse, EncodeResponse
 from casekin.contracts.encoder import Model as ModelAnswer
+from casekin.service.answers import as_json
 from services.encoder.encoding import decode_latents, encode_upload
 from services.encoder.model import Model
 from services.encoder.upload import read_upload
@@ -20,11 +20,6 @@ _IMAGE_BODY = {
 }
 
 
-def _json(answer: BaseModel) -> Response:
-    # Past FastAPI's own serialisation, which would validate the finished answer once more.
-    return Response(answer.model_dump_json(), media_type="application/json")
-
-
 def encoder_routes(model: Model, workers: Workers) -> APIRouter:
     """Routes that serve `model` on `workers`."""
     router = APIRouter(tags=["encoder"])
@@ -35,13 +30,13 @@ def encoder_routes(model: Model, workers: Workers) -> APIRouter:
         """Image -> latent, class probabilities, quality, and the image as the model sees it."""
         workers.admit()
         data = await read_upload(request)
-        return _json(await workers.run(lambda: encode_upload(model, data, reconstruct=reconstruction)))
+        return as_json(await workers.run(lambda: encode_upload(model, data, reconstruct=reconstruction)))
 
     @router.post("/decode", response_model=DecodeResponse)
     async def decode(body: DecodeRequest) -> Response:
         """Latents -> images."""
         workers.admit()
-        return _json(await decode_latents(model, workers, body))
+        return as_json(await decode_latents(model, workers, body))
 
     @router.get("/model")
     async def show_model() -> ModelAnswer:

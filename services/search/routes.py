@@ -20,6 +20,7 @@ from casekin.contracts.search import (
     SearchResponse,
 )
 from casekin.errors import NotFound
+from casekin.service.answers import as_json
 from casekin.service.auth import acting_user
 from services.search.index import StoredCase
 from services.search.parts import Parts
@@ -36,10 +37,10 @@ def search_routes(parts: Parts) -> APIRouter:
     """Searching, and what the collection is."""
     router = APIRouter(tags=["search"])
 
-    @router.post("/search")
-    def search(request: SearchRequest) -> SearchResponse:
+    @router.post("/search", response_model=SearchResponse)
+    def search(request: SearchRequest) -> Response:
         """The nearest cases under filters."""
-        return parts.searcher.search(request)
+        return as_json(parts.searcher.search(request))
 
     @router.get("/facets")
     def facets(filters: Annotated[Filters, Query()]) -> Facets:
@@ -57,12 +58,12 @@ def search_routes(parts: Parts) -> APIRouter:
         parts.description.replace(info)
         return _collection(parts)
 
-    @router.get("/latents")
+    @router.get("/latents", response_model=LatentPage)
     def latents(
         after: Annotated[CaseId | None, Query()] = None, limit: Annotated[int, Query(ge=1, le=10_000)] = 2000
-    ) -> LatentPage:
+    ) -> Response:
         """Cases with their latents in the order of their ids, page by page."""
-        return _latents(parts, after, limit)
+        return as_json(_latents(parts, after, limit))
 
     return router
 
