@@ -57,11 +57,12 @@ class Artefacts:
         _replace(self._file(job_id), result.model_dump_json().encode())
 
     def current(self) -> CurrentMap | None:
-        """Which map is current; none where none was fitted."""
+        """Which map is current; none where none was fitted, or its file was taken away."""
         try:
-            return CurrentMap.model_validate_json(self._pointer.read_bytes())
+            current = CurrentMap.model_validate_json(self._pointer.read_bytes())
         except FileNotFoundError:
             return None
+        return current if self._file(current.id).exists() else None
 
     def current_map(self) -> bytes:
         """The current map as JSON; raises `NotFound`."""

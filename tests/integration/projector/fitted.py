@@ -7,11 +7,11 @@ from services.projector.artefacts import Artefacts
 from tests.integration.projector.conftest import Station
 
 
-def leave_map(station: Station, *, version: str = "tiny-1") -> CaseMap:
+def leave_map(station: Station, *, version: str = "tiny-1", name: str = "laid") -> CaseMap:
     """Make such a map of the station's collection the current one."""
     cases = station.collection.cases
     fitted = CaseMap(
-        id=f"laid-{version}",
+        id=f"{name}-{version}",
         bundle_version=version,
         revision=station.collection.revision,
         preset="clinical",

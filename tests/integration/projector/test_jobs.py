@@ -11,7 +11,7 @@ import pytest
 
 from casekin.clients import ProjectorClient
 from casekin.contracts.projector import JobState, MapPlace, Placement, Rollout, RolloutResult
-from casekin.errors import BadInput, Conflict, Gone, NotFound, WrongLatent
+from casekin.errors import BadInput, Conflict, Gone, NotFound, Unexpected, WrongLatent
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 
@@ -119,6 +119,14 @@ def test_place__on_a_map_of_another_bundle_is_refused(station: Station, client: 
     leave_map(station, version="older-1")
     with pytest.raises(Conflict, match=r"older-1.*fit the map first"):
         client.submit(_place(station.collection.latents[0]))
+
+
+def test_place__on_a_damaged_map_fails_without_telling_the_inside(station: Station, client: ProjectorClient) -> None:
+    fitted = leave_map(station, name="damaged")
+    (station.settings.folder / "results" / f"{fitted.id}.json").write_text('{"cases": [')
+    job = client.submit(_place(station.collection.latents[0]))
+    with pytest.raises(Unexpected, match=f"the log of the workers has the trace under job {job.id}$"):
+        client.wait(job, Placement, timeout_s=20)
 
 
 def test_result__that_expired_is_gone_and_can_be_asked_for_again(station: Station, client: ProjectorClient) -> None:

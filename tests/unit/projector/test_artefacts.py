@@ -48,6 +48,8 @@ def test_current_map__outlives_its_time_until_another_is_current(tmp_path: Path)
     current = artefacts.current()
     assert current is not None
     assert (current.id, current.cases, current.preset) == ("m2", 3, "visual")
+    (tmp_path / "results" / "m2.json").unlink()
+    assert artefacts.current() is None
 
 
 def test_write__to_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
