@@ -29,7 +29,9 @@ SEED = 7
 def demo(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="A download of HAM10000, or images with a table; without it, phantoms."),
+        typer.Argument(
+            exists=True, file_okay=False, help="A download of HAM10000, or images with a table; without it, phantoms."
+        ),
     ] = None,
     data: Data = Path("data"),
     bundle: Bundle = Path("bundles/default"),

@@ -39,7 +39,6 @@ class Part:
     """Whether the launcher is ready only with it."""
     ready_within_s: float = 90.0
     stop_within_s: float = 8.0
-    stop_signal: int = signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -87,9 +86,9 @@ class Child:
         return self._process.poll()
 
     def ask_to_stop(self) -> None:
-        """Send the part's stop signal to the process itself, which ends its own children."""
+        """Send SIGTERM to the process itself, which ends its own children."""
         if self.status() is None:
-            self._process.send_signal(self.part.stop_signal)
+            self._process.terminate()
 
     def end(self, *, within_s: float) -> bool:
         """Wait up to `within_s` seconds, then kill the group; whether it ended by itself."""
