@@ -1,7 +1,6 @@
 """Runs real services as processes of their own for the time of a ``with``."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,14 +10,7 @@ from pathlib import Path
 
 from casekin.clients.http import ServiceClient
 from casekin.errors import Unavailable
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from casekin.launcher.ports import free_port
 
 
 @contextmanager

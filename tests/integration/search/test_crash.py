@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ import pytest
 
 from casekin.clients.search import SearchClient
 from casekin.errors import CasekinError
+from casekin.launcher.ports import free_port
 from services.search.app import create_app
 from services.search.index import StoredCase
 from services.search.settings import SearchSettings
@@ -22,13 +22,6 @@ from tests.serving import serving
 
 BATCH = 8
 CASES = collection(32 * BATCH, seed=9)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def start(settings: SearchSettings) -> tuple[subprocess.Popen[bytes], str]:

@@ -6,10 +6,10 @@ import pytest
 from qdrant_client import QdrantClient
 
 from casekin.errors import Unavailable
+from casekin.launcher.ports import free_port
 from services.search.remote import Remote
 from services.search.server import ServerIndex
 from tests.integration.search.made import CLINICAL, collection
-from tests.integration.search.test_crash import free_port
 
 
 @pytest.mark.parametrize("grpc", [True, False])
