@@ -1,0 +1,83 @@
+"""The composition root of the page."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from dash import Dash, set_props
+from fastapi import FastAPI
+
+from casekin.clients import EncoderClient, ProjectorClient, SearchClient
+from casekin.errors import CasekinError, Unexpected
+from casekin.service.app import create_service
+from services.ui import words
+from services.ui.backend import PageBackend, install_no_update
+from services.ui.callbacks import register_callbacks
+from services.ui.catalog import Catalog, Services
+from services.ui.guard import AnswerHeaders, Gate, policy
+from services.ui.layout.page import page
+from services.ui.layout.parts import fault
+from services.ui.routes import image_routes
+from services.ui.settings import UiSettings
+from services.ui.signin import SignIn
+
+log = structlog.get_logger("ui")
+
+
+def create_app(settings: UiSettings) -> FastAPI:
+    """The page and its image routes behind sign-in, origin check and security headers."""
+    services = _services(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.close()
+
+    # ready as soon as it runs: it can say in words that a service is missing, a load balancer cannot
+    app = create_service("ui", settings, [], ready=lambda: None, lifespan=lifespan)
+    app.include_router(image_routes(services.search))
+    dash = create_page(app, Catalog(services))
+    if settings.named_users:
+        app.add_middleware(SignIn, users=settings.named_users)
+    app.add_middleware(Gate, loopback_only=settings.loopback_only)
+    app.add_middleware(AnswerHeaders, content_policy=policy(dash.csp_hashes()))
+    return app
+
+
+def create_page(app: FastAPI, catalog: Catalog) -> Dash:
+    """The Dash page on `app`; all its code is served from here."""
+    dash = Dash(
+        "services.ui",
+        server=False,
+        backend=PageBackend,
+        assets_folder=str(Path(__file__).parent / "assets"),
+        title=words.TITLE,
+        update_title="",
+        serve_locally=True,
+        compress=True,
+        on_error=_explain,
+        suppress_callback_exceptions=True,
+    )
+    dash.layout = page()
+    register_callbacks(dash, catalog)
+    install_no_update(app)
+    dash.init_app(app)
+    return dash
+
+
+def _services(settings: UiSettings) -> Services:
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    return Services(
+        encoder=EncoderClient(settings.encoder_url, api_key=key),
+        search=SearchClient(settings.search_url, api_key=key),
+        projector=ProjectorClient(settings.projector_url, api_key=key),
+    )
+
+
+def _explain(error: Exception) -> Any:
+    """What a callback did not foresee: the trace to the log, words to the page."""
+    log.error("callback", exc_info=error)
+    known = error if isinstance(error, CasekinError) else Unexpected("the log of the page has the trace")
+    set_props("page-notice", {"children": fault(known, doing=words.BUG)})

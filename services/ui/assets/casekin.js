@@ -1,0 +1,137 @@
+/* What must happen in the browser: the uploaded image stays here, and the pointer waits for no server. */
+(function () {
+  "use strict";
+
+  // bytes of base64 that the page's server takes, see guard.LARGEST_BODY
+  const LONGEST_UPLOAD = 35e6;
+  const DEBOUNCE_MS = 250;
+  const none = () => window.dash_clientside.no_update;
+  const trigger = () => window.dash_clientside.callback_context;
+  let pending = null;
+  let stepped = { previous: 0, next: 0 };
+
+  /* The file becomes the staged image; the upload is emptied so that the same file can be chosen again. */
+  function stage(contents, _forget, name) {
+    const cause = trigger().triggered_id;
+    if (cause === "forget") return [null, null, true];
+    if (contents === null || contents === undefined) return [none(), none(), none()];
+    if (contents.length > LONGEST_UPLOAD) return [null, null, false];
+    return [{ contents: contents, name: name || "image", at: Date.now() }, null, true];
+  }
+
+  /* The image is drawn from the tab's own memory; what browsers cannot draw (DICOM) has no preview. */
+  function showQuery(query, staged) {
+    if (!query || !staged) return ["", "", true];
+    const source = staged.contents.startsWith("data:image/") ? staged.contents : "";
+    return [source, source, false];
+  }
+
+  /* The controls of the filter panel as one value, a moment after the last change. */
+  function steer(diagnosis, site, sex, evidence, source, age, keepUnknown, preset, k, onePerLesion, low, high, held) {
+    const chosen = {
+      filters: {
+        diagnosis: diagnosis || [],
+        site: site || [],
+        sex: sex || [],
+        evidence: evidence || [],
+        source: source || [],
+        age_min: age && age[0] > low ? age[0] : null,
+        age_max: age && age[1] < high ? age[1] : null,
+        keep_unknown: Boolean(keepUnknown),
+      },
+      preset: preset,
+      k: Number(k),
+      one_per_lesion: Boolean(onePerLesion),
+    };
+    // Dash drops a call that is asked again before its promise is kept, and the second with it: so not a promise
+    clearTimeout(pending);
+    pending = setTimeout(() => {
+      if (!same(chosen, held)) window.dash_clientside.set_props("steering", { data: chosen });
+    }, DEBOUNCE_MS);
+  }
+
+  function same(a, b) {
+    if (a === b) return true;
+    if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+    const keys = Object.keys(a);
+    return keys.length === Object.keys(b).length && keys.every((key) => same(a[key], b[key]));
+  }
+
+  /* Which case to open: a card, a point of the map, or a step from the open one. */
+  function openCase(_cards, point, previous, next, open, results) {
+    const context = trigger();
+    const cause = context.triggered_id;
+    // quick clicks arrive together, as one call with a number that has grown by two
+    const steps = (next || 0) - stepped.next - ((previous || 0) - stepped.previous);
+    stepped = { previous: previous || 0, next: next || 0 };
+    if (!context.triggered.some((entry) => entry.value)) return none();
+    if (cause === "map") {
+      const id = point.points[0].customdata;
+      return id ? { id: id, at: Date.now() } : none();
+    }
+    if (cause === "case-previous" || cause === "case-next") {
+      const order = (results ? results.matches : []).map((match) => match.case.id);
+      const here = order.indexOf(open ? open.id : null);
+      const place = Math.min(Math.max(here + steps, 0), order.length - 1);
+      return here < 0 || place === here ? none() : { id: order[place], at: Date.now() };
+    }
+    return { id: cause.id, at: Date.now() };
+  }
+
+  /* How to draw: for the colours in use, and without WebGL where there is none (remote desktops). */
+  function drawing(_toggled) {
+    const context = document.createElement("canvas").getContext("webgl");
+    const engine = context ? "scattergl" : "scatter";
+    if (context) context.getExtension("WEBGL_lose_context")?.loseContext();
+    const scheme = () => document.documentElement.getAttribute("data-mantine-color-scheme");
+    // the attribute follows the toggle after the next paint
+    setTimeout(() => {
+      const drawing = { scheme: scheme() === "dark" ? "dark" : "light", engine: engine };
+      window.dash_clientside.set_props("drawing", { data: drawing });
+    }, 60);
+  }
+
+  /* The thumbnail under the pointer. */
+  function hover(data, figure) {
+    const point = data && data.points && data.points[0];
+    if (!point || !point.bbox || !figure) return [false, none(), none()];
+    const html = (type, props) => ({ namespace: "dash_html_components", type: type, props: props });
+    const id = point.customdata;
+    const trace = figure.data[point.curveNumber] || {};
+    const name = html("Div", { children: trace.meta || "", className: "hover-name" });
+    if (!id) return [true, point.bbox, [name]];
+    const image = html("Img", { src: "/thumbnails/" + encodeURIComponent(id), alt: "Case " + id });
+    return [true, point.bbox, [image, name, html("Div", { children: id, className: "hover-id" })]];
+  }
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    casekin: { stage, showQuery, steer, openCase, drawing, hover },
+  });
+
+  /* Arrow keys step through the matches while a case is open. */
+  document.addEventListener("keydown", (event) => {
+    const button = { ArrowLeft: "case-previous", ArrowRight: "case-next" }[event.key];
+    const body = document.getElementById("case-body");
+    if (!button || event.altKey || event.ctrlKey || event.metaKey || !body || body.offsetParent === null) return;
+    const element = document.getElementById(button);
+    if (element && !element.disabled) element.click();
+  });
+
+  /* Dash says nothing in production when its server is gone; the banner does. */
+  const fetched = window.fetch;
+  window.fetch = async function (...request) {
+    const callback = String(request[0] && request[0].url ? request[0].url : request[0]).includes("_dash-update-component");
+    const show = (gone) => {
+      const banner = document.getElementById("page-unreachable");
+      if (callback && banner) banner.hidden = !gone;
+    };
+    try {
+      const answer = await fetched.apply(this, request);
+      show(answer.status >= 500 || answer.status === 401 || answer.status === 413);
+      return answer;
+    } catch (error) {
+      show(true);
+      throw error;
+    }
+  };
+})();

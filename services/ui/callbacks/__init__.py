@@ -1,0 +1,12 @@
+"""What the page does: callbacks from the browser's state to calls of the services and back."""
+
+from dash import Dash
+
+from services.ui.callbacks import case, collection, filters, map, rollouts, search, upload
+from services.ui.catalog import Catalog
+
+
+def register_callbacks(app: Dash, catalog: Catalog) -> None:
+    """Tie every part of the page to `catalog` and its services."""
+    for part in (collection, upload, filters, search, map, rollouts, case):
+        part.register(app, catalog)

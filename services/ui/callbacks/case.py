@@ -1,0 +1,87 @@
+"""One case in a dialog: opened from a card or from the map, stepped through with buttons and arrow keys."""
+
+from typing import Any
+
+from dash import ALL, Dash, Input, Output, State
+
+from casekin.contracts.search import Case, Match, SearchResponse
+from casekin.errors import CasekinError
+from services.ui import words
+from services.ui.callbacks.browser import in_browser
+from services.ui.callbacks.collection import dimension_names
+from services.ui.callbacks.vocabulary import vocabulary_of
+from services.ui.catalog import Catalog
+from services.ui.layout.case import case_facts, case_title, contributions
+from services.ui.layout.parts import fault
+from services.ui.threads import in_thread
+
+Held = dict[str, Any] | None
+
+
+def register(app: Dash, catalog: Catalog) -> None:
+    """Tie the dialog to cards, map and search."""
+    in_browser(
+        app,
+        "openCase",
+        Output("open-case", "data"),
+        Input({"type": "match", "id": ALL}, "n_clicks"),
+        Input("map", "clickData"),
+        Input("case-previous", "n_clicks"),
+        Input("case-next", "n_clicks"),
+        State("open-case", "data"),
+        State("results", "data"),
+    )
+
+    @app.callback(
+        output={
+            "opened": Output("case-modal", "opened"),
+            "image": Output("case-image", "src"),
+            "alt": Output("case-image", "alt"),
+            "caption": Output("case-caption", "children"),
+            "title": Output("case-title", "children"),
+            "facts": Output("case-facts", "children"),
+            "contributions": Output("case-contributions", "children"),
+            "place": Output("case-place", "children"),
+            "alone": Output("case-steps", "hidden"),
+            "error": Output("case-error", "children"),
+        },
+        inputs={
+            "opening": Input("open-case", "data"),
+            "results": State("results", "data"),
+            "collection": State("collection", "data"),
+            "model": State("model", "data"),
+        },
+        prevent_initial_call=True,
+    )
+    @in_thread
+    def show(opening: dict[str, Any], results: Held, collection: Held, model: Held) -> dict[str, Any]:
+        matches = SearchResponse.model_validate(results).matches if results else []
+        order = [match.case.id for match in matches]
+        place = order.index(opening["id"]) if opening["id"] in order else None
+        match = None if place is None else matches[place]
+        try:
+            case = match.case if match else catalog.services.search.case(opening["id"])
+        except CasekinError as error:
+            return {**_unknown(opening["id"]), "error": fault(error, doing=words.OPENING_CASE)}
+        shown = _shown(case, match, collection, model)
+        position = "" if place is None else f"{place + 1} of {len(order)}"
+        return {**shown, "place": position, "alone": place is None}
+
+
+def _shown(case: Case, match: Match | None, collection: Held, model: Held) -> dict[str, Any]:
+    vocabulary = vocabulary_of(collection)
+    return {
+        "opened": True,
+        "image": f"/images/{case.id}",
+        "alt": f"Case {case.id}, {vocabulary.diagnosis(case.diagnosis)}",
+        "caption": f"Case {case.id}",
+        "title": case_title(case, vocabulary),
+        "facts": case_facts(case, match, vocabulary),
+        "contributions": contributions(match, dimension_names(model)),
+        "error": None,
+    }
+
+
+def _unknown(case_id: str) -> dict[str, Any]:
+    nothing = dict.fromkeys(("image", "alt", "caption", "title", "facts", "contributions", "place"))
+    return {**nothing, "opened": True, "alt": f"Case {case_id} could not be read", "alone": True}

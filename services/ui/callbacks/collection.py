@@ -1,0 +1,61 @@
+"""Collection, model and state of the services: asked at the start and every fifteen seconds."""
+
+from typing import Any
+
+from dash import Dash, Input, Output, State, no_update
+
+from casekin.contracts.search import Collection
+from casekin.errors import CasekinError
+from services.ui import words
+from services.ui.catalog import Catalog
+from services.ui.layout.header import collection_title, service_state
+from services.ui.layout.parts import fault
+from services.ui.threads import in_thread
+
+
+def register(app: Dash, catalog: Catalog) -> None:
+    """Tie the head of the page to the services."""
+
+    @app.callback(
+        output={
+            "collection": Output("collection", "data"),
+            "title": Output("collection-title", "children"),
+            "state": Output("service-state", "children"),
+            "model": Output("model", "data"),
+            "version": Output("model-version", "children"),
+            "notice": Output("collection-notice", "children"),
+        },
+        inputs={"_": Input("collection-poll", "n_intervals"), "held": State("collection", "data")},
+    )
+    @in_thread
+    def poll(_: int | None, held: dict[str, Any] | None) -> dict[str, Any]:
+        return {"state": service_state(catalog.readiness()), **_model(catalog), **_collection(catalog, held)}
+
+
+def _collection(catalog: Catalog, held: dict[str, Any] | None) -> dict[str, Any]:
+    try:
+        collection = catalog.collection()
+    except CasekinError as error:
+        notice = fault(error, doing=words.READING_COLLECTION)
+        return {"collection": no_update, "title": no_update, "notice": None if held else notice}
+    data = collection.model_dump(mode="json")
+    return {"collection": no_update if data == held else data, "title": collection_title(collection), "notice": None}
+
+
+def _model(catalog: Catalog) -> dict[str, Any]:
+    try:
+        manifest = catalog.manifest()
+    except CasekinError:
+        return {"model": no_update, "version": no_update}
+    names = [dimension.name for dimension in manifest.dimensions]
+    return {"model": {"version": manifest.version, "dimensions": names}, "version": f"Model {manifest.version}"}
+
+
+def held_collection(data: dict[str, Any] | None) -> Collection | None:
+    """The collection as the browser holds it; none before the first answer of search."""
+    return None if data is None else Collection.model_validate(data)
+
+
+def dimension_names(model: dict[str, Any] | None) -> list[str]:
+    """Names of the latent's dimensions as the browser holds them."""
+    return list(model["dimensions"]) if model else []

@@ -1,0 +1,93 @@
+"""Rollouts: asked for when their tab is open and there is a query; polled only while the job runs."""
+
+from typing import Any
+
+from dash import Dash, Input, Output, State, ctx, no_update
+from dash.exceptions import PreventUpdate
+
+from casekin.contracts.projector import Job, JobState, Rollout, RolloutResult
+from casekin.errors import CasekinError
+from services.ui import words
+from services.ui.callbacks.collection import dimension_names
+from services.ui.catalog import Catalog
+from services.ui.layout.map import job_text
+from services.ui.layout.parts import fault
+from services.ui.layout.rollouts import FIRST, rollout_rows, rollouts_empty
+from services.ui.state import Query
+from services.ui.threads import in_thread
+
+Held = dict[str, Any] | None
+
+
+def register(app: Dash, catalog: Catalog) -> None:
+    """Tie the rollouts to the projector's jobs."""
+
+    @app.callback(
+        output={
+            "job": Output("rollouts-job", "data"),
+            "rows": Output("rollouts", "children"),
+            "more": Output("rollouts-all", "hidden"),
+            "idle": Output("rollouts-poll", "disabled"),
+            "hidden": Output("rollouts-job-line", "hidden"),
+            "progress": Output("rollouts-progress", "value"),
+            "text": Output("rollouts-progress-text", "children"),
+            "error": Output("rollouts-error", "children"),
+        },
+        inputs={
+            "tab": Input("tabs", "value"),
+            "asked": Input("query", "data"),
+            "_all": Input("rollouts-all", "n_clicks"),
+            "_poll": Input("rollouts-poll", "n_intervals"),
+            "held": State("rollouts-job", "data"),
+            "model": State("model", "data"),
+        },
+        prevent_initial_call=True,
+    )
+    @in_thread
+    def roll(tab: str, asked: Held, _all: int | None, _poll: int | None, held: Held, model: Held) -> dict[str, Any]:
+        if asked is None:
+            return {**_idle(None), "rows": rollouts_empty(), "more": True}
+        query = Query.model_validate(asked)
+        try:
+            if ctx.triggered_id == "rollouts-poll":
+                return _polled(catalog, held, len(query.encoded.latent))
+            return _started(catalog, query, tab, held, len(dimension_names(model)))
+        except CasekinError as error:
+            return {**_idle(None), "rows": None, "more": True, "error": fault(error, doing=words.ROLLING_OUT)}
+
+
+def _started(catalog: Catalog, query: Query, tab: str, held: Held, known: int) -> dict[str, Any]:
+    everything = ctx.triggered_id == "rollouts-all"
+    same = held is not None and held["latent"] == query.encoded.latent
+    if tab != "rollouts" or (same and not everything):
+        raise PreventUpdate
+    size = known or len(query.encoded.latent)
+    dimensions = None if everything else list(range(min(FIRST, size)))
+    payload = Rollout(bundle_version=query.encoded.bundle_version, latent=query.encoded.latent, dimensions=dimensions)
+    job = catalog.services.projector.submit(payload)
+    held = {"id": job.id, "latent": query.encoded.latent}
+    return {**_running(job), "job": held, "rows": no_update if same else None, "more": True}
+
+
+def _polled(catalog: Catalog, held: Held, size: int) -> dict[str, Any]:
+    if held is None:
+        raise PreventUpdate
+    projector = catalog.services.projector
+    job = projector.job(held["id"])
+    if not job.state.final:
+        return {**_running(job), "job": held, "rows": no_update, "more": True}
+    if job.state is JobState.SUCCEEDED:
+        result = projector.result(job.id, RolloutResult)
+        return {**_idle(held), "rows": rollout_rows(result), "more": len(result.rows) >= size}
+    # a job that is final already answers at once: this raises what failed it
+    projector.wait(job, RolloutResult, timeout_s=0)
+    raise PreventUpdate
+
+
+def _running(job: Job) -> dict[str, Any]:
+    progress = {"progress": 100 * job.progress.fraction, "text": job_text(job)}
+    return {"idle": False, "hidden": False, "error": None, **progress}
+
+
+def _idle(held: Held) -> dict[str, Any]:
+    return {"job": held, "idle": True, "hidden": True, "progress": 0, "text": None, "error": None}

@@ -1,0 +1,87 @@
+"""Search: by itself after an upload and after every change of the filters."""
+
+from typing import Any
+
+from dash import ALL, Dash, Input, Output, State, ctx
+from dash.exceptions import PreventUpdate
+
+from casekin.contracts.search import SearchResponse
+from casekin.errors import CasekinError
+from services.ui import words
+from services.ui.callbacks.collection import dimension_names
+from services.ui.callbacks.vocabulary import vocabulary_of
+from services.ui.catalog import Catalog
+from services.ui.layout.filters import conditions
+from services.ui.layout.matches import cards, no_collection, no_matches, start, statistics, status
+from services.ui.layout.parts import fault
+from services.ui.state import Query, Steering, search_request, slim, steering_of
+from services.ui.threads import in_thread
+
+Held = dict[str, Any] | None
+
+
+def register(app: Dash, catalog: Catalog) -> None:
+    """Tie the matches to search."""
+
+    @app.callback(
+        output={
+            "results": Output("results", "data"),
+            "matches": Output("matches", "children"),
+            "status": Output("match-status", "children"),
+            "statistics": Output("statistics", "children"),
+            "error": Output("search-error", "children"),
+        },
+        inputs={
+            "asked": Input("query", "data"),
+            "steered": Input("steering", "data"),
+            "collection": Input("collection", "data"),
+            "_retry": Input({"type": "retry", "what": ALL}, "n_clicks"),
+            "model": State("model", "data"),
+        },
+        running=[(Output("matches-panel", "className"), "panel searching", "panel")],
+    )
+    @in_thread
+    def search(asked: Held, steered: Held, collection: Held, _retry: list[int | None], model: Held) -> dict[str, Any]:
+        if asked is None:
+            return _before(collection)
+        if not _wanted():
+            raise PreventUpdate
+        query, steering = Query.model_validate(asked), steering_of(steered)
+        try:
+            response = catalog.services.search.search(search_request(query, steering))
+        except CasekinError as error:
+            return {**_nothing(), "error": fault(error, doing=words.SEARCHING, retry="search")}
+        return _found(response, steering, collection, model)
+
+
+def _wanted() -> bool:
+    """Whether a person caused it: not a collection that grew meanwhile, not a button that has just been drawn."""
+    causes = {prop_id for prop_id in ctx.triggered_prop_ids if not prop_id.startswith("collection.")}
+    pressed = any(entry["value"] for entry in ctx.triggered if "retry" in entry["prop_id"])
+    return pressed or any("retry" not in cause for cause in causes)
+
+
+def _nothing() -> dict[str, Any]:
+    return dict.fromkeys(("results", "matches", "status", "statistics", "error"))
+
+
+def _before(collection: Held) -> dict[str, Any]:
+    no_cases = collection is not None and collection["cases"] == 0
+    return {**_nothing(), "matches": no_collection() if no_cases else start()}
+
+
+def _found(response: SearchResponse, steering: Steering, collection: Held, model: Held) -> dict[str, Any]:
+    vocabulary = vocabulary_of(collection)
+    if response.matches:
+        drawn = cards(response, vocabulary, dimension_names(model))
+    elif collection is not None and collection["cases"] == 0:
+        drawn = no_collection()
+    else:
+        drawn = no_matches(conditions(steering.filters, vocabulary))
+    return {
+        "results": slim(response),
+        "matches": drawn,
+        "status": status(response, steering),
+        "statistics": statistics(response, vocabulary),
+        "error": None,
+    }

@@ -1,0 +1,110 @@
+"""The three services as the page sees them, with a short memory for what all visitors ask."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from casekin.clients import EncoderClient, ProjectorClient, SearchClient
+from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.projector import CaseMap
+from casekin.contracts.search import Collection
+from casekin.errors import NotFound
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Services:
+    """The clients, shared by all threads."""
+
+    encoder: EncoderClient
+    search: SearchClient
+    projector: ProjectorClient
+
+    def close(self) -> None:
+        """Give all connections back."""
+        for client in (self.encoder, self.search, self.projector):
+            client.close()
+
+    def readiness(self) -> dict[str, bool]:
+        """By name of the service, whether it is ready."""
+        return {client.service: client.is_ready() for client in (self.encoder, self.search, self.projector)}
+
+
+class Remembered(Generic[T]):
+    """A value asked for at most once in `seconds`; one thread asks, the others wait for its answer."""
+
+    def __init__(self, ask: Callable[[], T], seconds: float) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._held: tuple[float, T] | None = None
+
+    def get(self) -> T:
+        """The value; raises what asking for it raises."""
+        with self._lock:
+            if self._held is None or time.monotonic() - self._held[0] > self._seconds:
+                self._held = (time.monotonic(), self._ask())
+            return self._held[1]
+
+    def forget(self) -> None:
+        """Ask again next time."""
+        with self._lock:
+            self._held = None
+
+
+class PlacedMap:
+    """The current map with coordinates by case id."""
+
+    def __init__(self, document: CaseMap) -> None:
+        self.document = document
+        self._index = {case_id: row for row, case_id in enumerate(document.cases)}
+
+    def position(self, case_id: str) -> tuple[float, float] | None:
+        """Where a case lies; none where it came after the map."""
+        row = self._index.get(case_id)
+        return None if row is None else (self.document.x[row], self.document.y[row])
+
+
+class Catalog:
+    """Collection, model, map and readiness, each remembered for some seconds."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._collection = Remembered(services.search.collection, 3.0)
+        self._manifest = Remembered(lambda: services.encoder.model().manifest, 30.0)
+        self._readiness = Remembered(services.readiness, 3.0)
+        self._map = Remembered(self._current_map, 10.0)
+        self._map_of: str | None = None
+
+    def collection(self) -> Collection:
+        """What the collection is and how large."""
+        return self._collection.get()
+
+    def manifest(self) -> BundleManifest:
+        """The model in use."""
+        return self._manifest.get()
+
+    def readiness(self) -> dict[str, bool]:
+        """By name of the service, whether it is ready."""
+        return self._readiness.get()
+
+    def map(self) -> PlacedMap | None:
+        """The map fitted last, asked for again when the collection's revision has changed; none where there is none."""
+        revision = self.collection().revision
+        if revision != self._map_of:
+            self._map.forget()
+            self._map_of = revision
+        return self._map.get()
+
+    def forget_map(self) -> None:
+        """A fit has finished: ask for the new map."""
+        self._map.forget()
+
+    def _current_map(self) -> PlacedMap | None:
+        try:
+            return PlacedMap(self.services.projector.current_map())
+        except NotFound:
+            return None

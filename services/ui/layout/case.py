@@ -1,0 +1,105 @@
+"""One case beside the query: large images, metadata, and where the two differ."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from casekin.contracts.search import Case, Match
+from services.ui import words
+from services.ui.layout.matches import dimension_name, largest
+from services.ui.layout.parts import aria, bar, dot, facts, icon
+from services.ui.vocabulary import Vocabulary
+
+SHOWN_DIMENSIONS = 12
+
+
+def case_modal() -> Component:
+    """The dialog before a case is opened; callbacks fill it."""
+    before = html.Button(icon("left"), id="case-previous", className="button square", **aria(label="Previous match"))
+    after = html.Button(icon("right"), id="case-next", className="button square", **aria(label="Next match"))
+    place = html.Span(id="case-place", className="muted figure", role="status")
+    steps = html.Div([before, place, after], className="case-steps", id="case-steps")
+    pictures = [
+        html.Figure([html.Div(html.Img(id="case-image"), className="picture"), html.Figcaption(id="case-caption")]),
+        html.Figure(
+            [
+                html.Div(html.Img(id="case-query-image", alt="Your image"), className="picture"),
+                html.Figcaption("Your image"),
+            ],
+            id="case-query",
+        ),
+    ]
+    body = html.Div(
+        [
+            html.Div([html.Div(id="case-title", className="case-title"), steps], className="case-head"),
+            html.Div(id="case-error"),
+            html.Div(pictures, className="case-pictures"),
+            html.Div([html.Div(id="case-facts"), html.Div(id="case-contributions")], className="case-columns"),
+        ],
+        id="case-body",
+    )
+    dialog: Component = dmc.Modal(
+        body,
+        id="case-modal",
+        opened=False,
+        size="min(1080px, 94vw)",
+        centered=True,
+        padding=0,
+        withCloseButton=True,
+        closeButtonProps={"aria-label": "Close"},
+        transitionProps={"duration": 120},
+        title=html.Span(["Case", html.Span(words.NOT_A_DIAGNOSIS, className="case-line")]),
+        keepMounted=True,
+    )
+    return dialog
+
+
+def case_title(case: Case, vocabulary: Vocabulary) -> list[Component]:
+    """Diagnosis and id."""
+    parts: list[Component] = [
+        dot(vocabulary.colour(case.diagnosis)),
+        html.H2(vocabulary.diagnosis(case.diagnosis)),
+        html.Span(case.id, className="muted mono"),
+    ]
+    if vocabulary.malignant(case.diagnosis):
+        parts.insert(2, html.Span("malignant", className="tag"))
+    return parts
+
+
+def case_facts(case: Case, match: Match | None, vocabulary: Vocabulary) -> Component:
+    """Everything the collection knows of the case."""
+    entries: list[tuple[str, Any]] = []
+    if match is not None:
+        entries.append(("Similarity", words.similarity_hint(match.similarity)))
+        entries.append(("Distance", f"{match.distance:.3f}"))
+    entries += [
+        ("Diagnosis", vocabulary.diagnosis(case.diagnosis)),
+        ("Evidence", vocabulary.label("evidence", case.evidence)),
+        ("Age", "unknown" if case.age is None else f"{case.age:g} years"),
+        ("Sex", vocabulary.label("sex", case.sex)),
+        ("Site", vocabulary.label("site", case.site)),
+        ("Source", vocabulary.label("source", case.source)),
+        ("Lesion", case.lesion_id or "unknown"),
+    ]
+    entries += [(name.replace("_", " "), value) for name, value in sorted(case.attributes.items())]
+    return facts(entries)
+
+
+def contributions(match: Match | None, dimensions: list[str]) -> list[Component]:
+    """How much each dimension contributed to the distance, largest first."""
+    if match is None:
+        return [html.P("Not among the matches, so its distance from your image is not shown.", className="muted")]
+    top = largest(match, SHOWN_DIMENSIONS)
+    rest = max(0.0, 1 - sum(share for _, share in top)) if top else 0.0
+    scale = max((share for _, share in top), default=1.0)
+    rows = [_contribution(dimension_name(index, dimensions), share, scale) for index, share in top]
+    if rest >= 0.005:
+        rows.append(_contribution(f"the other {len(match.contributions) - len(top)}", rest, scale, "bar others"))
+    return [html.H3("Where it differs from your image"), html.Ul(rows, className="contributions")]
+
+
+def _contribution(name: str, share: float, scale: float, class_name: str = "bar") -> Component:
+    figure = html.Span(words.percent(share), className="figure")
+    return html.Li([html.Span(name), bar(share / scale, class_name=class_name), figure])

@@ -1,0 +1,96 @@
+"""The map: a toolbar with its age, progress and cancel; the figure; a thumbnail under the pointer."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from casekin.contracts.projector import Job, Placement
+from services.ui import words
+from services.ui.catalog import PlacedMap
+from services.ui.layout.parts import aria, empty
+
+FAR = 0.1
+"""Share of the map's diagonal beyond which a place is called rough."""
+GRAPH: Any = {
+    "displaylogo": False,
+    "scrollZoom": True,
+    "modeBarButtons": [["pan2d", "zoom2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    "topojsonURL": "/none/",
+    "plotlyServerURL": "",
+}
+"""Nothing is fetched from or sent to anywhere else."""
+
+
+def map_panel() -> Component:
+    """The panel before the map is known; callbacks fill it."""
+    progress = html.Div(
+        [
+            dmc.Progress(id="map-progress", value=0, size=6, **aria(label="Progress of the map")),
+            html.Span(id="map-progress-text", className="muted", role="status"),
+            html.Button("Cancel", id="map-cancel", className="button small", type="button"),
+        ],
+        id="map-job-line",
+        className="job-line",
+        hidden=True,
+    )
+    draw = html.Button("Draw map", id="map-draw", className="button small", type="button")
+    hover = dcc.Tooltip(
+        id="map-hover",
+        className="map-hover",
+        direction="right",
+        background_color="var(--raised)",
+        border_color="var(--line-strong)",
+    )
+    graph = dcc.Graph(id="map", config=GRAPH, className="map", responsive=True, clear_on_unhover=True)
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Div(id="map-note", className="map-note"),
+                    html.Span(draw, id="map-draw-frame", hidden=True),
+                ],
+                className="panel-line",
+            ),
+            progress,
+            html.Div(id="map-job-error"),
+            html.Div(id="map-error"),
+            html.Div(id="place-error"),
+            html.Div(id="map-empty"),
+            html.Div(graph, id="map-frame", className="map-frame", hidden=True),
+            hover,
+            dcc.Interval(id="map-poll", interval=700, disabled=True),
+        ],
+        className="panel",
+    )
+
+
+def map_empty() -> Component:
+    """No map yet: what it is; the button stands above."""
+    return empty(words.NO_MAP_TITLE, html.P(words.NO_MAP))
+
+
+def map_note(placed: PlacedMap, revision: str, placement: Placement | None) -> list[Component]:
+    """How old the map is, and how far the query's place can be trusted."""
+    document = placed.document
+    notes: list[Component] = [html.Span(f"{words.count(len(document.cases), 'case')} · {document.preset} weights")]
+    if document.revision != revision:
+        notes.append(html.Strong(words.OLD_MAP, className="old"))
+    if placement is not None and placement.map_id == document.id:
+        notes.append(html.Span(_placed(placement)))
+    return notes
+
+
+def _placed(placement: Placement) -> str:
+    number = len(placement.neighbours)
+    apart = (
+        f"Your image is placed among its {number} nearest cases, {words.percent(placement.spread)} of the map around it"
+    )
+    return f"{apart}: a rough place, they lie far apart." if placement.spread > FAR else f"{apart}."
+
+
+def job_text(job: Job) -> str:
+    """``epoch 80 of 200 · about 12 s left``."""
+    message = "waiting for a worker" if job.state == "queued" else job.progress.message
+    return " · ".join(filter(None, (message, words.remaining(job.progress.remaining_s))))

@@ -1,0 +1,91 @@
+"""The whole page: head, side, tabs, the case dialog, and the stores of the session."""
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from services.ui import words
+from services.ui.layout.case import case_modal
+from services.ui.layout.filters import filter_panel
+from services.ui.layout.header import header
+from services.ui.layout.map import map_panel
+from services.ui.layout.matches import matches_panel
+from services.ui.layout.rollouts import rollouts_panel
+from services.ui.layout.upload import upload_panel
+from services.ui.state import Steering
+
+STORES = (
+    "collection",
+    "model",
+    "staged",
+    "query",
+    "results",
+    "placement",
+    "map-fitted",
+    "map-drawn",
+    "map-job",
+    "rollouts-job",
+    "open-case",
+    "drawing",
+)
+"""Kept in the memory of the tab and gone with it."""
+LAGOON = (
+    "#e6f6f5",
+    "#cfeae8",
+    "#a3d8d5",
+    "#78c9c5",
+    "#4fc3bd",
+    "#2a9d98",
+    "#158280",
+    "#0b6e6e",
+    "#095a5a",
+    "#064545",
+)
+"""Shades of the accent; the style sheet has the same."""
+THEME = {
+    "colors": {"lagoon": list(LAGOON)},
+    "primaryColor": "lagoon",
+    "primaryShade": {"light": 7, "dark": 4},
+    "fontFamily": "inherit",
+    "defaultRadius": "sm",
+    "cursorType": "pointer",
+    "autoContrast": True,
+}
+
+
+def page() -> Component:
+    """The page as first sent; it holds no data yet."""
+    stores = [dcc.Store(id=name, storage_type="memory") for name in STORES]
+    steering = dcc.Store(id="steering", storage_type="memory", data=Steering().model_dump())
+    side = html.Aside([upload_panel(), filter_panel()], className="side")
+    body = html.Div(
+        [
+            header(),
+            html.Div(id="collection-notice"),
+            html.Div(id="page-notice"),
+            html.Div(
+                words.PAGE_UNREACHABLE, id="page-unreachable", className="fault banner", role="alert", hidden=True
+            ),
+            html.Div([side, html.Main(_tabs(), className="main")], className="columns"),
+            case_modal(),
+            *stores,
+            steering,
+            dcc.Interval(id="collection-poll", interval=15_000),
+        ],
+        id="workspace",
+        className="workspace",
+    )
+    provider: Component = dmc.MantineProvider(body, theme=THEME, defaultColorScheme="auto")
+    return provider
+
+
+def _tabs() -> Component:
+    tabs = (
+        ("matches", "Matches", matches_panel()),
+        ("map", "Map", map_panel()),
+        ("rollouts", "Rollouts", rollouts_panel()),
+    )
+    heads = [dmc.TabsTab(label, value=value, id=f"tab-{value}") for value, label, _ in tabs]
+    panels = [dmc.TabsPanel(panel, value=value) for value, _, panel in tabs]
+    drawn: Component = dmc.Tabs([dmc.TabsList(heads), *panels], id="tabs", value="matches", keepMounted=True)
+    return drawn

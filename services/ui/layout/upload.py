@@ -1,0 +1,84 @@
+"""Upload, and the uploaded image beside what the model kept of it."""
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from services.ui import words
+from services.ui.guard import LARGEST_BODY, too_large
+from services.ui.layout.parts import aria, bar, data, dot, fault, icon
+from services.ui.state import Query
+from services.ui.vocabulary import Vocabulary
+
+
+def upload_panel() -> Component:
+    """Where an image is dropped or chosen, and what is known of it."""
+    zone = [
+        icon("image"),
+        html.Span(words.UPLOAD_PROMPT, className="upload-prompt first"),
+        html.Span(words.UPLOAD_AGAIN, className="upload-prompt again"),
+        html.Button("Choose a file", id="upload-button", className="button", type="button"),
+        html.Span([words.UPLOAD_KINDS, html.Br(), words.UPLOAD_PRIVACY], className="upload-kinds muted"),
+    ]
+    upload = dcc.Upload(zone, id="upload", className="upload", className_active="upload over", style_active={})
+    return html.Section(
+        [
+            html.H2("Image", className="sr-only"),
+            html.Div(id="query-panel", className="query-panel", children=_pair(), hidden=True),
+            html.Div(upload, id="upload-frame", className="upload-frame"),
+            html.Div(fault(too_large(LARGEST_BODY), doing=words.UPLOADING), id="upload-too-large", hidden=True),
+            html.Div(id="upload-error"),
+        ],
+        className="side-section",
+        **aria(label="Image"),
+    )
+
+
+def _pair() -> list[Component]:
+    query = html.Figure(
+        [html.Div(html.Img(id="query-image", alt="Your image"), className="picture"), html.Figcaption("Your image")]
+    )
+    kept = html.Figure(
+        [
+            html.Div(html.Img(id="reconstruction", alt="What the model kept of your image"), className="picture"),
+            html.Figcaption("Reconstruction"),
+        ]
+    )
+    forget = html.Button([icon("close"), "Forget"], id="forget", className="button quiet small", type="button")
+    return [
+        html.Div([query, kept], className="pair"),
+        html.Div([html.Div(id="query-name", className="query-name"), forget], className="query-line"),
+        html.Div(id="quality", role="status"),
+        html.Div(id="class-head", className="class-head"),
+    ]
+
+
+def query_name(query: Query) -> list[Component]:
+    """Name and size of the uploaded image."""
+    quality = query.encoded.quality
+    size = f"{quality.width} × {quality.height} px"
+    return [html.Strong(query.name, title=query.name), html.Span(size, className="muted")]
+
+
+def quality(query: Query) -> Component | None:
+    """What a clinician should know about the image itself; none if nothing is odd."""
+    warnings = query.encoded.quality.warnings
+    if not warnings:
+        return None
+    return html.Ul([html.Li(text) for text in warnings], className="warnings")
+
+
+def class_head(query: Query, vocabulary: Vocabulary) -> list[Component]:
+    """The head's probabilities as bars, most probable first."""
+    ranked = sorted(query.encoded.probabilities.items(), key=lambda entry: -entry[1])
+    rows = [
+        html.Li(
+            [
+                html.Span([dot(vocabulary.colour(code)), html.Span(vocabulary.diagnosis(code))], className="head-name"),
+                bar(share, colour=vocabulary.colour(code)),
+                html.Span(words.percent(share), className="figure"),
+            ],
+            **data(diagnosis=code),
+        )
+        for code, share in ranked
+    ]
+    return [html.H3(words.CLASS_HEAD), html.Ul(rows)]

@@ -1,0 +1,52 @@
+"""Settings of the page."""
+
+from functools import cached_property
+
+from pydantic import Field, SecretStr, field_validator
+
+from casekin.service.settings import ServiceSettings, is_loopback
+from services.ui.passwords import PasswordHash, parse_users
+
+
+class UiSettings(ServiceSettings):
+    """Where the page listens, where the services are, and who may sign in.
+
+    Bound to anything but loopback the page needs `users`: HTTP Basic, an interim before OpenID Connect.
+    """
+
+    port: int = Field(default=8100, ge=0, le=65_535)
+    """TCP port; 0 takes a free one."""
+    encoder_url: str = "http://127.0.0.1:8101"
+    search_url: str = "http://127.0.0.1:8102"
+    projector_url: str = "http://127.0.0.1:8103"
+    users: SecretStr = SecretStr("")
+    """``name:hash,name:hash``; a hash is what ``python -m services.ui hash-password`` prints."""
+
+    @field_validator("users")
+    @classmethod
+    def _readable(cls, value: SecretStr) -> SecretStr:
+        parse_users(value.get_secret_value())
+        return value
+
+    @cached_property
+    def named_users(self) -> dict[str, PasswordHash]:
+        """Who may sign in; empty where nobody needs to."""
+        return parse_users(self.users.get_secret_value())
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether the page is for this machine alone, without signing in."""
+        return is_loopback(self.host) and not self.named_users
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether people must prove who they are."""
+        return bool(parse_users(self.users.get_secret_value()))
+
+    @property
+    def authentication_hint(self) -> str:
+        """What to set where the page is open and nobody need sign in."""
+        return (
+            "set CASEKIN_USERS to name:hash pairs (python -m services.ui hash-password makes a hash), "
+            "or bind to 127.0.0.1"
+        )

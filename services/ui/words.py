@@ -1,0 +1,120 @@
+"""The texts of the page in one place, and how numbers are said."""
+
+from collections.abc import Sequence
+
+TITLE = "Casekin"
+NOT_A_DIAGNOSIS = "For research and teaching. Casekin does not diagnose."
+CLASS_HEAD = "Model's class head, not a diagnosis"
+UPLOAD_PROMPT = "Drop a dermatoscopic image here"
+UPLOAD_AGAIN = "Drop another image"
+UPLOAD_KINDS = "JPEG, PNG, WebP or DICOM, up to 20 MB"
+UPLOAD_PRIVACY = "Stays in this tab and in memory; never stored."
+UPLOADING = "The image was not read"
+SEARCHING = "The search did not succeed"
+COUNTING = "The filters have no counts"
+READING_COLLECTION = "The collection could not be read"
+READING_MODEL = "The model could not be read"
+READING_MAP = "The map could not be read"
+DRAWING_MAP = "The map was not drawn"
+PLACING = "Your image was not placed on the map"
+ROLLING_OUT = "The rollouts were not made"
+OPENING_CASE = "The case could not be opened"
+BUG = "Something on the page failed"
+START_TITLE = "Find the cases that look like yours"
+START_STEPS = (
+    "Drop or choose an image on the left. The nearest earlier cases appear here with their diagnoses.",
+    "Narrow them by diagnosis, age, site, sex and evidence; the counts follow your choice.",
+    "See where the image lies on the map of the whole collection, and what each latent dimension changes.",
+)
+NO_COLLECTION_TITLE = "No cases yet"
+NO_COLLECTION = (
+    "The collection is empty. Fill it on the server, for example from a HAM10000 download, then come back; "
+    "this page notices by itself."
+)
+NO_COLLECTION_COMMAND = "casekin ingest DIR"
+NO_MATCHES_TITLE = "No case passes these filters"
+NO_MAP_TITLE = "No map has been drawn yet"
+NO_MAP = "The map shows all cases of the collection in two dimensions: near means similar. Drawing it takes a while."
+OLD_MAP = "Drawn before the collection last changed: newer cases are missing."
+NO_ROLLOUTS = "Upload an image to see what each latent dimension changes in it."
+ROLLOUTS = (
+    "Each row changes one latent dimension over the range met in the collection and keeps the others. "
+    "The outlined step is nearest to your image; values are in standard deviations."
+)
+PAGE_UNREACHABLE = "The page's own server does not answer. Your last choice may not be shown; it will catch up."
+
+FIELDS = {
+    "diagnosis": "Diagnosis",
+    "age": "Age",
+    "sex": "Sex",
+    "site": "Site",
+    "evidence": "Evidence",
+    "source": "Source",
+}
+"""Fields of a case that filter, in the order of the panel."""
+PRESETS = {"clinical": "Clinical", "visual": "Visual"}
+PRESET_HINTS = {
+    "clinical": "Weighs the dimensions by how well they told diagnoses apart in training.",
+    "visual": "Weighs all dimensions alike: looks count, whatever they mean.",
+}
+SERVICES = {"encoder": "Encoder", "search": "Search", "projector": "Map and rollouts"}
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """``1 case``, ``8,470 cases``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?', '!')) else '.'}"
+
+
+def percent(share: float) -> str:
+    """``78 %``; small shares are not rounded to nothing."""
+    if 0 < share < 0.01:
+        return "< 1 %"
+    return f"{share * 100:.0f} %"
+
+
+def similarity_hint(similarity: float) -> str:
+    """What the figure on a card means."""
+    return f"Of matches this close, {percent(similarity)} shared the diagnosis (measured on validation images)."
+
+
+def ages(low: float | None, high: float | None) -> str:
+    """``30 to 60 years``."""
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g} years"
+    return f"from {low:g} years" if low is not None else f"to {high:g} years"
+
+
+def bare(years: float | None) -> str:
+    """``45``, or nothing."""
+    return "" if years is None else f"{years:g}"
+
+
+def age(years: float | None) -> str:
+    """``45 y``."""
+    return "age unknown" if years is None else f"{years:g} y"
+
+
+def found(shown: int, passing: int, filtered: bool) -> str:
+    """The line above the cards."""
+    if shown == 0:
+        return "No matches"
+    where = f"that {'passes' if passing == 1 else 'pass'} the filters" if filtered else "in the collection"
+    of = f"of {count(passing, 'case')} {where}"
+    return f"{count(shown, 'nearest match', 'nearest matches')} {of}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1] if parts else "")))
+
+
+def remaining(seconds: float | None) -> str:
+    """``about 2 min left``."""
+    if seconds is None:
+        return ""
+    return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {max(1, round(seconds))} s left"

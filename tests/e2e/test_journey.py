@@ -1,0 +1,227 @@
+"""A clinician's way through the page, in a real browser, before the whole system as it is started."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import COUNT, Watched
+
+expect.set_options(timeout=30_000)  # a loaded machine is slow, not wrong
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+ALL = f"12 nearest matches of {COUNT} cases in the collection"
+NOT_A_DIAGNOSIS = "For research and teaching. Casekin does not diagnose."
+
+
+def test_journey__upload_filter_case_map_rollouts(tab_in_both: Watched, lesion: Path) -> None:
+    """The whole way once, in both schemes and both shapes of screen."""
+    page = tab_in_both.open()
+    expect(page.locator("#collection-title")).to_contain_text(f"{COUNT} cases")
+    expect(page.locator("#service-state")).to_have_text("All services ready")
+    tab_in_both.shoot("1-start")
+    _matches(tab_in_both, lesion)
+    _filters(tab_in_both)
+    _case(tab_in_both)
+    _map(tab_in_both)
+    _rollouts(tab_in_both)
+    expect(page.locator("#not-a-diagnosis")).to_have_text(NOT_A_DIAGNOSIS)
+    expect(page.locator("#not-a-diagnosis")).to_be_in_viewport()
+
+
+def _matches(tab: Watched, lesion: Path) -> None:
+    tab.upload(lesion)
+    page = tab.page
+    expect(page.locator("button.match-card")).to_have_count(12)
+    expect(page.locator("#match-status")).to_have_text(ALL)
+    expect(page.locator("#query-name")).to_contain_text("600 × 450 px")
+    expect(page.locator("#reconstruction")).to_have_attribute("src", re.compile("^data:image/"))
+    expect(page.locator("#class-head")).to_contain_text("not a diagnosis")
+    expect(page.locator("#statistics")).to_contain_text("Corrected")
+    tab.shoot("2-matches")
+    widths = page.eval_on_selector_all("#matches img, .pair img", "all => all.map(image => image.naturalWidth)")
+    assert len(widths) == 14
+    assert min(widths) > 0
+
+
+def _filters(tab: Watched) -> None:
+    page, shown = tab.page, "all => [...new Set(all.map(card => card.dataset.diagnosis + ' ' + card.dataset.sex))]"
+    cards = page.locator("button.match-card")
+    page.locator(".facet input[value=nv]").check()
+    page.locator("#facets").get_by_role("button", name="Sex").click()
+    page.locator(".facet input[value=female]").check()
+    expect(page.locator("#match-status")).to_contain_text("that pass the filters")
+    expect(page.locator(".chip")).to_have_text(["Diagnosis: Melanocytic nevus", "Sex: Female"])
+    page.wait_for_function("[...document.querySelectorAll('button.match-card')].every(c => c.dataset.sex === 'female')")
+    assert cards.count() == 12
+    assert cards.evaluate_all(shown) == ["nv female"]
+    tab.shoot("3-filtered")
+    page.get_by_role("button", name="Remove the filter Sex: Female").click()
+    expect(page.locator(".chip")).to_have_count(1)
+    page.locator("#chips").get_by_role("button", name="Clear all").click()
+    expect(page.locator("#match-status")).to_have_text(ALL)
+
+
+def _case(tab: Watched) -> None:
+    page = tab.page
+    page.locator("button.match-card").nth(1).click()
+    expect(page.locator("#case-place")).to_have_text("2 of 12")
+    expect(page.get_by_role("dialog")).to_contain_text(NOT_A_DIAGNOSIS)
+    expect(page.locator("#case-contributions li")).not_to_have_count(0)
+    tab.shoot("4-case")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def _map(tab: Watched) -> None:
+    page = tab.page
+    page.locator("#tab-map").click()
+    expect(page.locator("#map-draw")).to_be_visible()
+    if page.locator("#map-draw").inner_text() == "Draw map":  # the first of the two finds none
+        expect(page.locator("#map-empty")).to_contain_text("No map has been drawn yet")
+        page.locator("#map-draw").click()
+        expect(page.locator("#map-job-line")).to_be_visible()
+        tab.shoot("5-map-running")
+    page.wait_for_selector("#map .legend", timeout=240_000)
+    expect(page.locator("#map-note")).to_contain_text("Your image is placed among its 10 nearest cases")
+    expect(page.locator("#map .legend")).to_contain_text("Your image")
+    _hover_a_point(tab)
+    tab.shoot("6-map")
+
+
+def _rollouts(tab: Watched) -> None:
+    page = tab.page
+    page.locator("#tab-rollouts").click()
+    expect(page.locator(".rollout")).to_have_count(8, timeout=120_000)
+    expect(page.locator(".rollout").first.locator("img")).to_have_count(11)
+    expect(page.locator(".step.origin")).to_have_count(8)
+    tab.shoot("7-rollouts")
+    page.locator("#rollouts-all").click()
+    page.wait_for_function("document.querySelectorAll('.rollout').length > 8", timeout=120_000)
+    expect(page.locator("#rollouts-all")).to_be_hidden()
+
+
+def _hover_a_point(tab: Watched) -> None:
+    """Move over the map until a thumbnail shows."""
+    box = tab.page.locator("#map .nsewdrag").bounding_box()
+    assert box is not None
+    for step in range(400):
+        across, down = 0.1 + 0.8 * (step % 40) / 40, 0.3 + 0.4 * (step // 40) / 10
+        tab.page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
+        tab.page.wait_for_timeout(40)
+        if tab.page.locator(".map-hover img").count():
+            break
+    expect(tab.page.locator(".map-hover img")).to_have_attribute("src", re.compile("^/thumbnails/PHANTOM_"))
+
+
+def test_map__a_click_on_a_point_opens_its_case(tab: Watched) -> None:
+    page = tab.open()
+    page.locator("#tab-map").click()
+    page.wait_for_selector("#map .legend")
+    _hover_a_point(tab)
+    case_id = page.locator(".hover-id").inner_text()
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.locator("#case-title")).to_contain_text(case_id)
+    expect(page.locator("#case-contributions")).to_contain_text("Not among the matches")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("note.jpg", b"Dear colleague, please find attached", "Not an image Casekin can read"),
+        ("empty.png", b"", "The upload is empty"),
+        ("huge.jpg", b"\xff\xd8\xff\xe0" + bytes(25_000_000), "the limit is 20 MB"),
+        ("vast.jpg", b"\xff\xd8\xff\xe0" + bytes(30_000_000), "an image may have 20 MB"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else None,
+)
+def test_upload__a_bad_file_is_said_in_words_and_the_page_goes_on(
+    tab: Watched, lesion: Path, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    page = tab.open()
+    tab.upload(lesion)
+    bad = tmp_path / name
+    bad.write_bytes(content)
+    page.set_input_files("#upload input[type=file]", bad)
+    fault = page.locator(".fault:visible")
+    expect(fault).to_contain_text(words)
+    expect(page.locator("button.match-card")).to_have_count(0)  # the earlier image's are not this one's
+    if name == "note.jpg":
+        tab.shoot("8-bad-file")
+    page.set_input_files("#upload input[type=file]", bad)  # the same file again is no dead end
+    expect(fault).to_contain_text(words)
+    tab.upload(lesion)
+    expect(fault).to_have_count(0)
+
+
+def test_keyboard__is_enough(tab: Watched, lesion: Path) -> None:
+    # before the page opens: the browser needs a while to hand its file dialogs over
+    tab.page.on("filechooser", lambda chooser: chooser.set_files(lesion))
+    page = tab.open()
+    page.locator("#upload-button").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("button.match-card")
+    page.locator("button.match-card").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.locator("#case-place")).to_have_text("1 of 12")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#case-place")).to_have_text("3 of 12")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#case-place")).to_have_text("1 of 12")
+    page.keyboard.press("ArrowLeft")  # there is none before the first
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.locator("button.match-card").first).to_be_focused()
+
+
+def test_two_users__each_see_their_own(tab: Watched, second_tab: Watched, lesion: Path, other_lesion: Path) -> None:
+    tab.open()
+    second_tab.open()
+    tab.upload(lesion)
+    second_tab.upload(other_lesion)
+    tab.page.locator(".facet input[value=mel]").check()
+    expect(tab.page.locator(".chip")).to_have_count(1)
+    expect(second_tab.page.locator(".chip")).to_have_count(0)
+    expect(tab.page.locator("#query-name")).to_contain_text(lesion.name)
+    expect(second_tab.page.locator("#query-name")).to_contain_text(other_lesion.name)
+
+
+def test_upload__an_image_of_the_collection_finds_itself_first(tab: Watched, tmp_path: Path) -> None:
+    page = tab.open()
+    case_id = "PHANTOM_0011_000041"
+    phantom = tmp_path / "phantom.jpg"
+    phantom.write_bytes(page.request.get(f"{tab.stack.urls['ui']}/images/{case_id}").body())
+    tab.upload(phantom)
+    expect(page.locator("button.match-card").first).to_have_attribute("data-case", case_id)
+    tab.shoot("9-phantom")
+
+
+def test_filters__that_nothing_passes_are_named_and_can_be_cleared(tab: Watched, lesion: Path) -> None:
+    page = tab.open()
+    tab.upload(lesion)
+    page.locator("#facets").get_by_role("button", name="Evidence").click()
+    page.locator(".facet input[value=consensus]").check()
+    page.locator(".facet input[value=mel]").check()  # melanomas are confirmed by histopathology
+    empty = page.locator("#matches .empty")
+    expect(empty).to_contain_text("No case passes these filters")
+    expect(empty).to_contain_text("Diagnosis: Melanoma")
+    empty.get_by_role("button", name="Clear all filters").click()
+    expect(page.locator("button.match-card")).to_have_count(12)
+
+
+def test_upload__leaves_nothing_behind(tab: Watched, lesion: Path) -> None:
+    page = tab.open()
+    tab.upload(lesion)
+    page.locator("#forget").click()
+    expect(page.locator("#query-panel")).to_be_hidden()
+    expect(page.locator("button.match-card")).to_have_count(0)
+    assert not page.locator("#query-image").get_attribute("src")
+    traces = (lesion.name.encode(), lesion.stem.encode(), lesion.read_bytes()[4096:4160])
+    files = [file for file in tab.stack.data.rglob("*") if file.is_file()]
+    assert len(files) > COUNT
+    left = [(file.name, trace) for file in files for trace in traces if trace in file.read_bytes()]
+    assert left == []

@@ -1,0 +1,152 @@
+import json
+from typing import Any
+
+from plotly.utils import PlotlyJSONEncoder
+
+from casekin.contracts.projector import RolloutResult, RolloutRow
+from casekin.contracts.search import (
+    Case,
+    CollectionInfo,
+    Diagnosis,
+    DiagnosisShare,
+    Facets,
+    FacetValue,
+    Filters,
+    Match,
+    NeighbourStatistics,
+    SearchResponse,
+)
+from casekin.errors import BadInput, Unavailable
+from services.ui.layout.filters import age_note, facet_values
+from services.ui.layout.matches import card, statistics
+from services.ui.layout.page import page
+from services.ui.layout.parts import fault
+from services.ui.layout.rollouts import rollout_rows
+from services.ui.vocabulary import Vocabulary
+from tests.unit.ui.conftest import said
+
+INFO = CollectionInfo(
+    title="Test",
+    diagnoses=[
+        Diagnosis(code="mel", name="Melanoma", malignant=True, colour="#aa0000"),
+        Diagnosis(code="nv", name="Nevus"),
+    ],
+    labels={"evidence": {"histo": "histopathology"}},
+)
+VOCABULARY = Vocabulary(INFO)
+UNKNOWN = Case(id="C1")
+
+
+def sent(component: Any) -> Any:
+    return json.loads(json.dumps(component, cls=PlotlyJSONEncoder))
+
+
+def every(drawn: Any, kind: str) -> list[dict[str, Any]]:
+    if isinstance(drawn, list):
+        return [hit for part in drawn for hit in every(part, kind)]
+    if not isinstance(drawn, dict):
+        return []
+    inner = [hit for part in drawn.get("props", {}).values() for hit in every(part, kind)]
+    return ([drawn["props"]] if drawn.get("type") == kind else []) + inner
+
+
+def match(case: Case = UNKNOWN, contributions: tuple[float, ...] = (0.1, 0.7, 0.2)) -> Match:
+    return Match(case=case, distance=1.234, similarity=0.78, contributions=list(contributions))
+
+
+def test_page__always_says_that_it_does_not_diagnose() -> None:
+    drawn = json.dumps(page(), cls=PlotlyJSONEncoder)
+    assert drawn.count("For research and teaching. Casekin does not diagnose.") == 2  # head and dialog
+
+
+def test_page__every_image_has_a_text_and_every_button_a_name() -> None:
+    drawn = sent(page())
+    assert all(image.get("alt") for image in every(drawn, "Img") if image["id"] != "case-image")
+    buttons = every(drawn, "Button")
+    assert len(buttons) > 5
+    nameless = [b["id"] for b in buttons if not said({"props": b}).strip() and not b.get("aria-label")]
+    assert nameless == []
+
+
+def test_card__says_what_is_known_and_what_is_not() -> None:
+    drawn = sent(card(3, match(), VOCABULARY, ["Size", "Colour", "Border"]))
+    words = said(drawn)
+    assert "distance 1.23" in words
+    assert "age unknown · unknown · unknown" in words
+    assert drawn["props"]["aria-label"].startswith("Match 3: unknown, similarity 78 %")
+    assert drawn["props"]["data-case"] == "C1"
+
+
+def test_card__names_the_dimensions_that_contributed_most_first() -> None:
+    words = said(sent(card(1, match(), VOCABULARY, ["Size", "Colour", "Border"])))
+    assert words.index("Colour 70 %".replace(" 70 %", "")) < words.index("Border") < words.index("Size")
+
+
+def test_card__malignant_is_a_word_not_only_a_colour() -> None:
+    assert "malignant" in said(sent(card(1, match(Case(id="C", diagnosis="mel")), VOCABULARY, [])))
+    assert "malignant" not in said(sent(card(1, match(Case(id="C", diagnosis="nv")), VOCABULARY, [])))
+
+
+def test_card__identical_case_has_no_differences() -> None:
+    assert "identical in every dimension" in said(sent(card(1, match(contributions=(0.0, 0.0)), VOCABULARY, [])))
+
+
+def test_card__similarity_says_what_it_means() -> None:
+    hint = every(sent(card(1, match(), VOCABULARY, [])), "Tooltip")[0]["label"]
+    assert hint.startswith("Of matches this close, 78 % shared the diagnosis")
+
+
+def test_statistics__both_strips_speak() -> None:
+    shares = [
+        DiagnosisShare(diagnosis="nv", count=3, share=0.75, corrected=0.4),
+        DiagnosisShare(diagnosis="mel", count=1, share=0.25, corrected=0.6),
+    ]
+    numbers = NeighbourStatistics(neighbours=4, diagnoses=shares)
+    response = SearchResponse(matches=[], statistics=numbers, passing=4, revision="r")
+    strips = [
+        div["aria-label"] for div in every(sent(statistics(response, VOCABULARY)), "Div") if div.get("role") == "img"
+    ]
+    assert strips == ["Plain: Nevus 75 %, Melanoma 25 %", "Corrected: Nevus 40 %, Melanoma 60 %"]
+
+
+def facets(**fields: list[FacetValue]) -> Facets:
+    return Facets(fields=fields, age_min=0, age_max=85, age_unknown=50, passing=9)
+
+
+def test_facets__diagnoses_in_the_order_of_the_collection_and_unknown_last() -> None:
+    values = [FacetValue(value="nv", count=5), FacetValue(value=None, count=2), FacetValue(value="mel", count=3)]
+    boxes = sent(facet_values("diagnosis", facets(diagnosis=values), VOCABULARY, Filters()))
+    assert [box["props"].get("value") for box in boxes] == ["mel", "nv", None]
+    assert said(boxes[-1]) == "unknown, kept 2"
+
+
+def test_facets__rows_keep_their_places_whatever_the_counts() -> None:
+    values = [FacetValue(value="male", count=5), FacetValue(value="female", count=2)]
+    for counted in (values, values[::-1]):
+        boxes = sent(facet_values("sex", facets(sex=counted), VOCABULARY, Filters()))
+        assert [box["props"]["value"] for box in boxes] == ["female", "male"]
+
+
+def test_facets__a_chosen_value_that_nothing_has_can_still_be_taken_away() -> None:
+    boxes = sent(facet_values("sex", facets(sex=[]), VOCABULARY, Filters(sex=["other"])))
+    assert [box["props"]["value"] for box in boxes] == ["other"]
+
+
+def test_age_note__tells_what_becomes_of_unknown_ages() -> None:
+    assert age_note(facets(), Filters()) == "all ages · 50 unknown"
+    assert age_note(facets(), Filters(age_min=30, age_max=60)) == "30 to 60 years · 50 unknown left out"
+    assert age_note(facets(), Filters(age_max=60, keep_unknown=True)) == "to 60 years · 50 unknown kept"
+
+
+def test_rollouts__the_step_nearest_to_the_query_is_marked() -> None:
+    row = RolloutRow(
+        dimension=4, name="Size", values=[-1.0, 0.0, 1.0], images=["data:a", "data:b", "data:c"], origin=0.4
+    )
+    drawn = sent(rollout_rows(RolloutResult(bundle_version="b", width=4, height=3, rows=[row])))
+    assert [figure["className"] for figure in every(drawn, "Figure")] == ["step", "step origin", "step"]
+    assert every(drawn, "Img")[1]["alt"] == "Size at 0.0, nearest to your image"
+
+
+def test_fault__another_try_is_offered_only_where_it_can_help() -> None:
+    assert "Try again" in said(sent(fault(Unavailable("search is away"), doing="The search", retry="search")))
+    assert "Try again" not in said(sent(fault(BadInput("k is 0"), doing="The search", retry="search")))
