@@ -1,0 +1,129 @@
+import hashlib
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from casekin.bundle import open_bundle
+from casekin.contracts.bundle import BundleManifest
+from training.axes import Axes
+from training.config import Config
+from training.data import Collection
+from training.export import export
+from training.fitting import module_for
+from training.graphs import ParityLost, write_graph
+from training.study import Study
+
+
+@pytest.fixture(scope="module")
+def study(collection_folder: Path, tiny: Config, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    torch.manual_seed(0)
+    collection = Collection(collection_folder, tmp_path_factory.mktemp("pixels"), tiny.data, tiny.seed)
+    network = module_for(tiny, collection).averaged
+    return Study(tiny.data, network.eval(), tiny.flat(), collection, collection_folder)
+
+
+@pytest.fixture(scope="module")
+def exported(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("bundles") / "tiny"
+    export(study, target, "tiny-1")
+    return target
+
+
+def _run(path: Path, **given: np.ndarray) -> list[np.ndarray]:
+    session = onnxruntime.InferenceSession(path)
+    return [np.asarray(out) for out in session.run(None, {k: v.astype(np.float32) for k, v in given.items()})]
+
+
+def test_export__writes_a_bundle_that_serving_accepts(exported: Path) -> None:
+    manifest = open_bundle(exported).manifest
+    assert manifest.version == "tiny-1"
+    assert manifest.classes == ["bcc", "mel", "nv"]
+    assert np.mean(manifest.clinical_weights) == pytest.approx(1)
+    assert manifest.provenance.recipe["data.validation_folds"] == "1"
+    for points in manifest.similarity.values():
+        assert all(a.distance < b.distance and a.share >= b.share for a, b in itertools.pairwise(points))
+    for dimension in manifest.dimensions:
+        assert sorted(dimension.quantiles.values()) == list(dimension.quantiles.values())
+
+
+def test_export__hashes_each_graph(exported: Path) -> None:
+    manifest = BundleManifest.model_validate(json.loads((exported / "bundle.json").read_text()))
+    for name, digest in manifest.files.items():
+        assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == digest.sha256
+
+
+def test_export__graphs_in_a_row_do_what_the_network_does(exported: Path, study: Study) -> None:
+    manifest = open_bundle(exported).manifest
+    pixels = np.array(study.collection.pixels[:5]).transpose(0, 3, 1, 2) / 255
+    mean, _ = _run(exported / "encoder.onnx", image=pixels)
+    latent = (mean - [d.mean for d in manifest.dimensions]) / [d.std for d in manifest.dimensions]
+    np.testing.assert_allclose(latent, study.latents[:5], atol=2e-3)
+    (image,) = _run(exported / "decoder.onnx", latent=latent)
+    (probabilities,) = _run(exported / "head.onnx", latent=latent)
+    with torch.no_grad():
+        raw = study.network.encoder(torch.from_numpy(pixels).float()).mean.double()
+        turned = (raw.numpy() - study.axes.centre) @ study.axes.turn.T
+        raw = torch.from_numpy(turned @ study.axes.back.T + study.axes.centre).float()
+        expected = study.network.decoder(raw).numpy()
+        logits = study.network.logits(raw).numpy() + study.log_prior
+    np.testing.assert_allclose(image, expected, atol=1e-3)
+    np.testing.assert_allclose(probabilities, torch.softmax(torch.tensor(logits / study.temperature), 1), atol=1e-3)
+
+
+def test_export__standardised_latents_of_the_training_folds_have_mean_0_and_spread_1(study: Study) -> None:
+    train = study.labelled(study.folds.train).latents
+    np.testing.assert_allclose(train.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(train.std(0), 1, atol=1e-4)
+
+
+def test_export__graphs_are_single_files_with_a_free_batch_axis(exported: Path) -> None:
+    for path in exported.glob("*.onnx"):
+        graph = onnx.load(path, load_external_data=False).graph
+        assert not any(tensor.external_data for tensor in graph.initializer)
+        for value in [*graph.input, *graph.output]:
+            assert value.type.tensor_type.shape.dim[0].dim_param
+
+
+def test_export__replaces_a_bundle_as_a_whole_and_leaves_nothing_beside_it(study: Study, tmp_path: Path) -> None:
+    target = tmp_path / "bundles" / "default"
+    target.mkdir(parents=True)
+    (target / "left over").touch()
+    export(study, target, "tiny-2")
+    assert sorted(path.name for path in target.iterdir()) == [
+        "MODEL_CARD.md",
+        "bundle.json",
+        "decoder.onnx",
+        "encoder.onnx",
+        "head.onnx",
+    ]
+    assert [path.name for path in target.parent.iterdir()] == ["default"]
+
+
+def test_model_card__names_data_licence_figures_and_limits(exported: Path) -> None:
+    card = (exported / "MODEL_CARD.md").read_text()
+    for words in ("HAM10000", "CC BY-NC 4.0", "Tschandl", "does not diagnose", "precision at 1", "## Limits"):
+        assert words in card
+
+
+def test_write_graph__refuses_a_graph_that_differs_from_torch(tmp_path: Path) -> None:
+    class Fickle(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + (1.0 if torch.onnx.is_in_onnx_export() else 0.0)
+
+    with pytest.raises(ParityLost, match="limit is 1e-04"):
+        write_graph(Fickle(), torch.zeros(3, 2), tmp_path / "fickle.onnx", "x", ["y"])
+
+
+def test_axes__order_diagnosis_dimensions_by_clinical_weight_before_appearance(study: Study, tiny: Config) -> None:
+    assert isinstance(study.axes, Axes)
+    kept, guided = tiny.model.exported_diagnosis, tiny.model.diagnosis_dimensions
+    assert study.axes.turn.shape == (kept + tiny.model.appearance_dimensions, tiny.model.dimensions)
+    assert not study.axes.turn[:kept, guided:].any()
+    assert not study.axes.turn[kept:, :guided].any()
+    assert (np.diff(study.clinical_weights[:kept]) <= 0).all()

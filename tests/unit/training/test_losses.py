@@ -1,0 +1,77 @@
+import math
+
+import pytest
+import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from training import losses
+
+
+def test_gaussian_divergence__agrees_with_torch_distributions() -> None:
+    torch.manual_seed(0)
+    mean, log_variance = torch.randn(40, 6), torch.randn(40, 6)
+    ours = losses.gaussian_divergence(mean, log_variance)
+    normal = torch.distributions.Normal
+    theirs = torch.distributions.kl_divergence(normal(mean, (log_variance / 2).exp()), normal(0.0, 1.0)).mean(0)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_gaussian_divergence__is_zero_for_the_prior() -> None:
+    assert losses.gaussian_divergence(torch.zeros(3, 2), torch.zeros(3, 2)).tolist() == [0, 0]
+
+
+def test_supervised_contrastive__agrees_with_a_plain_loop() -> None:
+    torch.manual_seed(1)
+    vectors, labels, temperature = torch.randn(9, 4), torch.tensor([0, 0, 1, 1, 1, 2, 0, 3, 2]), 0.2
+    unit = [v / v.norm() for v in vectors]
+    terms = []
+    for i in range(9):
+        positives = [j for j in range(9) if j != i and labels[j] == labels[i]]
+        if not positives:
+            continue
+        below = sum(math.exp(float(unit[i] @ unit[a]) / temperature) for a in range(9) if a != i)
+        shares = [math.log(math.exp(float(unit[i] @ unit[p]) / temperature) / below) for p in positives]
+        terms.append(-sum(shares) / len(positives))
+    ours = losses.supervised_contrastive(vectors, labels, temperature)
+    assert float(ours) == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+
+
+def test_supervised_contrastive__has_a_gradient_of_zero_without_any_positive() -> None:
+    vectors = torch.randn(3, 4, requires_grad=True)
+    losses.supervised_contrastive(vectors, torch.tensor([0, 1, 2]), 0.1).backward()
+    assert vectors.grad is not None
+    assert not vectors.grad.any()
+
+
+def test_supervised_contrastive__has_finite_gradients_in_mixed_precision() -> None:
+    vectors = torch.randn(16, 8, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses.supervised_contrastive(vectors, torch.arange(16) % 3, 0.1).backward()
+    assert vectors.grad is not None
+    assert vectors.grad.isfinite().all()
+
+
+def test_structural_similarity__agrees_with_torchmetrics() -> None:
+    torch.manual_seed(2)
+    ours, theirs = torch.rand(2, 3, 40, 56), torch.rand(2, 3, 40, 56)
+    theirs = 0.7 * ours + 0.3 * theirs
+    _, full = structural_similarity_index_measure(ours, theirs, data_range=1.0, return_full_image=True)
+    inner = full[..., 5:-5, 5:-5].mean((1, 2, 3))  # theirs counts reflected borders too
+    torch.testing.assert_close(losses.structural_similarity(ours, theirs), inner, atol=1e-4, rtol=0)
+
+
+def test_structural_similarity__is_one_for_the_same_image_also_in_mixed_precision() -> None:
+    image = torch.rand(1, 3, 32, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert float(losses.structural_similarity(image, image)) == pytest.approx(1)
+
+
+def test_adjusted_cross_entropy__without_logits_is_the_entropy_of_the_prior() -> None:
+    prior = torch.tensor([0.2, 0.8])
+    value = losses.adjusted_cross_entropy(torch.zeros(10, 2), torch.tensor([0, 0] + [1] * 8), prior.log())
+    assert float(value) == pytest.approx(-float((prior * prior.log()).sum()))
+
+
+def test_reconstruction_error__is_zero_for_the_same_image() -> None:
+    image = torch.rand(2, 3, 32, 32)
+    assert float(losses.reconstruction_error(image, image)) == pytest.approx(0, abs=1e-5)

@@ -1,0 +1,53 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from training.retrieval import Labelled
+from training.weights import calibrate, learn_weights, temperature
+
+
+def _cases(count: int, seed: int, prefix: str) -> Labelled:
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, count)
+    latents = random.normal(size=(count, 3))
+    latents[:, 0] += 3 * labels
+    return Labelled(latents, labels, [f"{prefix}{i}" for i in range(count)])
+
+
+def test_learn_weights__stress_the_dimension_that_tells_the_diagnosis() -> None:
+    weights = learn_weights(_cases(150, 0, "q"), _cases(300, 1, "g"))
+    assert weights.mean() == pytest.approx(1)
+    assert weights[0] > 1.5 * weights[1:].max()
+
+
+def test_learn_weights__refuse_lesions_on_both_sides() -> None:
+    cases = _cases(20, 0, "x")
+    with pytest.raises(ValueError, match="20 lesions"):
+        learn_weights(cases, cases)
+
+
+def test_calibrate__falls_with_distance_and_starts_at_zero() -> None:
+    points = calibrate(_cases(150, 0, "q"), _cases(300, 1, "g"), np.ones(3))
+    assert points[0].distance == 0
+    assert all(a.distance < b.distance and a.share >= b.share for a, b in itertools.pairwise(points))
+    assert points[0].share > 0.8
+
+
+def test_calibrate__means_what_it_says_on_other_queries() -> None:
+    gallery, weights = _cases(2000, 1, "g"), np.array([1.0, 0.1, 0.1])
+    points = calibrate(_cases(800, 0, "q"), gallery, weights)
+    from training.retrieval import neighbours
+
+    fresh = _cases(800, 9, "f")
+    order, distances = neighbours(fresh, gallery, weights, 30)
+    said = np.interp(distances, [p.distance for p in points], [p.share for p in points])
+    assert said.mean() == pytest.approx((gallery.labels[order] == fresh.labels[:, None]).mean(), abs=0.03)
+
+
+def test_temperature__undoes_logits_that_were_scaled() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(4000, 3)) * 2
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = np.array([random.choice(3, p=row) for row in chances])
+    assert temperature(logits * 3, labels) == pytest.approx(3, rel=0.1)

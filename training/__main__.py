@@ -1,0 +1,5 @@
+"""`python -m training` is `casekin-train`."""
+
+from training.cli import app
+
+app()

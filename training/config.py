@@ -1,0 +1,200 @@
+"""Every choice of a training run, with its reason, as frozen dataclasses."""
+
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, at which size, in which order."""
+
+    height: int = 144
+    """Pixels; with width the 4:3 of dermatoscopes. More costs time in proportion."""
+    width: int = 192
+    """Pixels."""
+    resample: Literal["bilinear", "box", "bicubic"] = "bilinear"
+    """Pillow's filter of that name; serving uses the same one, named in the bundle."""
+    train_folds: tuple[int, ...] = (2, 3, 4)
+    """Folds whose lesions are learned from."""
+    validation_folds: tuple[int, ...] = (1,)
+    """Folds for choosing, for the clinical weights and for calibration; never trained on."""
+    batch_size: int = 64
+    """Images per step; the contrastive term needs several of each diagnosis in it."""
+    balance: float = 0.5
+    """Power p of sampling: a class of share s is drawn in proportion to s^(1-p). 0 as it is, 1 all classes alike."""
+
+    def __post_init__(self) -> None:
+        if shared := set(self.train_folds) & set(self.validation_folds):
+            raise ValueError(f"validation_folds shares {sorted(shared)} with train_folds; a fold is one or the other")
+        if not 0 <= self.balance <= 1:
+            raise ValueError(f"balance is {self.balance}; it must lie in 0..1")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Changes that leave the diagnosis as it is: a lesion has no up and no left."""
+
+    scale: float = 0.18
+    """Largest change of size, as a natural logarithm."""
+    shift: float = 0.06
+    """Largest shift, as a share of the image's height."""
+    brightness: float = 0.10
+    """Largest change of the pixel values, in 0..1 units."""
+    contrast: float = 0.15
+    """Largest relative change of contrast about the image's mean."""
+    saturation: float = 0.15
+    """Largest relative change of the distance to grey."""
+    tint: float = 0.05
+    """Largest relative gain of one colour channel: white balance differs between dermatoscopes."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of the guided VAE."""
+
+    diagnosis_dimensions: int = 16
+    """Dimensions shaped by diagnosis: their mean lies on a sphere, so Euclidean order is cosine order."""
+    exported_diagnosis: int = 8
+    """How many of them are exported: the classes' directions and what else varies most; the others hold noise."""
+    appearance_dimensions: int = 24
+    """Dimensions shaped by reconstruction alone."""
+    pretrained: bool = True
+    """Start from ImageNet weights; False only for tests."""
+    frozen_blocks: int = 3
+    """Leading blocks (and the stem) that stay as ImageNet made them: they cost the most and change the least."""
+    drop_connect: float = 0.1
+    """Chance to skip the last residual block (stochastic depth); earlier blocks in proportion."""
+    dropout: float = 0.2
+    """Of the pooled features."""
+    decoder_width: int = 128
+    """Channels of the decoder at its coarsest; 128 is 28 million multiplications per image."""
+    output_height: int = 96
+    """Pixels of the decoded image, a multiple of 16."""
+    output_width: int = 128
+    """Pixels, a multiple of 16."""
+
+    @property
+    def dimensions(self) -> int:
+        """D of the network."""
+        return self.diagnosis_dimensions + self.appearance_dimensions
+
+    @property
+    def exported(self) -> int:
+        """D of the bundle."""
+        return self.exported_diagnosis + self.appearance_dimensions
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """How much each term weighs."""
+
+    reconstruction: float = 1.0
+    """Of the mean absolute error plus (1 - SSIM)."""
+    beta: float = 0.002
+    """Normalised beta of Higgins 2017: beta x D / number of pixel values, times KL averaged over dimensions."""
+    cross_entropy: float = 1.0
+    """Of the class head."""
+    contrastive: float = 1.0
+    """Of the supervised contrastive term."""
+    temperature: float = 0.1
+    """Of the supervised contrastive term, on unit vectors."""
+    label_smoothing: float = 0.05
+    """Of the class head; some of HAM10000's labels are one expert's opinion."""
+    decoder_gradient: float = 0.0
+    """Share of the decoder's gradient that reaches the diagnosis dimensions; more costs ranking."""
+    appearance_gradient: float = 0.1
+    """Share of the appearance branch's gradient that reaches the backbone."""
+    reconstruct_share: float = 0.25
+    """Share of each batch that is decoded; less is faster."""
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """AdamW, warmed up linearly and annealed by a cosine."""
+
+    epochs: int = 20
+    """Passes over as many images as the training folds hold."""
+    backbone_rate: float = 4e-4
+    """Peak learning rate of pretrained layers."""
+    new_rate: float = 2e-3
+    """Peak learning rate of layers that start at random."""
+    weight_decay: float = 0.02
+    """Decoupled (AdamW)."""
+    warmup: float = 0.08
+    """Share of the steps in which the rate rises."""
+    average: float = 0.997
+    """Decay of the moving average of the weights, which is what gets exported."""
+    clip: float = 5.0
+    """Largest norm of the gradient."""
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    """bfloat16 is faster where the processor has it."""
+    validate_every: int = 5
+    """Epochs between two measurements of retrieval on the validation folds."""
+    threads: int = 2
+    """Of torch, on a CPU."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training run."""
+
+    name: str = "guided"
+    """Folder of its checkpoints and logs."""
+    seed: int = 7
+    """Of everything random; an epoch draws from (seed, epoch), so a resumed run repeats the unbroken one."""
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+
+    def flat(self) -> dict[str, Scalar]:
+        """Return all fields as one level of `part.field`, the form that the bundle's provenance takes."""
+        rows: dict[str, Scalar] = {"name": self.name, "seed": self.seed}
+        for part in fields(self):
+            section = getattr(self, part.name)
+            if isinstance(section, str | int):
+                continue
+            for entry in fields(section):
+                value = getattr(section, entry.name)
+                rows[f"{part.name}.{entry.name}"] = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        return rows
+
+
+def named(name: str) -> Config:
+    """Return the configuration of that name: `debug`, `coarse` or `guided`."""
+    if name not in CONFIGS:
+        raise ValueError(f"there is no configuration {name!r}; there are {', '.join(CONFIGS)}")
+    return CONFIGS[name]
+
+
+CONFIGS = {
+    "debug": Config(
+        name="debug",
+        data=DataConfig(height=48, width=64, batch_size=16),
+        model=ModelConfig(
+            diagnosis_dimensions=8,
+            exported_diagnosis=8,
+            appearance_dimensions=4,
+            decoder_width=64,
+            output_height=48,
+            output_width=64,
+        ),
+        optimiser=OptimiserConfig(epochs=2, validate_every=1, precision="32-true"),
+    ),
+    # Two thirds of the size for half the cost: a good start for the full size.
+    "coarse": Config(
+        name="coarse",
+        data=DataConfig(height=96, width=128),
+        optimiser=OptimiserConfig(epochs=5),
+    ),
+    # Goes on from `coarse`: what a lesion looks like is known, its fine structures are new.
+    "guided": Config(
+        name="guided",
+        model=ModelConfig(frozen_blocks=5),
+        loss=LossConfig(reconstruct_share=0.1),
+        optimiser=OptimiserConfig(epochs=4, backbone_rate=3e-4, new_rate=1e-3, average=0.99, validate_every=4),
+    ),
+}

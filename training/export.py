@@ -1,0 +1,145 @@
+"""Writes a bundle: graphs, manifest and model card, all or nothing."""
+
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from casekin.bundle import open_bundle, sha256_of
+from casekin.contracts.bundle import (
+    GRAPHS,
+    BundleManifest,
+    Dimension,
+    FileDigest,
+    OutputSpec,
+    Provenance,
+)
+from training.card import model_card
+from training.graphs import DecoderGraph, EncoderGraph, FromStandard, HeadGraph, write_graph
+from training.study import Study
+from training.weights import calibrate
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+EXAMPLES = 16
+"""Real images on which the graphs must agree with torch."""
+
+
+def export(study: Study, target: Path, version: str, created: datetime | None = None) -> BundleManifest:
+    """Write the bundle of a study to the folder `target`, replacing what is there only once all is written."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
+        partial = Path(name) / "bundle"
+        partial.mkdir()
+        figures = study.figures() | _write_graphs(study, partial)
+        manifest = _manifest(study, partial, version, figures, created or datetime.now(UTC))
+        (partial / "bundle.json").write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (partial / "MODEL_CARD.md").write_text(model_card(manifest, study), encoding="utf-8")
+        open_bundle(partial)
+        _replace(partial, target)
+    return manifest
+
+
+def _replace(partial: Path, target: Path) -> None:
+    old = partial.with_name("old")
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_graphs(study: Study, folder: Path) -> dict[str, float]:
+    images = torch.from_numpy(np.array(study.collection.pixels[:EXAMPLES])).permute(0, 3, 1, 2).float() / 255
+    latents = torch.from_numpy(study.latents[:EXAMPLES]).float()
+    back = FromStandard(study.axes, study.mean, study.std)
+    encoder = EncoderGraph(study.network, study.axes)
+    decoder = DecoderGraph(study.network, back)
+    head = HeadGraph(study.network, back, study.log_prior, study.temperature)
+    differences = [
+        write_graph(encoder, images, folder / "encoder.onnx", "image", ["mean", "log_variance"]),
+        write_graph(decoder, latents, folder / "decoder.onnx", "latent", ["image"]),
+        write_graph(head, latents, folder / "head.onnx", "latent", ["probabilities"]),
+    ]
+    return {
+        "onnx_parity": max(differences),
+        "encoder_ms": latency(folder / "encoder.onnx", images[:1]),
+        "decoder_ms_per_image": latency(folder / "decoder.onnx", latents) / len(latents),
+    }
+
+
+def latency(graph: Path, example: torch.Tensor, repeats: int = 40) -> float:
+    """Return the median time in milliseconds of one run with one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    given = {session.get_inputs()[0].name: example.numpy()}
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        session.run(None, given)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times) * 1000)
+
+
+def _manifest(study: Study, folder: Path, version: str, figures: dict[str, float], created: datetime) -> BundleManifest:
+    folds, model = study.folds, study.model
+    return BundleManifest(
+        format=1,
+        version=version,
+        created=created,
+        input=study.collection.spec,
+        output=OutputSpec(height=model.output_height, width=model.output_width),
+        classes=study.collection.classes,
+        dimensions=_dimensions(study),
+        clinical_weights=[float(weight) for weight in study.clinical_weights],
+        similarity={
+            "visual": calibrate(
+                study.labelled(folds.validation), study.labelled(folds.train), study.presets()["visual"]
+            ),
+            "clinical": calibrate(
+                study.labelled(folds.validation), study.labelled(folds.train), study.clinical_weights
+            ),
+        },
+        out_of_distribution=study.strangeness(),
+        metrics={name: round(value, 6) for name, value in figures.items()},
+        provenance=Provenance(
+            data=f"HAM10000, {len(study.collection.cases)} images at 200 x 150 pixels",
+            licence="CC BY-NC 4.0 (of the images; they are not part of the bundle)",
+            citation=(
+                "Tschandl P., Rosendahl C., Kittler H. The HAM10000 dataset, a large collection of multi-source "
+                "dermatoscopic images of common pigmented skin lesions. Sci Data 5:180161 (2018)"
+            ),
+            protocol=(
+                f"folds by lesion; trained on {_listed(folds.train)}, weights and calibration from "
+                f"{_listed(folds.validation)}, figures with queries of {_listed(folds.test)} against a gallery of "
+                f"{_listed(folds.gallery)}; no match of the query's own lesion; preset clinical unless named visual"
+            ),
+            recipe=study.recipe,
+        ),
+        files={
+            name: FileDigest(sha256=sha256_of(folder / name), size=(folder / name).stat().st_size) for name in GRAPHS
+        },
+    )
+
+
+def _dimensions(study: Study) -> list[Dimension]:
+    train = study.labelled(study.folds.train).latents
+    cuts = np.quantile(train, QUANTILES, axis=0)  # [7,D]
+    return [
+        Dimension(
+            index=index,
+            name=name,
+            mean=float(study.mean[index]),
+            std=float(study.std[index]),
+            quantiles={str(q): float(cut) for q, cut in zip(QUANTILES, cuts[:, index], strict=True)},
+        )
+        for index, name in enumerate(study.names)
+    ]
+
+
+def _listed(folds: tuple[int, ...]) -> str:
+    return "fold " + str(folds[0]) if len(folds) == 1 else "folds " + ", ".join(map(str, folds))

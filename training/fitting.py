@@ -1,0 +1,112 @@
+"""Runs a training to its end, from where it stopped."""
+
+import logging
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from training.config import Config, ModelConfig, Scalar
+from training.data import Collection
+from training.models import GuidedVAE
+from training.module import GuidedTraining
+from training.study import Study
+
+log = logging.getLogger(__name__)
+
+
+def default_cache() -> Path:
+    """Return where decoded images and runs are kept: outside of the repository, as they may not be shared."""
+    return Path(os.environ.get("CASEKIN_TRAINING_DIR", Path.home() / ".cache" / "casekin" / "training"))
+
+
+class Report(Callback):
+    """Writes one line per epoch to the log."""
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
+        """Log all figures of the epoch."""
+        figures = " ".join(f"{name} {float(value):.4f}" for name, value in sorted(trainer.callback_metrics.items()))
+        log.info("epoch %d %s", trainer.current_epoch, figures)
+
+
+def fit(
+    config: Config, folder: Path, runs: Path, cache: Path, initial: Path | None = None, limit: int | None = None
+) -> Path:
+    """Train and return the last checkpoint; a run that was cut off goes on after its last whole epoch.
+
+    `initial` is a checkpoint of another run whose weights to begin with; `limit` takes only so many cases.
+    """
+    torch.set_num_threads(config.optimiser.threads)
+    lightning.seed_everything(config.seed)
+    collection = Collection(folder, cache, config.data, config.seed, limit)
+    module = module_for(config, collection)
+    target = runs / config.name
+    last = target / "last.ckpt"
+    if initial is not None and not last.exists():
+        begun = load_trained(initial, len(collection.classes))
+        module.start_from(begun.network)
+        module.recipe |= {f"initial.{name}": value for name, value in begun.recipe.items()}
+    trainer = lightning.Trainer(
+        max_epochs=config.optimiser.epochs,
+        precision=config.optimiser.precision,
+        gradient_clip_val=config.optimiser.clip,
+        check_val_every_n_epoch=config.optimiser.validate_every,
+        callbacks=[
+            ModelCheckpoint(dirpath=target, save_last=True, filename="{epoch}", save_on_train_epoch_end=True),
+            Report(),
+        ],
+        logger=[TensorBoardLogger(target, name="tensorboard"), CSVLogger(target, name="csv")],
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, datamodule=collection, ckpt_path=last if last.exists() else None, weights_only=False)
+    return last
+
+
+def module_for(config: Config, collection: Collection) -> GuidedTraining:
+    """Return an untrained module that fits the collection."""
+    lesions = [case.lesion for case in collection.cases]
+    return GuidedTraining(config, collection.sampler.shares.tolist(), lesions, collection.classes)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with the story of its weights."""
+
+    network: GuidedVAE
+    recipe: dict[str, Scalar]
+    """Each choice of its training by name; those of the run it began with under `initial.`."""
+
+
+def load_trained(checkpoint: Path, classes: int) -> Trained:
+    """Return the averaged network of a checkpoint, of the shape that the checkpoint names, ready to measure."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    # What a checkpoint holds replaces the ImageNet weights anyway.
+    network = GuidedVAE(ModelConfig(**content["model"] | {"pretrained": False}), classes)
+    prefix = "averaged."
+    state = {n.removeprefix(prefix): v for n, v in content["state_dict"].items() if n.startswith(prefix)}
+    network.load_state_dict(state)
+    return Trained(network.to(memory_format=torch.channels_last).eval(), content["recipe"])  # type: ignore[call-overload]
+
+
+def save_trained(trained: Trained, path: Path) -> None:
+    """Write a network in the form that `load_trained` reads."""
+    network = trained.network
+    state = {f"averaged.{name}": value for name, value in network.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    torch.save({"state_dict": state, "model": asdict(network.config), "recipe": trained.recipe}, partial)
+    partial.replace(path)
+
+
+def load_study(config: Config, checkpoint: Path, folder: Path, cache: Path, limit: int | None = None) -> Study:
+    """Return the study of a checkpoint on the collection that the configuration names."""
+    torch.set_num_threads(config.optimiser.threads)
+    collection = Collection(folder, cache, config.data, config.seed, limit)
+    trained = load_trained(checkpoint, len(collection.classes))
+    return Study(config.data, trained.network, trained.recipe, collection, folder)

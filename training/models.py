@@ -1,0 +1,170 @@
+"""The guided VAE: one latent that decodes to an image and ranks by diagnosis."""
+
+import math
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.backbone import POOLED_CHANNELS, TAP_CHANNELS, Backbone, load_imagenet
+from training.config import ModelConfig
+
+PIXEL_MEAN = (0.498, 0.498, 0.498)
+PIXEL_STD = (0.502, 0.502, 0.502)
+"""(x - 127) / 128 of pixels in 0..255: what EfficientNet-Lite was trained with."""
+APPEARANCE_FEATURES = 256
+LOG_VARIANCE_RANGE = (-8.0, 2.0)
+"""Beyond these a posterior is a point, or wider than the prior ever is."""
+
+
+class Posterior(NamedTuple):
+    """A diagonal Gaussian per image; the diagnosis dimensions come first."""
+
+    mean: Tensor
+    """[B,D]"""
+    log_variance: Tensor
+    """[B,D]"""
+
+
+class AveragedTo(nn.Module):
+    """Adaptive average pooling as two matrix products: ONNX has none where sizes do not divide."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [B,channels,height,width]."""
+        down, across = (_averages(int(a), b) for a, b in zip(x.shape[-2:], (self.height, self.width), strict=True))
+        return down.to(x) @ x @ across.to(x).T
+
+
+class Encoder(nn.Module):
+    """Image -> posterior.
+
+    Diagnosis dimensions are read from the pooled last features and lie on the sphere of radius sqrt(their number),
+    where a standard normal prior has nearly all its mass; appearance dimensions are read from where things are.
+    """
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.backbone = Backbone(config.drop_connect, config.frozen_blocks)
+        if config.pretrained:
+            load_imagenet(self.backbone)
+        self.dropout = nn.Dropout(config.dropout)
+        self.diagnosis = nn.Linear(POOLED_CHANNELS, 2 * config.diagnosis_dimensions)
+        self.appearance = nn.Sequential(
+            nn.Conv2d(TAP_CHANNELS, 48, 1),
+            AveragedTo(6, 8),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(48 * 48, APPEARANCE_FEATURES),
+            nn.ReLU(),
+            nn.Linear(APPEARANCE_FEATURES, 2 * config.appearance_dimensions),
+        )
+        self.radius = math.sqrt(config.diagnosis_dimensions)
+        self.appearance_gradient = 1.0
+        self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Posterior:
+        """Return the posterior of images [B,3,H,W] in 0..1."""
+        tap, last = self.backbone((images - self.pixel_mean) / self.pixel_std)
+        guided = self.ranked(last.mean((2, 3)))
+        free = self.seen(scale_gradient(tap, self.appearance_gradient))
+        return Posterior(*(torch.cat(pair, 1) for pair in zip(guided, free, strict=True)))
+
+    def ranked(self, pooled: Tensor) -> Posterior:
+        """Return the posterior of the diagnosis dimensions, given pooled features [B,1280]."""
+        towards, spread = self.diagnosis(self.dropout(pooled)).float().chunk(2, 1)
+        return Posterior(functional.normalize(towards) * self.radius, _log_variance(spread))
+
+    def seen(self, tap: Tensor) -> Posterior:
+        """Return the posterior of the appearance dimensions, given features at stride 16 [B,112,H/16,W/16]."""
+        mean, spread = self.appearance(tap).float().chunk(2, 1)
+        return Posterior(mean, _log_variance(spread))
+
+
+class Separable(nn.Module):
+    """A residual block that filters each channel and then mixes them: a ninth of a dense convolution's cost."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.mix = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [B,channels,H,W]."""
+        mixed: Tensor = self.mix(functional.relu(self.depthwise(x)))
+        return x + mixed
+
+
+class Decoder(nn.Module):
+    """Latent -> image, light enough to decode hundreds of images while a user waits.
+
+    Doubles the size by 1x1 convolution and pixel shuffle (Shi 2016), so that no layer runs at full size.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.grid = (config.output_height // 16, config.output_width // 16)
+        widths = [config.decoder_width, config.decoder_width, config.decoder_width // 2, config.decoder_width // 4]
+        self.width = widths[0]
+        self.first = nn.Linear(config.dimensions, widths[0] * self.grid[0] * self.grid[1])
+        layers: list[nn.Module] = []
+        for coarse, fine in pairwise(widths):
+            layers += [nn.Conv2d(coarse, 4 * fine, 1), nn.PixelShuffle(2), Separable(fine), nn.ReLU()]
+        self.body = nn.Sequential(*layers)
+        narrow = widths[-1]
+        smooth = nn.Conv2d(narrow, narrow, 3, padding=1, groups=narrow)
+        self.last = nn.Sequential(smooth, nn.ReLU(), nn.Conv2d(narrow, 12, 1), nn.PixelShuffle(2))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Return images [B,3,output_height,output_width] in 0..1 of raw latents [B,D]."""
+        x = self.first(latent).unflatten(1, (self.width, *self.grid))  # [B,width,h/16,w/16]
+        return torch.sigmoid(self.last(self.body(x)))
+
+
+class GuidedVAE(nn.Module):
+    """Encoder, decoder, and a linear class head on the diagnosis dimensions."""
+
+    def __init__(self, config: ModelConfig, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.head = nn.Linear(config.diagnosis_dimensions, classes)
+
+    def logits(self, latent: Tensor) -> Tensor:
+        """Return class logits [B,C] of raw latents [B,D]; the appearance dimensions have no say."""
+        return torch.as_tensor(self.head(latent[:, : self.config.diagnosis_dimensions]))
+
+
+def _log_variance(spread: Tensor) -> Tensor:
+    # Begins near a variance of exp(-3): a latent that is all noise teaches the decoder to ignore it.
+    return (spread - 3.0).clamp(*LOG_VARIANCE_RANGE)
+
+
+@lru_cache(maxsize=16)
+def _averages(given: int, wanted: int) -> Tensor:
+    rows = torch.zeros(wanted, given)
+    for index in range(wanted):
+        start, stop = index * given // wanted, -(-(index + 1) * given // wanted)
+        rows[index, start:stop] = 1 / (stop - start)
+    return rows
+
+
+def sample(posterior: Posterior) -> Tensor:
+    """Return one draw [B,D] of each posterior by the reparameterisation of Kingma & Welling 2014, section 2.4."""
+    return posterior.mean + torch.exp(posterior.log_variance / 2) * torch.randn_like(posterior.mean)
+
+
+def scale_gradient(x: Tensor, share: float) -> Tensor:
+    """Return x itself, through which only `share` of a gradient passes."""
+    return x * share + x.detach() * (1 - share) if share != 1 else x
