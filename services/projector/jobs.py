@@ -1,7 +1,7 @@
 """The book of jobs in Redis: who asked for what, how far it is, who works on it."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from redis import Redis
 
@@ -24,7 +24,7 @@ class JobStore:
     Every method raises `Unavailable` while Redis does not answer.
     """
 
-    def __init__(self, redis: "Redis[str]", settings: ProjectorSettings) -> None:
+    def __init__(self, redis: Redis, settings: ProjectorSettings) -> None:
         self._redis = redis
         self._lease_ms = int(settings.lease_s * 1000)
         self._keep_s = int(settings.result_lifetime_s * _REMEMBER)
@@ -49,7 +49,7 @@ class JobStore:
     def job(self, job_id: str) -> Job:
         """The job as it is now; raises `NotFound`."""
         with answering():
-            fields = self._redis.hgetall(_JOB + job_id)
+            fields = cast("dict[str, str]", self._redis.hgetall(_JOB + job_id))
         if not fields:
             raise NotFound(f"no job {job_id[:64]!r}; jobs are forgotten {self._keep_s / 3600:.3g} hours after they end")
         return _read(fields)
@@ -57,7 +57,7 @@ class JobStore:
     def recent(self, limit: int) -> list[Job]:
         """The jobs asked for last, newest first."""
         with answering():
-            ids = self._redis.zrevrange(_RECENT, 0, limit - 1)
+            ids = cast("list[str]", self._redis.zrevrange(_RECENT, 0, limit - 1))
             pipe = self._redis.pipeline(transaction=False)
             for job_id in ids:
                 pipe.hgetall(_JOB + job_id)
@@ -104,8 +104,8 @@ class JobStore:
     def live(self) -> list[tuple[str, str]]:
         """Id and kind of every job that is not final."""
         with answering():
-            ids = sorted(self._redis.smembers(_LIVE))
-            kinds = [(job_id, self._redis.hget(_JOB + job_id, "kind")) for job_id in ids]
+            ids = sorted(cast("set[str]", self._redis.smembers(_LIVE)))
+            kinds = [(job_id, cast("str | None", self._redis.hget(_JOB + job_id, "kind"))) for job_id in ids]
             if forgotten := [job_id for job_id, kind in kinds if kind is None]:
                 self._redis.srem(_LIVE, *forgotten)
         return [(job_id, kind) for job_id, kind in kinds if kind is not None]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from redis import Redis
 from redis.backoff import ConstantBackoff
@@ -14,9 +15,9 @@ from casekin.errors import Unavailable
 _KEY = "casekin:workers:"
 
 
-def connect(url: str) -> "Redis[str]":
+def connect(url: str) -> Redis:
     """A client that fails within seconds and connects again by itself; safe to share between threads."""
-    client: Redis[str] = Redis.from_url(
+    return Redis.from_url(
         url,
         decode_responses=True,
         socket_timeout=5,
@@ -24,7 +25,6 @@ def connect(url: str) -> "Redis[str]":
         retry=Retry(ConstantBackoff(0), 1),
         health_check_interval=15,
     )
-    return client
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def answering() -> Iterator[None]:
 class Presence:
     """Workers by queue and host; one that was silent for `lease_s` counts as dead. Raises `Unavailable`."""
 
-    def __init__(self, redis: "Redis[str]", lease_s: float) -> None:
+    def __init__(self, redis: Redis, lease_s: float) -> None:
         self._redis = redis
         self._lease_s = lease_s
 
@@ -58,4 +58,5 @@ class Presence:
     def hosts(self, queue: str) -> list[str]:
         """Where workers of `queue` live."""
         with answering():
-            return list(self._redis.zrangebyscore(_KEY + queue, time.time() - self._lease_s, "+inf"))
+            found = self._redis.zrangebyscore(_KEY + queue, time.time() - self._lease_s, "+inf")
+        return cast("list[str]", found)  # as `connect` asks to decode
