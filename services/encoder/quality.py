@@ -41,13 +41,13 @@ def _warnings(
     spec, limits = manifest.input, manifest.out_of_distribution
     found = []
     if width < spec.width or height < spec.height:
-        found.append(f"small image: {width} x {height} pixels; the model looks at {spec.width} x {spec.height}")
+        found.append(f"Small image: {width} x {height} pixels; the model looks at {spec.width} x {spec.height}")
     if sharpness < limits.get("sharpness_0.01", -inf):
-        found.append(f"blurred: less sharp than {KNOWN}")
+        found.append(f"Blurred: less sharp than {KNOWN}")
     if brightness < limits.get("brightness_0.01", -inf):
-        found.append(f"very dark: mean brightness {brightness:.0%}, less than {KNOWN}")
+        found.append(f"Very dark: mean brightness {100 * brightness:.0f} %, less than {KNOWN}")
     if brightness > limits.get("brightness_0.99", inf):
-        found.append(f"very bright: mean brightness {brightness:.0%}, more than {KNOWN}")
+        found.append(f"Very bright: mean brightness {100 * brightness:.0f} %, more than {KNOWN}")
     if error is not None and error > limits.get("reconstruction_error_0.99", inf):
-        found.append("poorly reconstructed: may not be a dermatoscopic image")
+        found.append("Poorly reconstructed: may not be a dermatoscopic image")
     return found

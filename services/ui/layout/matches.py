@@ -120,7 +120,7 @@ def largest(match: Match, number: int) -> list[tuple[int, float]]:
 def _differences(match: Match, dimensions: list[str]) -> list[Component]:
     top = largest(match, SHOWN_DIMENSIONS)
     if not top:
-        return [html.Span("identical in every dimension", className="card-line")]
+        return [html.Span("Identical in every dimension", className="card-line caption")]
     rows = [
         html.Span(
             [

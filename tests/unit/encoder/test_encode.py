@@ -169,11 +169,11 @@ HALVES[:, :100] = 255
 @pytest.mark.parametrize(
     ("image", "said"),
     [
-        (PLAIN.filter(ImageFilter.GaussianBlur(25)), "blurred"),
-        (PLAIN.point(lambda value: value * 0.1), "very dark"),
-        (PLAIN.point(lambda value: 245 + value // 25), "very bright"),
-        (PLAIN.resize((50, 40)), "small image: 50 x 40 pixels"),
-        (Image.fromarray(HALVES), "poorly reconstructed"),
+        (PLAIN.filter(ImageFilter.GaussianBlur(25)), "Blurred"),
+        (PLAIN.point(lambda value: value * 0.1), "Very dark"),
+        (PLAIN.point(lambda value: 245 + value // 25), "Very bright"),
+        (PLAIN.resize((50, 40)), "Small image: 50 x 40 pixels"),
+        (Image.fromarray(HALVES), "Poorly reconstructed"),
     ],
 )
 async def test_encode__warnings(http: httpx.AsyncClient, image: Image.Image, said: str) -> None:

@@ -44,4 +44,4 @@ def test_encode__a_chessboard_is_called_strange(model: Model) -> None:
     y, x = np.mgrid[0:450, 0:600]
     board = np.where((x // 75 + y // 75) % 2, 255, 0).astype(np.uint8)
     answer = encode_upload(model, pictures.saved(Image.fromarray(board), "PNG"), reconstruct=True)
-    assert any("poorly reconstructed" in warning for warning in answer.quality.warnings)
+    assert any("Poorly reconstructed" in warning for warning in answer.quality.warnings)

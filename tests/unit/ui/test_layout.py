@@ -88,7 +88,7 @@ def test_card__malignant_is_a_word_not_only_a_colour() -> None:
 
 
 def test_card__identical_case_has_no_differences() -> None:
-    assert "identical in every dimension" in said(sent(card(1, match(contributions=(0.0, 0.0)), VOCABULARY, [])))
+    assert "Identical in every dimension" in said(sent(card(1, match(contributions=(0.0, 0.0)), VOCABULARY, [])))
 
 
 def test_card__similarity_says_what_it_means() -> None:
