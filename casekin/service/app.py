@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_fastapi_instrumentator import Instrumentator
 
 from casekin import __version__
@@ -49,10 +50,17 @@ def create_service(
     app.include_router(_probes(ready))
     for router in routers:
         app.include_router(router, prefix="/v1", dependencies=[Depends(require_key(settings))])
-    Instrumentator(excluded_handlers=["/health", "/ready", "/metrics"]).instrument(app).expose(
-        app, include_in_schema=False
-    )
+    _install_metrics(app)
     return app
+
+
+def _install_metrics(app: FastAPI) -> None:
+    # A registry of its own: in the global one only the first application of a process would be counted.
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    meter = Instrumentator(excluded_handlers=["/health", "/ready", "/metrics"], registry=registry)
+    meter.instrument(app).expose(app, include_in_schema=False)
 
 
 def _probes(ready: ReadyCheck) -> APIRouter:

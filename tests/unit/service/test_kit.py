@@ -119,10 +119,13 @@ async def test_ready__says_what_is_missing() -> None:
     assert "bundle" in answer.json()["detail"]
 
 
-async def test_metrics__count_requests() -> None:
+async def test_metrics__count_requests_of_each_application() -> None:
     async with client(service()) as http:
         await http.get("/v1/missing")
-        assert 'handler="/v1/missing"' in (await http.get("/metrics")).text
+    async with client(service()) as http:
+        await http.get("/v1/missing")
+        metrics = (await http.get("/metrics")).text
+    assert 'http_requests_total{handler="/v1/missing",method="GET",status="4xx"} 1.0' in metrics
 
 
 async def test_log__has_no_query_and_no_body(caplog: pytest.LogCaptureFixture) -> None:
