@@ -18,6 +18,10 @@ from training.retrieval import Labelled, neighbours, retrieval_metrics
 Floats = npt.NDArray[np.floating]
 
 
+APPEARANCE_START = 0.05
+"""Clinical weight of an appearance dimension, to a diagnosis dimension's 1, before learning."""
+
+
 @dataclass(frozen=True)
 class Folds:
     """Who teaches, who chooses, who is asked."""
@@ -177,7 +181,8 @@ class Study:
     def _unordered_weights(self) -> Floats:
         latents = self._standard(self._unordered_axes)
         queries = self.encoded.select(self.folds.validation, latents)
-        return weights.learn_weights(queries, self.encoded.select(self.folds.train, latents))
+        start = np.where(np.arange(latents.shape[1]) < self.model.exported_diagnosis, 1.0, APPEARANCE_START)
+        return weights.learn_weights(queries, self.encoded.select(self.folds.train, latents), start)
 
     @cached_property
     def _unordered_axes(self) -> Axes:

@@ -15,13 +15,16 @@ Floats = npt.NDArray[np.floating]
 
 CALIBRATION_DEPTH = 30
 """Matches per query from which a distance is calibrated: what a page shows, and somewhat beyond."""
+SOFT_NEIGHBOURS = 16
+"""About so many neighbours have a say while weights are learned."""
 
 
-def learn_weights(queries: Labelled, gallery: Labelled, steps: int = 80, decay: float = 0.002) -> Floats:
-    """Return weights [D] of mean 1 under which neighbours share the query's diagnosis best.
+def learn_weights(queries: Labelled, gallery: Labelled, start: Floats, steps: int = 40, decay: float = 0.05) -> Floats:
+    """Return weights [D] of mean 1, learned from `start` [D], under which neighbours share the query's diagnosis best.
 
-    Neighbourhood components analysis (Goldberger 2004, eq. 5, the log form), diagonal, over validation queries, each
-    diagnosis counting alike. Queries and gallery must share no lesion. `decay` pulls towards equal weights.
+    Neighbourhood components analysis (Goldberger 2004, eq. 3: the expected share of right neighbours), diagonal, over
+    validation queries, each diagnosis counting alike. Queries and gallery must share no lesion. `decay` holds the
+    logarithms near those of `start`: a thousand queries cannot tell thirty weights apart on their own.
     """
     if shared := set(queries.lesions) & set(gallery.lesions):
         raise ValueError(f"{len(shared)} lesions are in the queries and in the gallery; weights would learn siblings")
@@ -30,19 +33,26 @@ def learn_weights(queries: Labelled, gallery: Labelled, steps: int = 80, decay: 
     counts = np.bincount(queries.labels)
     share = torch.from_numpy(1 / counts[queries.labels]).float()
     share /= share.sum()
-    logs = torch.zeros(x.shape[1], requires_grad=True)
-    sharpness = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.Adam([logs, sharpness], lr=0.1)
+    begun = torch.from_numpy(np.log(start)).float()
+    sharpness = _sharpness(queries, gallery, start / start.mean())
+    logs = begun.clone().requires_grad_(True)
+    optimiser = torch.optim.Adam([logs], lr=0.05)
     for _ in range(steps):
-        weights = torch.softmax(logs, 0) * len(logs)
-        closeness = -_squared(x, y, weights) * sharpness.exp()
-        chance = closeness.masked_fill(~same, float("-inf")).logsumexp(1) - closeness.logsumexp(1)
-        loss = -(chance.clamp(min=-20) * share).sum() + decay * (logs - logs.mean()).square().mean()
+        closeness = -_squared(x, y, torch.softmax(logs, 0) * len(logs)) * sharpness
+        chance = (torch.softmax(closeness, 1) * same).sum(1)
+        moved = (logs - logs.mean()) - (begun - begun.mean())
+        loss = decay * moved.square().mean() - (chance * share).sum()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     learned = torch.softmax(logs.detach(), 0) * len(logs)
     return learned.numpy().astype(np.float64)
+
+
+def _sharpness(queries: Labelled, gallery: Labelled, weights: Floats) -> float:
+    # Left to be learned, it grows until only the nearest case counts, and the weights learn chance by heart.
+    _, distances = neighbours(queries, gallery, weights, SOFT_NEIGHBOURS)
+    return float(1 / np.median(distances[:, -1] ** 2 - distances[:, 0] ** 2 + 1e-9))
 
 
 def calibrate(

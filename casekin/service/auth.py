@@ -1,7 +1,7 @@
 """API keys between services."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from fastapi import Request
 
@@ -10,11 +10,11 @@ from casekin.errors import Unauthorized
 from casekin.service.settings import ServiceSettings
 
 
-def require_key(settings: ServiceSettings) -> Callable[[Request], None]:
+def require_key(settings: ServiceSettings) -> Callable[[Request], Awaitable[None]]:
     """A dependency that refuses callers without the key; where none is configured the service is on loopback."""
     expected = settings.api_key.get_secret_value().encode() if settings.api_key else None
 
-    def check(request: Request) -> None:
+    async def check(request: Request) -> None:  # async, as FastAPI runs a sync dependency in a thread of the pool
         if expected is None:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")

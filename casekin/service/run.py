@@ -1,5 +1,6 @@
 """Runs a service: the one line that reads the environment lives in each service's ``__main__``."""
 
+import gc
 import sys
 
 import uvicorn
@@ -11,6 +12,8 @@ from casekin.service.settings import ServiceSettings
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
     """Serve `app` until it is told to stop; in-flight requests get ten seconds."""
+    sys.setswitchinterval(0.001)  # the event loop shares the GIL with threads at work and must not wait long for it
+    gc.freeze()  # what is loaded by now lives as long as the process: no collection need look at it again
     uvicorn.run(
         app,
         host=settings.host,

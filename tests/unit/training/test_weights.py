@@ -16,7 +16,7 @@ def _cases(count: int, seed: int, prefix: str) -> Labelled:
 
 
 def test_learn_weights__stress_the_dimension_that_tells_the_diagnosis() -> None:
-    weights = learn_weights(_cases(150, 0, "q"), _cases(300, 1, "g"))
+    weights = learn_weights(_cases(150, 0, "q"), _cases(300, 1, "g"), np.ones(3), decay=0.005)
     assert weights.mean() == pytest.approx(1)
     assert weights[0] > 1.5 * weights[1:].max()
 
@@ -24,7 +24,7 @@ def test_learn_weights__stress_the_dimension_that_tells_the_diagnosis() -> None:
 def test_learn_weights__refuse_lesions_on_both_sides() -> None:
     cases = _cases(20, 0, "x")
     with pytest.raises(ValueError, match="20 lesions"):
-        learn_weights(cases, cases)
+        learn_weights(cases, cases, np.ones(3))
 
 
 def test_calibrate__falls_with_distance_and_starts_at_zero() -> None:
