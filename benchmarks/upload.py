@@ -9,8 +9,8 @@ shorter rounds.
 import json
 import os
 import tempfile
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -108,6 +108,9 @@ def measure(users: list[Uploader], queries: list[bytes], seconds: float) -> tupl
     started = time.perf_counter()
 
     def work(number: int) -> None:
+        users[
+            number
+        ].close()  # a service ends connections that idled through the other rounds; the next call opens anew
         for image in islice(cycle(queries), number * 7, None):
             before = time.perf_counter()
             if before - started > seconds:
@@ -115,11 +118,8 @@ def measure(users: list[Uploader], queries: list[bytes], seconds: float) -> tupl
             users[number].upload(image)
             took[number].append((time.perf_counter() - before) * 1000)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(users))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(users)) as pool:
+        list(pool.map(work, range(len(users))))
     elapsed = time.perf_counter() - started
     flat = [value for each in took for value in each]
     return flat, len(flat) / elapsed

@@ -22,7 +22,7 @@ class EncoderSettings(ServiceSettings):
     threads: int = Field(default=1, ge=1, le=64)
     """Of ONNX Runtime within one inference; more than 1 shortens a lone upload and costs throughput under load."""
     concurrency: int = Field(default_factory=lambda: usable_cores() + 1, ge=1, le=256)
-    """Uploads and decodings worked on at once; one more than cores, so that none idles while a thread waits for the GIL."""
+    """Uploads and decodings worked on at once; one more than cores, as one thread may be waiting for the GIL."""
     waiting: int = Field(default=64, ge=0, le=10_000)
     """Requests that may wait, each with its upload in memory; beyond it they are asked to come back."""
     decode_batch: int = Field(default=32, ge=1, le=1024)
