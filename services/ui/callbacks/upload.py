@@ -3,6 +3,7 @@
 from typing import Any
 
 from dash import Dash, Input, Output, State
+from dash.development.base_component import Component
 
 from casekin.errors import CasekinError
 from services.ui import words
@@ -45,16 +46,15 @@ def register(app: Dash, catalog: Catalog) -> None:
             "frame": Output("upload-frame", "className"),
             "name": Output("query-name", "children"),
             "quality": Output("quality", "children"),
-            "head": Output("class-head", "children"),
             "reconstruction": Output("reconstruction", "src"),
             "error": Output("upload-error", "children"),
         },
-        inputs={"staged": Input("staged", "data"), "collection": State("collection", "data")},
+        inputs={"staged": Input("staged", "data")},
         running=[(Output("workspace", "className"), "workspace encoding", "workspace")],
         prevent_initial_call=True,
     )
     @in_thread
-    def encode(staged: dict[str, Any] | None, collection: dict[str, Any] | None) -> dict[str, Any]:
+    def encode(staged: dict[str, Any] | None) -> dict[str, Any]:
         if staged is None:
             return _forgotten()
         try:
@@ -63,15 +63,24 @@ def register(app: Dash, catalog: Catalog) -> None:
             # the earlier query goes too: its matches must not be taken for those of this file
             return {**_forgotten(), "error": fault(error, doing=f"{words.UPLOADING} ({staged['name']})")}
         query = Query(name=staged["name"], encoded=encoded)
-        return _shown(query, collection)
+        return _shown(query)
+
+    @app.callback(
+        Output("class-head", "children"),
+        Input("query", "data"),
+        Input("collection", "data"),  # an upload can be quicker than the collection's names
+        prevent_initial_call=True,
+    )
+    def head(asked: dict[str, Any] | None, collection: dict[str, Any] | None) -> list[Component] | None:
+        return class_head(Query.model_validate(asked), vocabulary_of(collection)) if asked else None
 
 
 def _forgotten() -> dict[str, Any]:
-    nothing = dict.fromkeys(("query", "name", "quality", "head", "reconstruction", "error"))
+    nothing = dict.fromkeys(("query", "name", "quality", "reconstruction", "error"))
     return {**nothing, "hidden": True, "frame": "upload-frame"}
 
 
-def _shown(query: Query, collection: dict[str, Any] | None) -> dict[str, Any]:
+def _shown(query: Query) -> dict[str, Any]:
     kept = Query(name=query.name, encoded=query.encoded.model_copy(update={"reconstruction": None}))
     return {
         "query": kept.model_dump(mode="json"),
@@ -79,7 +88,6 @@ def _shown(query: Query, collection: dict[str, Any] | None) -> dict[str, Any]:
         "frame": "upload-frame compact",
         "name": query_name(query),
         "quality": quality(query),
-        "head": class_head(query, vocabulary_of(collection)),
         "reconstruction": query.encoded.reconstruction,
         "error": None,
     }

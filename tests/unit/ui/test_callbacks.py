@@ -58,9 +58,17 @@ async def test_upload__shows_reconstruction_and_head_and_keeps_no_image(browser:
     assert answer["query-panel"]["hidden"] is False
     assert answer["reconstruction"]["src"].startswith("data:image/")
     assert answer["query"]["data"]["encoded"]["reconstruction"] is None
-    assert "Melanoma" in said(answer["class-head"]["children"])
-    assert "not a diagnosis" in said(answer["class-head"]["children"])
     assert "120 × 90 px" in said(answer["query-name"]["children"])
+
+
+async def test_head__names_diagnoses_as_soon_as_the_collection_is_known(browser: Browser) -> None:
+    asked = await query(browser)
+    before = await browser.call("class-head.children", "query", query=asked)
+    known = (await collection(browser))["collection"]
+    after = await browser.call("class-head.children", "collection", query=asked, collection=known)
+    assert "Melanoma" not in said(before["class-head"]["children"])
+    assert "Melanoma" in said(after["class-head"]["children"])
+    assert "not a diagnosis" in said(after["class-head"]["children"])
 
 
 @pytest.mark.parametrize(
