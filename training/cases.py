@@ -15,6 +15,13 @@ class LabelledCase:
     """Images of one lesion share it; it never crosses folds."""
     diagnosis: str
     fold: int
+    evidence: str = ""
+    """How the diagnosis was confirmed; empty where the table does not say, as in the next three."""
+    age: float | None = None
+    """Years."""
+    sex: str = ""
+    site: str = ""
+    """Of the body."""
 
 
 def read_cases(folder: Path) -> list[LabelledCase]:
@@ -27,7 +34,16 @@ def read_cases(folder: Path) -> list[LabelledCase]:
     if table is None:
         raise FileNotFoundError(f"{folder} has no HAM10000_metadata.tab or .csv")
     cases = [
-        LabelledCase(row["image_id"], row["lesion_id"], row["dx"], folds[row["image_id"]])
+        LabelledCase(
+            id=row["image_id"],
+            lesion=row["lesion_id"],
+            diagnosis=row["dx"],
+            fold=folds[row["image_id"]],
+            evidence=_told(row["dx_type"]),
+            age=float(row["age"]) if _told(row["age"]) else None,
+            sex=_told(row["sex"]),
+            site=_told(row["localization"]),
+        )
         for row in _rows(table)
         if row["image_id"] in folds
     ]
@@ -51,6 +67,10 @@ def in_folds(cases: Sequence[LabelledCase], folds: Sequence[int]) -> list[int]:
 def vocabulary(cases: Sequence[LabelledCase]) -> list[str]:
     """Return the diagnoses in alphabetical order: the order of the head's outputs."""
     return sorted({case.diagnosis for case in cases})
+
+
+def _told(entry: str) -> str:
+    return "" if entry in ("unknown", "NA") else entry
 
 
 def _is_there(folder: Path, end: str) -> bool:

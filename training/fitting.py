@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from training.config import Config, ModelConfig, Scalar
 from training.data import Collection
+from training.memory import keep_freed_memory
 from training.models import GuidedVAE
 from training.module import GuidedTraining
 from training.study import Study
@@ -40,6 +41,7 @@ def fit(
 
     `initial` is a checkpoint of another run whose weights to begin with; `limit` takes only so many cases.
     """
+    keep_freed_memory()
     torch.set_num_threads(config.optimiser.threads)
     lightning.seed_everything(config.seed)
     collection = Collection(folder, cache, config.data, config.seed, limit)
