@@ -168,3 +168,110 @@ def sample(posterior: Posterior) -> Tensor:
 def scale_gradient(x: Tensor, share: float) -> Tensor:
     """Return x itself, through which only `share` of a gradient passes."""
     return x * share + x.detach() * (1 - share) if share != 1 else x
+
+
+class Shape(NamedTuple):
+    """Of the images of a plain VAE."""
+
+    channels: int
+    height: int
+    width: int
+
+
+class ConvolutionalVAE(nn.Module):
+    """The architecture of Burgess 2018, appendix A.1 (that of Higgins 2017 in spirit), for all losses of the family.
+
+    Four convolutions of 32 channels that halve the size, two layers of 256; the decoder mirrors them.
+    """
+
+    def __init__(self, dimensions: int, shape: Shape, width: int = 32, hidden: int = 256) -> None:
+        super().__init__()
+        self.shape = shape
+        if shape.height % 16 or shape.width % 16:
+            raise ValueError(f"images are {shape.height} x {shape.width}; four halvings need multiples of 16")
+        grid = (width, shape.height // 16, shape.width // 16)
+        flat = math.prod(grid)
+        self.encoder = GaussianEncoder(
+            *(_halved(shape.channels, width)),  # [B,width,H/2,W/2]
+            *(layer for _ in range(3) for layer in _halved(width, width)),  # [B,width,H/16,W/16]
+            nn.Flatten(),  # [B,flat]
+            *_dense(flat, hidden, hidden),  # [B,hidden]
+            nn.Linear(hidden, 2 * dimensions),  # [B,2D]
+        )
+        self.decoder = nn.Sequential(
+            *_dense(dimensions, hidden, hidden, flat),  # [B,flat]
+            nn.Unflatten(1, grid),  # [B,width,H/16,W/16]
+            *(layer for _ in range(3) for layer in _doubled(width, width)),  # [B,width,H/2,W/2]
+            nn.ConvTranspose2d(width, shape.channels, 4, 2, 1),  # [B,channels,H,W], logits
+        )
+        self.apply(_keep_scale)
+
+
+class FullyConnectedVAE(nn.Module):
+    """Two hidden layers on each side, as Higgins 2017 had for dSprites (appendix A.4, there 1200 wide)."""
+
+    def __init__(self, dimensions: int, shape: Shape, hidden: int = 512) -> None:
+        super().__init__()
+        self.shape = shape
+        flat = math.prod(shape)
+        self.encoder = GaussianEncoder(
+            nn.Flatten(),  # [B,pixels]
+            *_dense(flat, hidden, hidden),  # [B,hidden]
+            nn.Linear(hidden, 2 * dimensions),  # [B,2D]
+        )
+        self.decoder = nn.Sequential(
+            *_dense(dimensions, hidden, hidden),  # [B,hidden]
+            nn.Linear(hidden, flat),  # [B,pixels]
+            nn.Unflatten(1, tuple(shape)),  # [B,channels,H,W], logits
+        )
+        self.apply(_keep_scale)
+
+
+class GaussianEncoder(nn.Sequential):
+    """Layers whose output [B,2D] is read as means and logarithms of variances."""
+
+    def forward(self, images: Tensor) -> Posterior:
+        """Return the posterior of images [B,channels,H,W] in 0..1."""
+        mean, log_variance = super().forward(images).float().chunk(2, 1)  # [B,D] each
+        return Posterior(mean, log_variance)
+
+
+class Discriminator(nn.Sequential):
+    """FactorVAE's judge (Kim & Mnih 2018, appendix A): latents [B,D] -> logit [B] that they come from q(z).
+
+    Theirs has six layers of 1000 and two logits, of which only the difference counts: one logit here.
+    """
+
+    def __init__(self, dimensions: int, width: int) -> None:
+        sizes = [dimensions] + 5 * [width]
+        hidden = [(nn.Linear(a, b), nn.LeakyReLU(0.2)) for a, b in pairwise(sizes)]
+        layers = [layer for pair in hidden for layer in pair]  # [B,width]
+        super().__init__(*layers, nn.Linear(width, 1), nn.Flatten(0))  # [B]
+
+
+def _halved(given: int, wanted: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(given, wanted, 4, 2, 1), nn.ReLU()
+
+
+def _doubled(given: int, wanted: int) -> tuple[nn.Module, nn.Module]:
+    return nn.ConvTranspose2d(given, wanted, 4, 2, 1), nn.ReLU()
+
+
+def _dense(*sizes: int) -> list[nn.Module]:
+    return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
+
+
+def _keep_scale(layer: nn.Module) -> None:
+    """Start a layer so that its outputs vary as its inputs do (He 2015, eq. 10).
+
+    Under torch's own start a signal fades by 1/sqrt(6) a layer, and a VAE of twice seven learns nothing for long.
+    """
+    if isinstance(layer, nn.ConvTranspose2d):
+        inputs = layer.in_channels * 4  # of 4 x 4 taps at stride 2, 2 x 2 meet in each output
+    elif isinstance(layer, nn.Linear | nn.Conv2d):
+        inputs = layer.weight[0].numel()
+    else:
+        return
+    nn.init.normal_(layer.weight, std=math.sqrt(2 / inputs))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
