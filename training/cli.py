@@ -1,7 +1,8 @@
-"""The command `casekin-train`: fit, evaluate, export."""
+"""The command `casekin-train`: fit, measure, export."""
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +10,15 @@ from typing import Annotated
 import typer
 
 from training.config import Config, named
+from training.family import fit_member
 from training.fitting import Trained, default_cache, fit, load_study, save_trained
+from training.measuring import measure_members
+from training.members import FAMILY, FamilyConfig, is_member, member
 from training.polishing import PolishConfig, polish
 
 app = typer.Typer(help="Trains the VAE, measures it, and writes the bundle that is served.", no_args_is_help=True)
 
+MEMBERS = f"{', '.join(FAMILY)}; or debug- and its name"
 Data = Annotated[
     Path, typer.Option(help="Folder with the HAM10000 download and folds.csv.", file_okay=False, exists=True)
 ]
@@ -23,17 +28,37 @@ Store = Annotated[Path | None, typer.Option(help="Folder for runs and decoded im
 
 @app.command("fit")
 def fit_command(
-    data: Data,
-    config: Name = "guided",
+    data: Annotated[str, typer.Option(help="As elsewhere; members of the family also take `sprites` and `phantoms`.")],
+    config: Annotated[str, typer.Option(help=f"debug, coarse, guided; of the family {MEMBERS}.")] = "guided",
     store: Store = None,
-    initial: Annotated[Path | None, typer.Option(help="Checkpoint of another run whose weights to begin with.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Take only so many cases.")] = None,
+    initial: Annotated[
+        Path | None, typer.Option(help="Checkpoint of another run to begin with; not of the family.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Take only so many cases; not of the family.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
+    devices: Annotated[int, typer.Option(help="Processes or GPUs to share the work; of the family only.")] = 1,
 ) -> None:
     """Train, or go on with a run that was cut off; prints the checkpoint."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     root = store or default_cache()
-    typer.echo(fit(_chosen(config, epochs), data, root / "runs", root / "pixels", initial, limit))
+    runs, pixels = root / "runs", root / "pixels"
+    if is_member(config):
+        _refuse({"--initial": initial, "--limit": limit}, f"a member of the family such as {config}")
+        typer.echo(fit_member(_chosen_member(config, epochs, devices), data, runs, pixels))
+    else:
+        _refuse({"--devices": devices if devices > 1 else None}, config)
+        typer.echo(fit(_chosen(config, epochs), _folder(data), runs, pixels, initial, limit))
+
+
+@app.command()
+def disentanglement(
+    data: Annotated[str, typer.Option(help="`sprites` or `phantoms`; or a folder, for UDR alone.")],
+    checkpoints: Annotated[list[Path], typer.Argument(help="Of the family; several of one recipe also give UDR.")],
+    store: Store = None,
+) -> None:
+    """Print, for each checkpoint, how far its dimensions stand for one factor each, as JSON."""
+    found = measure_members(checkpoints, data, (store or default_cache()) / "pixels")
+    typer.echo(json.dumps(found, indent=1))
 
 
 @app.command("polish")
@@ -78,6 +103,23 @@ def export(
     study = load_study(named(config), checkpoint, data, (store or default_cache()) / "pixels")
     manifest = write(study, target, version)
     typer.echo(json.dumps(manifest.metrics, indent=1))
+
+
+def _refuse(options: Mapping[str, object], of: str) -> None:
+    if given := [name for name, value in options.items() if value is not None]:
+        raise typer.BadParameter(f"{' and '.join(given)} cannot be used with {of}; leave it out")
+
+
+def _folder(data: str) -> Path:
+    if not Path(data).is_dir():
+        raise typer.BadParameter(f"{data!r} is no folder; name the one with the collection", param_hint="--data")
+    return Path(data)
+
+
+def _chosen_member(name: str, epochs: int | None, devices: int) -> FamilyConfig:
+    config = member(name)
+    schedule = config.schedule if epochs is None else replace(config.schedule, epochs=epochs)
+    return replace(config, schedule=schedule, hardware=replace(config.hardware, devices=devices))
 
 
 def _chosen(name: str, epochs: int | None) -> Config:

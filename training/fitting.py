@@ -1,37 +1,25 @@
 """Runs a training to its end, from where it stopped."""
 
-import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from training.config import Config, ModelConfig, Scalar
 from training.data import Collection
+from training.members import HardwareConfig
 from training.memory import keep_freed_memory
 from training.models import GuidedVAE
 from training.module import GuidedTraining
+from training.running import trainer_for
 from training.study import Study
-
-log = logging.getLogger(__name__)
 
 
 def default_cache() -> Path:
     """Return where decoded images and runs are kept: outside of the repository, as they may not be shared."""
     return Path(os.environ.get("CASEKIN_TRAINING_DIR", Path.home() / ".cache" / "casekin" / "training"))
-
-
-class Report(Callback):
-    """Writes one line per epoch to the log."""
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
-        """Log all figures of the epoch."""
-        figures = " ".join(f"{name} {float(value):.4f}" for name, value in sorted(trainer.callback_metrics.items()))
-        log.info("epoch %d %s", trainer.current_epoch, figures)
 
 
 def fit(
@@ -52,21 +40,9 @@ def fit(
         begun = load_trained(initial, len(collection.classes))
         module.start_from(begun.network)
         module.recipe |= {f"initial.{name}": value for name, value in begun.recipe.items()}
-    trainer = lightning.Trainer(
-        max_epochs=config.optimiser.epochs,
-        precision=config.optimiser.precision,
-        gradient_clip_val=config.optimiser.clip,
-        check_val_every_n_epoch=config.optimiser.validate_every,
-        callbacks=[
-            ModelCheckpoint(dirpath=target, save_last=True, filename="{epoch}", save_on_train_epoch_end=True),
-            Report(),
-        ],
-        logger=[TensorBoardLogger(target, name="tensorboard"), CSVLogger(target, name="csv")],
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    chosen = config.optimiser
+    hardware = HardwareConfig(precision=chosen.precision, threads=chosen.threads)
+    trainer = trainer_for(target, chosen.epochs, hardware, chosen.clip, chosen.validate_every)
     trainer.fit(module, datamodule=collection, ckpt_path=last if last.exists() else None, weights_only=False)
     return last
 

@@ -1,7 +1,6 @@
 """One training step of the guided VAE, its optimiser, and its measurement on the validation folds."""
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +16,7 @@ from training.augment import augment
 from training.config import Config
 from training.models import GuidedVAE, sample, scale_gradient
 from training.retrieval import Labelled, retrieval_metrics
+from training.running import seed_step, warmed_cosine
 
 
 class GuidedTraining(lightning.LightningModule):
@@ -47,8 +47,8 @@ class GuidedTraining(lightning.LightningModule):
         checkpoint["model"], checkpoint["recipe"] = asdict(self.config.model), self.recipe
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Draw all that is random in this step from (seed, step): a resumed run repeats the unbroken one."""
-        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
+        """Make the step repeatable."""
+        seed_step(self.config.seed, self.global_step, self.global_rank)
         self.averaged.eval()
 
     def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
@@ -123,14 +123,7 @@ class GuidedTraining(lightning.LightningModule):
             [{"params": pretrained, "lr": chosen.backbone_rate}, {"params": new, "lr": chosen.new_rate}],
             weight_decay=chosen.weight_decay,
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-
-        def rate(step: int) -> float:
-            if step < (rise := max(1, round(steps * chosen.warmup))):
-                return (step + 1) / rise
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, steps - rise))))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+        schedule = warmed_cosine(optimiser, int(self.trainer.estimated_stepping_batches), chosen.warmup)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
