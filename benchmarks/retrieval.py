@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.report import ROOT, is_quick, report
 from casekin.bundle import open_bundle
 from casekin.contracts.bundle import BundleManifest
-from training.cases import LabelledCase, read_cases
+from training.cases import LabelledCase, read_collection
 from training.losses import structural_similarity
 from training.module import shrink
 from training.pixels import Pixels, cached_pixels
@@ -32,11 +32,10 @@ def main(data: Path, bundle: Path) -> None:
     """Measure and report."""
     opened = open_bundle(bundle)
     manifest = opened.manifest
-    cases = read_cases(data)
-    if is_quick():
-        cases = cases[::6]
+    collection = read_collection(data)
+    cases = collection.cases[:: 6 if is_quick() else 1]
     with TemporaryDirectory() as cache:
-        pixels = cached_pixels(data, [case.id for case in cases], manifest.input, Path(cache))
+        pixels = cached_pixels(collection.images, [case.id for case in cases], manifest.input, Path(cache)).pixels
         latents, milliseconds = _latents(opened.file("encoder.onnx"), pixels, manifest)
         colours = pixels.reshape(len(pixels), -1, 3).mean(1).astype(np.float32)
         test = [row for row, case in enumerate(cases) if case.fold == 0]

@@ -7,19 +7,27 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.config import AugmentConfig
+from training.degrade import DEGRADATIONS
 
 
 def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
-    """Return the images [B,3,H,W] in 0..1 turned, mirrored, scaled, shifted and recoloured, each by its own draw."""
-    return recolour(move(images, config, generator), config, generator)
+    """Return the images [B,3,H,W] in 0..1 turned, mirrored, scaled, shifted and recoloured, each by its own draw.
+
+    The last of the batch are degraded as well: images come in random order, so that is a random part of them.
+    """
+    changed = recolour(move(images, config, generator), config, generator)
+    if some := round(config.degraded * len(images)):
+        way = DEGRADATIONS[int(torch.randint(len(DEGRADATIONS), (), generator=generator))]
+        changed[-some:] = way(changed[-some:], config, generator)
+    return changed
 
 
 def move(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
     """Return the images under a random similarity transform; what comes from outside is the image reflected."""
     batch, _, height, width = images.shape
-    angle = _uniform(batch, math.pi, generator)  # [B]
+    angle = _uniform(batch, math.radians(config.rotation), generator)  # [B]
     scale = torch.exp(_uniform(batch, config.scale, generator))  # [B]
-    mirror = torch.where(_uniform(batch, 1.0, generator) < 0, -1.0, 1.0)  # [B]
+    mirror = torch.where(_uniform(batch, float(config.mirror), generator) < 0, -1.0, 1.0)  # [B]
     aspect = width / height
     # Grid coordinates run over -1..1 on both axes, so a rotation must be squeezed by the aspect to stay one.
     cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale

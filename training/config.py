@@ -10,6 +10,11 @@ Scalar = str | int | float | bool | None
 class DataConfig:
     """Which images, at which size, in which order."""
 
+    mapping: str = ""
+    """How to read the collection: a built-in name (ham10000, isic, nih) or a TOML file; empty looks for the folder's
+    `collection.toml` and recognises downloads by their columns."""
+    folds: int = 5
+    """How many a hash divides the lesions into; a `folds.csv` in the folder has the last word."""
     height: int = 144
     """Pixels; with width the 4:3 of dermatoscopes. More costs time in proportion."""
     width: int = 192
@@ -34,8 +39,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Changes that leave the diagnosis as it is: a lesion has no up and no left."""
+    """Changes that leave the diagnosis as it is: a lesion has no up and no left, and copies of it differ in detail."""
 
+    rotation: float = 180.0
+    """Largest turn to either side, in degrees; less where there is an up, as in an X-ray of the chest."""
+    mirror: bool = True
+    """Whether left and right may change places; not where the heart is left."""
     scale: float = 0.18
     """Largest change of size, as a natural logarithm."""
     shift: float = 0.06
@@ -48,6 +57,15 @@ class AugmentConfig:
     """Largest relative change of the distance to grey."""
     tint: float = 0.05
     """Largest relative gain of one colour channel: white balance differs between dermatoscopes."""
+    degraded: float = 0.15
+    """Share of each batch that is degraded in one of the three ways that follow, drawn anew for each batch."""
+    coarsest: float = 0.5
+    """Size to which an image may be scaled down before it is scaled up again: the same picture comes as 600 x 450 and
+    as 200 x 150 pixels."""
+    sharpness: float = 0.6
+    """Largest weight of the detail (image minus its 3 x 3 blur) that is added (sharper) or taken (blurred)."""
+    jpeg_quality: float = 40.0
+    """Lowest quality of JPEG, as libjpeg counts it up to 100."""
 
 
 @dataclass(frozen=True)

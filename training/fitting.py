@@ -50,7 +50,7 @@ def fit(
 def module_for(config: Config, collection: Collection) -> GuidedTraining:
     """Return an untrained module that fits the collection."""
     lesions = [case.lesion for case in collection.cases]
-    return GuidedTraining(config, collection.sampler.shares.tolist(), lesions, collection.classes)
+    return GuidedTraining(config, collection.drawn_shares().tolist(), lesions, collection.classes)
 
 
 @dataclass(frozen=True)

@@ -48,15 +48,32 @@ def supervised_contrastive(vectors: Tensor, labels: Tensor, temperature: float) 
 
     Images that are the only ones of their label in the batch have no positive and are left out.
     """
+    return _contrastive(vectors, (labels[:, None] == labels[None, :]).float(), temperature)
+
+
+def jaccard_contrastive(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Return the supervised contrastive loss of vectors [B,D] with several labels each, multi-hot [B,C].
+
+    L_out of Khosla 2020, eq. 2, whose mean over positives is weighted by their Jaccard index with the image's labels,
+    |A and B| / |A or B|, as Lin 2023 does ("An Effective Deployment of Contrastive Learning in Multi-label Text
+    Classification", JSCL). With one label each it is `supervised_contrastive`.
+    """
+    labels = labels.float()
+    shared, count = labels @ labels.T, labels.sum(1)
+    either = count[:, None] + count[None, :] - shared
+    return _contrastive(vectors, shared / either.clamp(min=1), temperature)
+
+
+def _contrastive(vectors: Tensor, likeness: Tensor, temperature: float) -> Tensor:
     unit = functional.normalize(vectors.float())
     itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
     with torch.autocast(unit.device.type, enabled=False):
         similarity = (unit @ unit.T / temperature).masked_fill(itself, float("-inf"))  # [B,B]
-    log_share = similarity - similarity.logsumexp(1, keepdim=True)
-    positive = (labels[:, None] == labels[None, :]) & ~itself
-    count = positive.sum(1)
-    per_image = -log_share.masked_fill(~positive, 0).sum(1) / count.clamp(min=1)
-    return per_image[count > 0].mean() if bool((count > 0).any()) else vectors.sum() * 0
+    log_share = (similarity - similarity.logsumexp(1, keepdim=True)).masked_fill(itself, 0)
+    weight = likeness.masked_fill(itself, 0)
+    total = weight.sum(1)
+    per_image = -(weight * log_share).sum(1) / total.clamp(min=1e-6)
+    return per_image[total > 0].mean() if bool((total > 0).any()) else vectors.sum() * 0
 
 
 def adjusted_cross_entropy(logits: Tensor, labels: Tensor, log_prior: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -65,6 +82,16 @@ def adjusted_cross_entropy(logits: Tensor, labels: Tensor, log_prior: Tensor, sm
     With the prior of the batches added here, the logits themselves come to mean balanced classes.
     """
     return functional.cross_entropy(logits + log_prior, labels, label_smoothing=smoothing)
+
+
+def adjusted_binary_cross_entropy(logits: Tensor, labels: Tensor, log_odds: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return the binary cross entropy of several labels, multi-hot [B,C], summed over labels: logits [B,C].
+
+    Each label's own log-odds [C] in the batches are added, as in Menon 2021, eq. 10, for the case of two classes.
+    """
+    target = labels.float() * (1 - smoothing) + smoothing / 2
+    terms = functional.binary_cross_entropy_with_logits(logits.float() + log_odds, target, reduction="none")
+    return terms.sum(1).mean()
 
 
 @lru_cache(maxsize=8)

@@ -12,6 +12,8 @@ from casekin.contracts.search import CollectionInfo
 from casekin.errors import BadInput
 
 SPEC_FILE = "collection.toml"
+FOLDS_FILE = "folds.csv"
+"""Which images training learns from; no metadata, though it has columns of that name."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def _load(spec: CollectionSpec, metadata: Path, images: ImageIndex) -> LoadedCol
         title=spec.title,
         licence=spec.licence,
         citation=spec.citation,
-        diagnoses=vocabulary(spec.diagnoses, (row.case.diagnosis for row in rows)),
+        diagnoses=vocabulary(spec.diagnoses, (label for row in rows for label in row.labels)),
         labels=spec.labels,
     )
     return LoadedCollection(info, rows, skipped + reader.skipped, metadata)
@@ -62,25 +64,21 @@ def _load(spec: CollectionSpec, metadata: Path, images: ImageIndex) -> LoadedCol
 def _choose(
     folder: Path, images: ImageIndex, spec: CollectionSpec | None, metadata: str | None
 ) -> tuple[CollectionSpec, Path]:
-    headers = {file: read_header(file) for file in images.tables if file.suffix.lower() in SUFFIXES}
+    tables = [file for file in images.tables if file.suffix.lower() in SUFFIXES and file.name != FOLDS_FILE]
+    headers = {file: read_header(file) for file in tables}
     headers = {file: header for file, header in headers.items() if len(header) > 1}
     candidates = [spec] if spec else [built_in_spec(name) for name in built_in_names()]
     for candidate in candidates:
-        tables = _tables(candidate, headers, metadata or candidate.metadata)
-        if len(tables) == 1:
-            return candidate, tables[0]
-        if tables:
-            names = ", ".join(str(file.relative_to(folder)) for file in tables)
-            raise BadInput(f"{folder} holds several tables that fit: {names}; name one with --metadata")
+        named = metadata or candidate.metadata
+        fitting = [file for file in headers if named in (None, file.name) and candidate.columns.fit(headers[file])]
+        if len(fitting) == 1:
+            return candidate, fitting[0]
+        if fitting:
+            names = ", ".join(str(file.relative_to(folder)) for file in fitting)
+            raise BadInput(
+                f"{folder} holds several tables that fit: {names}; name one with --metadata or in a {SPEC_FILE}"
+            )
     raise BadInput(_explain(folder, headers, spec))
-
-
-def _tables(spec: CollectionSpec, headers: dict[Path, list[str]], metadata: str | None) -> list[Path]:
-    needed = set(spec.columns.named().values())
-    if not needed:
-        return []
-    named = [file for file in headers if metadata in (None, file.name)]
-    return [file for file in named if needed <= set(headers[file])]
 
 
 def _explain(folder: Path, headers: dict[Path, list[str]], spec: CollectionSpec | None) -> str:
@@ -88,7 +86,7 @@ def _explain(folder: Path, headers: dict[Path, list[str]], spec: CollectionSpec 
         return f"{folder} holds no table (.csv, .tab, .tsv, .txt) that says what its images are"
     found = "; ".join(f"{file.relative_to(folder)} has {', '.join(header[:12])}" for file, header in headers.items())
     if spec:
-        wanted = ", ".join(spec.columns.named().values()) or "none, so name at least --id-column or --image-column"
+        wanted = spec.columns.described() or "none, so name at least --id-column or --image-column"
         return f"no table in {folder} has the columns {wanted}: {found}"
     known = ", ".join(name.upper() for name in built_in_names())
     return (

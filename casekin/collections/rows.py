@@ -1,21 +1,28 @@
 """One line of the table -> one case, or the reason why not."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from casekin.collections.sources import ImageIndex, ImageSource
 from casekin.collections.spec import CollectionSpec
 from casekin.collections.table import Line, Table
+from casekin.contracts.base import Code
 from casekin.contracts.search import Case
 
 AGE_MAX = 130
 """Years; as the contract says."""
+AGE_STRING = re.compile(r"(\d{1,3})([DWMY])")
+"""DICOM PS3.5, value representation AS: 058Y, 013M, 003W, 010D."""
+IN_A_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 
-FIELD_OF_COLUMN = {"id": "id", "lesion": "lesion_id"}
-"""Where a column of the spec and a field of the case differ in name."""
+FIELDS = {"lesion": "lesion_id", "evidence": "evidence", "sex": "sex", "site": "site", "source": "source"}
+"""Column of the spec -> field of the case, of those that are one value taken as it is."""
+
+_CODES = TypeAdapter(list[Code])
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,11 @@ class Row:
     image: ImageSource
     note: str = ""
     """What was wrong with it and how it was taken nevertheless."""
+    labels: tuple[str, ...] = ()
+    """All its diagnoses; the case carries the first. Those the spec describes come first, in its order, then the
+    others as the table has them: who lists rare ones before common ones has the most specific shown."""
+    patient: str | None = None
+    """Stays on this side: no case carries it."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +55,17 @@ class RowReader:
     """Turns lines into rows and collects those it cannot."""
 
     def __init__(self, table: Table, spec: CollectionSpec, images: ImageIndex) -> None:
-        named = spec.columns.named()
-        named |= {f: c for f, c in spec.optional_columns.named().items() if c in table.header}
+        named = spec.columns.named() | spec.optional_columns.named()
         self._table = table
         self._images = images
         self._unknown = {value.casefold() for value in spec.unknown}
-        self._position = {name: table.header.index(column) for name, column in named.items()}
-        self._further = {name: i for i, name in enumerate(table.header) if name and name not in named.values()}
+        found = {name: [table.header.index(c) for c in columns if c in table.header] for name, columns in named.items()}
+        self._positions = {name: positions for name, positions in found.items() if positions}
+        self._codes = {
+            field: {value.casefold(): code for value, code in codes.items()} for field, codes in spec.values.items()
+        }
+        self._separator = spec.separator
+        self._rank = {diagnosis.code: rank for rank, diagnosis in enumerate(spec.diagnoses)}
         self._seen: dict[str, int] = {}
         self._used: set[int] = set()
         self.skipped: list[Skipped] = []
@@ -93,34 +109,64 @@ class RowReader:
 
     def _row(self, case_id: str, line: Line, image: ImageSource, where: str) -> Row | Skipped:
         age, note = self._age(line)
-        fields: dict[str, object] = {"id": case_id, "age": age, "attributes": self._attributes(line)}
-        for name in self._position.keys() - {"id", "image", "age"}:
-            fields[FIELD_OF_COLUMN.get(name, name)] = self._value(line, name)
+        labels = self._labels(line)
+        fields: dict[str, object] = {"id": case_id, "age": age, "diagnosis": next(iter(labels), None)}
+        fields["attributes"] = self._attributes(line, several=len(labels) > 1)
+        fields |= {field: self._value(line, name) for name, field in FIELDS.items()}
         try:
-            return Row(Case.model_validate(fields), image, note)
+            case = Case.model_validate(fields)
+            labels = _CODES.validate_python(labels)
         except ValidationError as error:
             fault = error.errors()[0]
-            value = str(fault["input"])[:80]
-            return Skipped(case_id, "bad-row", f"{where}: {fault['loc'][0]} {value!r}: {fault['msg']}")
+            value, name = str(fault["input"])[:80], fault["loc"][0]
+            name = name if isinstance(name, str) else "diagnosis"
+            return Skipped(case_id, "bad-row", f"{where}: {name} {value!r}: {fault['msg']}")
+        return Row(case, image, note, tuple(labels), self._value(line, "patient"))
+
+    def _position(self, line: Line, name: str) -> int | None:
+        """Where this line tells `name`: the first of its columns with a value that is known."""
+        told = (i for i in self._positions.get(name, []) if self._is_known(line.values[i]))
+        return next(told, None)
 
     def _value(self, line: Line, name: str) -> str | None:
-        position = self._position.get(name)
-        return None if position is None else self._known(line.values[position])
+        position = self._position(line, name)
+        return None if position is None else self._code(name, line.values[position])
 
-    def _known(self, value: str) -> str | None:
-        return None if value.casefold() in self._unknown else value
+    def _code(self, name: str, value: str) -> str:
+        return self._codes.get(name, {}).get(value.casefold(), value)
 
-    def _attributes(self, line: Line) -> dict[str, str]:
-        return {name: value for name, i in self._further.items() if (value := self._known(line.values[i])) is not None}
+    def _is_known(self, value: str) -> bool:
+        return value.casefold() not in self._unknown
+
+    def _labels(self, line: Line) -> list[str]:
+        position = self._position(line, "diagnosis")
+        if position is None:
+            return []
+        text = line.values[position]
+        parts = [part.strip() for part in text.split(self._separator)] if self._separator else [text]
+        labels = dict.fromkeys(self._code("diagnosis", part) for part in parts if self._is_known(part))
+        return sorted(labels, key=lambda label: self._rank.get(label, len(self._rank)))
+
+    def _attributes(self, line: Line, *, several: bool) -> dict[str, str]:
+        """What no field took, by its column; several diagnoses too, as the case itself has room for one."""
+        taken = {self._position(line, name) for name in self._positions if not (several and name == "diagnosis")}
+        known = ((i, name) for i, name in enumerate(self._table.header) if name and i not in taken)
+        return {name: line.values[i] for i, name in known if self._is_known(line.values[i])}
 
     def _age(self, line: Line) -> tuple[float | None, str]:
         text = self._value(line, "age")
         if text is None:
             return None, ""
-        try:
-            age = float(text.replace(",", "."))
-        except ValueError:
-            age = -1.0
-        if 0 <= age <= AGE_MAX:
+        age = _years(text)
+        if age is not None and 0 <= age <= AGE_MAX:
             return age, ""
         return None, f"age {text!r} is no number of years from 0 to {AGE_MAX}: kept with age unknown"
+
+
+def _years(text: str) -> float | None:
+    if parts := AGE_STRING.fullmatch(text.upper()):
+        return int(parts[1]) / IN_A_YEAR[parts[2]]
+    try:
+        return float(text.replace(",", ".").removesuffix("+"))
+    except ValueError:
+        return None

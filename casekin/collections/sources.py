@@ -23,6 +23,10 @@ class ImageSource(Protocol):
     def name(self) -> str:
         """For messages: path, or zip and member."""
 
+    @property
+    def stamp(self) -> str:
+        """Changes when the bytes do, and is cheap to ask for."""
+
     def read(self) -> bytes:
         """All bytes; raises `CorruptImage` where they cannot be read and `UploadTooLarge` above `MAX_BYTES`."""
 
@@ -37,6 +41,12 @@ class LooseImage:
     def name(self) -> str:
         """The path."""
         return str(self.path)
+
+    @property
+    def stamp(self) -> str:
+        """Size and time of the last change."""
+        status = self.path.stat()
+        return f"{status.st_size}-{status.st_mtime_ns}"
 
     def read(self) -> bytes:
         """All bytes of the file."""
@@ -58,6 +68,11 @@ class ZippedImage:
     def name(self) -> str:
         """The zip and the member."""
         return f"{self.archive.filename}:{self.member.filename}"
+
+    @property
+    def stamp(self) -> str:
+        """Size and checksum."""
+        return f"{self.member.file_size}-{self.member.CRC:08x}"
 
     def read(self) -> bytes:
         """All bytes of the member; what it claims to hold is not believed."""

@@ -16,22 +16,37 @@ UNKNOWN = ["", "unknown", "NA", "n/a", "nan", "null", "none"]
 """What means "not known" where a collection does not say otherwise; case does not matter."""
 
 
+Column = str | list[str]
+"""Name of a column; of a list, the first that says something in a line is taken, and not all need be there."""
+
+
 class Columns(Contract):
-    """Which column of the table holds which field of a case; those not named become attributes."""
+    """Which column of the table holds which field of a case; what is not taken becomes an attribute."""
 
-    id: str | None = Field(default=None, description="none takes the image's file name without its suffix")
-    image: str | None = Field(default=None, description="file name, with or without suffix; none takes the id")
-    lesion: str | None = None
-    diagnosis: str | None = None
-    evidence: str | None = None
-    age: str | None = None
-    sex: str | None = None
-    site: str | None = None
-    source: str | None = None
+    id: Column | None = Field(default=None, description="none takes the image's file name without its suffix")
+    image: Column | None = Field(default=None, description="file name, with or without suffix; none takes the id")
+    lesion: Column | None = None
+    patient: Column | None = Field(default=None, description="for folds in training only; no case carries it")
+    diagnosis: Column | None = None
+    evidence: Column | None = None
+    age: Column | None = Field(default=None, description="years, or DICOM's form: 058Y, 013M")
+    sex: Column | None = None
+    site: Column | None = None
+    source: Column | None = None
 
-    def named(self) -> dict[str, str]:
-        """Field -> column, of those that are named."""
-        return {field: column for field, column in self.model_dump().items() if column is not None}
+    def named(self) -> dict[str, list[str]]:
+        """Field -> columns to try in order, of those fields that have any."""
+        given = self.model_dump()
+        return {field: [c] if isinstance(c, str) else c for field, c in given.items() if c is not None}
+
+    def fit(self, header: list[str]) -> bool:
+        """Whether a table of that header holds every named field, in one column of its list at least."""
+        named = self.named()
+        return bool(named) and all(set(columns) & set(header) for columns in named.values())
+
+    def described(self) -> str:
+        """For messages: all names, alternatives by "or"."""
+        return ", ".join(" or ".join(columns) for columns in self.named().values())
 
 
 class CollectionSpec(Contract):
@@ -45,7 +60,15 @@ class CollectionSpec(Contract):
     ignore: list[str] = Field(default_factory=list, description="patterns of files and zips to leave alone")
     columns: Columns = Columns()
     optional_columns: Columns = Field(default=Columns(), description="likewise, and may be absent")
-    diagnoses: list[Diagnosis] = Field(default_factory=list, description="in the order to show them")
+    separator: str | None = Field(
+        default=None, min_length=1, description="between several diagnoses of one image, in the column of diagnoses"
+    )
+    values: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="field -> value as the table has it, in any case -> code"
+    )
+    diagnoses: list[Diagnosis] = Field(
+        default_factory=list, description="in the order to show them; of several in one image, the first stands for it"
+    )
     labels: dict[str, dict[str, str]] = Field(default_factory=dict, description="field -> code -> what the page shows")
 
 

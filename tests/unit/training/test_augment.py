@@ -1,9 +1,13 @@
+import math
+from dataclasses import replace
+
+import pytest
 import torch
 
 from training.augment import augment, move
 from training.config import AugmentConfig
 
-STILL = AugmentConfig(scale=0, shift=0, brightness=0, contrast=0, saturation=0, tint=0)
+STILL = AugmentConfig(scale=0, shift=0, brightness=0, contrast=0, saturation=0, tint=0, degraded=0)
 
 
 def test_augment__stays_in_range_and_repeats_with_its_generator() -> None:
@@ -25,3 +29,33 @@ def test_move__turns_without_stretching() -> None:
 def test_move__keeps_a_uniform_image() -> None:
     grey = torch.full((4, 3, 20, 30), 0.4)
     torch.testing.assert_close(move(grey, AugmentConfig()), grey)
+
+
+def test_move__turns_no_further_than_it_may_and_mirrors_only_where_it_may() -> None:
+    upright = replace(STILL, rotation=10, mirror=False)
+    images = torch.zeros(40, 3, 81, 81)
+    images[:, :, 38:43, 65:75] = 1  # a mark at three o'clock
+    moved = move(images, upright, torch.Generator().manual_seed(1))[:, 0]
+    rows, columns = torch.meshgrid(torch.arange(81) - 40.0, torch.arange(81) - 40.0, indexing="ij")
+    mass = moved.sum((1, 2))
+    down, right = (moved * rows).sum((1, 2)) / mass, (moved * columns).sum((1, 2)) / mass
+    angles = torch.atan2(down, right) * 180 / math.pi
+    assert angles.abs().max() <= 10.5
+    assert angles.abs().max() > 5
+    assert (move(images, replace(upright, mirror=True))[:, 0] * columns).sum((1, 2)).min() < 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_augment__degrades_the_last_of_a_batch_and_leaves_the_others(seed: int) -> None:
+    images = torch.rand(8, 3, 32, 40, generator=torch.Generator().manual_seed(1))
+    still = augment(images, STILL, torch.Generator().manual_seed(seed))
+    degraded = augment(images, replace(STILL, degraded=0.25), torch.Generator().manual_seed(seed))
+    assert torch.equal(degraded[:6], still[:6])
+    assert ((degraded - still)[6:].abs().amax((1, 2, 3)) > 0.01).all()
+
+
+def test_augment__leaves_the_images_that_it_was_given() -> None:
+    images = torch.rand(8, 3, 32, 40)
+    before = images.clone()
+    augment(images, AugmentConfig())
+    assert torch.equal(images, before)

@@ -75,3 +75,45 @@ def test_adjusted_cross_entropy__without_logits_is_the_entropy_of_the_prior() ->
 def test_reconstruction_error__is_zero_for_the_same_image() -> None:
     image = torch.rand(2, 3, 32, 32)
     assert float(losses.reconstruction_error(image, image)) == pytest.approx(0, abs=1e-5)
+
+
+def test_jaccard_contrastive__with_one_label_each_is_the_supervised_contrastive_loss() -> None:
+    torch.manual_seed(3)
+    vectors, labels = torch.randn(9, 4), torch.tensor([0, 0, 1, 1, 1, 2, 0, 3, 2])
+    ours = losses.jaccard_contrastive(vectors, torch.nn.functional.one_hot(labels), 0.2)
+    torch.testing.assert_close(ours, losses.supervised_contrastive(vectors, labels, 0.2))
+
+
+def test_jaccard_contrastive__agrees_with_a_plain_loop() -> None:
+    torch.manual_seed(4)
+    vectors, temperature = torch.randn(6, 3), 0.3
+    sets = [{0, 1}, {0}, {1, 2}, {2}, {3}, {0, 1, 2}]
+    matrix = torch.tensor([[float(label in own) for label in range(4)] for own in sets])
+    unit = [v / v.norm() for v in vectors]
+    terms = []
+    for i in range(6):
+        below = sum(math.exp(float(unit[i] @ unit[a]) / temperature) for a in range(6) if a != i)
+        likeness = {j: len(sets[i] & sets[j]) / len(sets[i] | sets[j]) for j in range(6) if j != i}
+        total = sum(likeness.values())
+        if total:
+            shares = {j: math.log(math.exp(float(unit[i] @ unit[j]) / temperature) / below) for j in likeness}
+            terms.append(-sum(likeness[j] * shares[j] for j in likeness) / total)
+    assert len(terms) == 5  # nobody shares a label with the fifth
+    assert float(losses.jaccard_contrastive(vectors, matrix, temperature)) == pytest.approx(sum(terms) / 5, rel=1e-5)
+
+
+def test_jaccard_contrastive__has_finite_gradients_in_mixed_precision_and_where_nothing_is_shared() -> None:
+    for labels in (torch.eye(4), torch.ones(4, 4), torch.zeros(4, 4)):
+        vectors = torch.randn(4, 8, requires_grad=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            losses.jaccard_contrastive(vectors, labels, 0.1).backward()
+        assert vectors.grad is not None
+        assert vectors.grad.isfinite().all()
+
+
+def test_adjusted_binary_cross_entropy__without_logits_is_the_entropy_of_each_label() -> None:
+    share = torch.tensor([0.2, 0.5])
+    labels = torch.tensor([[1.0, 1], [0, 1], [0, 1], [0, 1], [0, 1], [1, 0], [0, 0], [0, 0], [0, 0], [0, 0]])
+    value = losses.adjusted_binary_cross_entropy(torch.zeros(10, 2), labels, torch.logit(share))
+    entropy = -(share * share.log() + (1 - share) * (1 - share).log()).sum()
+    assert float(value) == pytest.approx(float(entropy))
