@@ -122,7 +122,10 @@ def test_zip__member_names_never_become_paths(tmp_path: Path, images: dict[str, 
     [
         ({}, "holds no table"),
         ({"notes.txt": "just a line of prose\n"}, "holds no table"),
-        ({"a.csv": "file,label\nx.jpg,nv\n"}, "neither a download of HAM10000, ISIC, NIH nor described by a collection.toml"),
+        (
+            {"a.csv": "file,label\nx.jpg,nv\n"},
+            "neither a download of HAM10000, ISIC, NIH nor described by a collection.toml",
+        ),
         ({"a.csv": ",".join(HEADER) + "\n", "b.csv": ",".join(HEADER) + "\n"}, "several tables that fit: a.csv, b.csv"),
         ({"a.csv": ",".join(HEADER) + ",dx\n"}, "names a column twice: dx"),
         ({"collection.toml": "title = 'x'\ncolour = 'red'\n"}, "colour: Extra inputs are not permitted"),
