@@ -57,7 +57,7 @@ class AugmentConfig:
     """Largest relative change of the distance to grey."""
     tint: float = 0.05
     """Largest relative gain of one colour channel: white balance differs between dermatoscopes."""
-    degraded: float = 0.15
+    degraded: float = 0.25
     """Share of each batch that is degraded in one of the three ways that follow, drawn anew for each batch."""
     coarsest: float = 0.5
     """Size to which an image may be scaled down before it is scaled up again: the same picture comes as 600 x 450 and

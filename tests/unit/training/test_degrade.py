@@ -26,7 +26,8 @@ def test_jpeg__leaves_what_libjpeg_leaves(quality: int) -> None:
     theirs, image = _tensor(Image.open(file)), _tensor(picture)
     ours = jpeg(image, torch.tensor([float(quality)]))
     lost = (theirs - image).abs().mean()
-    assert (ours - theirs).abs().mean() < 0.25 * lost  # rounding to whole steps and values remains
+    # What remains is that libjpeg rounds colours to whole values, before and after: half a level each.
+    assert (ours - theirs).abs().mean() < 0.1 * lost + 1.5 / 255
 
 
 def test_jpeg__takes_images_whose_sides_no_block_divides() -> None:
