@@ -19,10 +19,11 @@ from benchmarks.report import ROOT, is_quick, report
 from casekin.bundle import open_bundle
 from casekin.contracts.bundle import BundleManifest
 from training.cases import LabelledCase, read_cases
+from training.evaluation.figures import retrieval_metrics
+from training.evaluation.retrieval import Labelled
 from training.losses import structural_similarity
 from training.module import shrink
 from training.pixels import Pixels, cached_pixels
-from training.retrieval import Labelled, retrieval_metrics
 
 SHOWN = ("p_at_1_macro", "p_at_5_macro", "knn5_balanced", "melanoma_p_at_5", "auc_malignant_16")
 Floats = NDArray[np.float32]

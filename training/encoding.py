@@ -8,10 +8,10 @@ import numpy.typing as npt
 import torch
 
 from training.data import Collection
+from training.evaluation.retrieval import Labelled
 from training.losses import structural_similarity
 from training.models import GuidedVAE
 from training.module import shrink
-from training.retrieval import Labelled
 
 Floats = npt.NDArray[np.float32]
 

@@ -15,8 +15,9 @@ from torch.nn import functional
 from training import losses
 from training.augment import augment
 from training.config import Config
+from training.evaluation.figures import retrieval_metrics
+from training.evaluation.retrieval import Labelled
 from training.models import GuidedVAE, sample, scale_gradient
-from training.retrieval import Labelled, retrieval_metrics
 
 
 class GuidedTraining(lightning.LightningModule):
