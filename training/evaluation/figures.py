@@ -9,6 +9,8 @@ from training.evaluation.retrieval import VALUES, Floats, Labelled, Outcomes, as
 
 MALIGNANT = ("akiec", "bcc", "mel")
 """As in Tschandl 2019: what a clinician must not miss."""
+HEADLINE = ("p_at_1_macro", "p_at_5_macro", "knn5_balanced", "melanoma_p_at_5", "auc_malignant_16")
+"""What a model is judged by first."""
 MACRO_AND_MICRO = {
     "p_at_1": ("p_at_1_macro", "p_at_1_micro"),
     "p_at_5": ("p_at_5_macro", "p_at_5_micro"),

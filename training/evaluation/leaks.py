@@ -1,7 +1,7 @@
 """Whether a query can find itself: by lesion, by pixels, by eye; and how much a split that lets it would flatter."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,9 +63,7 @@ def audit_leaks(split: Split, vectors: Vectors, pixels: Pixels) -> LeakAudit:
     equal = equal_images(split.cases, queries, gallery, pixels)
     found = {(copy.query, copy.case) for copy in equal}
     alike = alike_images(split.cases, queries, gallery, pixels)
-    images = defaultdict(int)
-    for case in split.cases:
-        images[case.lesion] += 1
+    images = Counter(case.lesion for case in split.cases)
     return LeakAudit(
         shared_lesions=len({split.cases[q].lesion for q in queries} & {split.cases[g].lesion for g in gallery}),
         equal_images=equal,
@@ -125,7 +123,7 @@ def fine_structure(pixels: Pixels) -> Floats:
     ).mean(-1)
     local = np.lib.stride_tricks.sliding_window_view(windows, WINDOW, axis=2).mean(-1)
     down, across = MARGIN
-    return np.clip(grey - local, -CLIP, CLIP)[:, down:-down, across:-across]
+    return np.asarray(np.clip(grey - local, -CLIP, CLIP)[:, down:-down, across:-across])
 
 
 def _unit(structure: Floats) -> Floats:

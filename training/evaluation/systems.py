@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 from casekin.bundle import open_bundle
-from casekin.contracts.bundle import InputSpec, OutputSpec
+from casekin.contracts.bundle import InputSpec, OutputSpec, Provenance
 from training.evaluation.retrieval import Floats
 from training.evaluation.split import Vectors
 from training.pixels import Pixels
@@ -53,7 +53,7 @@ class System(Protocol):
     """Weights [D] by name; the first is the headline."""
     similarity: Mapping[str, Curve]
     """By preset, as far as it has them."""
-    learned_from: LearnedFrom
+    provenance: Provenance
 
     def embed(self, pixels: Pixels) -> Floats:
         """Return the latents [N,D] of images uint8 [N,H,W,3] of the size `input`."""
@@ -71,7 +71,7 @@ class BundleSystem:
     def __init__(self, folder: Path) -> None:
         """Open the bundle; raises `BundleRefused` for one that serving would refuse."""
         bundle = open_bundle(folder)
-        self.manifest = manifest = bundle.manifest
+        manifest = bundle.manifest
         self.name, self.input, self.classes = manifest.version, manifest.input, manifest.classes
         self.output: OutputSpec | None = manifest.output
         weights = np.array(manifest.clinical_weights)
@@ -80,7 +80,7 @@ class BundleSystem:
             preset: Curve(np.array([p.distance for p in points]), np.array([p.share for p in points]))
             for preset, points in manifest.similarity.items()
         }
-        self.learned_from = _learned_from(manifest.provenance.recipe)
+        self.provenance = manifest.provenance
         self._mean = np.array([d.mean for d in manifest.dimensions], np.float32)
         self._std = np.array([d.std for d in manifest.dimensions], np.float32)
         self._sessions = {name: _session(bundle.file(f"{name}.onnx")) for name in ("encoder", "decoder", "head")}
@@ -106,8 +106,19 @@ class BundleSystem:
 
 
 def under_presets(system: System, latents: Floats) -> list[Vectors]:
-    """Return the system's latents [N,D] under each of its presets."""
-    return [Vectors(f"{system.name}, {preset}", latents, weights) for preset, weights in system.presets.items()]
+    """Return the system's latents [N,D] under each of its presets, by whose names they go."""
+    return [Vectors(preset, latents, weights) for preset, weights in system.presets.items()]
+
+
+def learned_from(provenance: Provenance) -> LearnedFrom:
+    """Return the folds that the training recipe names; a run that began with another's weights learned from its too."""
+
+    def of(key: str) -> frozenset[int]:
+        recipe = provenance.recipe.items()
+        given = [str(value) for name, value in recipe if name == key or name.endswith(f"initial.{key}")]
+        return frozenset(int(fold) for folds in given for fold in folds.split())
+
+    return LearnedFrom(of("data.train_folds"), of("data.validation_folds"))
 
 
 def warnings_about(learned: LearnedFrom, query_folds: tuple[int, ...]) -> list[str]:
@@ -127,15 +138,6 @@ def warnings_about(learned: LearnedFrom, query_folds: tuple[int, ...]) -> list[s
             f"{_listed(seen)} of the queries: figures flatter it."
         )
     return found
-
-
-def _learned_from(recipe: Mapping[str, str | int | float | bool | None]) -> LearnedFrom:
-    # A run that began with another's weights carries that one's recipe under `initial.`.
-    def of(key: str) -> frozenset[int]:
-        given = [str(value) for name, value in recipe.items() if name == key or name.endswith(f"initial.{key}")]
-        return frozenset(int(fold) for folds in given for fold in folds.split())
-
-    return LearnedFrom(of("data.train_folds"), of("data.validation_folds"))
 
 
 def _listed(folds: set[int] | frozenset[int]) -> str:
