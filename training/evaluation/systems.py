@@ -73,7 +73,7 @@ class BundleSystem:
         bundle = open_bundle(folder)
         manifest = bundle.manifest
         self.name, self.input, self.classes = manifest.version, manifest.input, manifest.classes
-        self.output: OutputSpec | None = manifest.output
+        self.output = manifest.output
         weights = np.array(manifest.clinical_weights)
         self.presets: Mapping[str, Floats] = {"clinical": weights, "visual": np.ones_like(weights)}
         self.similarity: Mapping[str, Curve] = {
