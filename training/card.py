@@ -1,19 +1,12 @@
-"""The model card: what the bundle is, what it was trained on, how well it does, and where it ends."""
+"""The model card: what the bundle is, what it was trained on, how well it does, for whom, and where it ends."""
 
 from casekin.contracts.bundle import BundleManifest
+from training.evaluation.evaluate import Measured, measure
+from training.evaluation.split import Split, Vectors
+from training.evaluation.subgroups import SHOWN, SMALLEST, Group
+from training.evaluation.words import FIGURES, GROUPINGS, OF_DIAGNOSIS, SHORT
 from training.study import Study
 
-FIGURES = {
-    "p_at_1_macro": "precision at 1, mean over diagnoses",
-    "p_at_1_micro": "precision at 1, mean over queries",
-    "p_at_5_macro": "precision at 5, mean over diagnoses",
-    "p_at_5_micro": "precision at 5, mean over queries",
-    "knn5_balanced": "balanced accuracy of a vote of 5",
-    "knn16_balanced": "balanced accuracy of a vote of 16",
-    "knn16_balanced_by_prior": "the same, votes divided by the diagnosis' share",
-    "melanoma_p_at_5": "precision at 5 of melanomas",
-    "auc_malignant_16": "AUC of malignancy by the share of 16 neighbours",
-}
 TEMPLATE = """# Model card: {version}
 
 A guided variational auto-encoder: EfficientNet-Lite0 encoder ({height} x {width} px), {dimensions} dimensions, a light
@@ -28,11 +21,23 @@ all under the beta-VAE's divergence to a standard normal prior.
 
 ## Figures
 {protocol}.
+In brackets 95 % intervals: bootstrap over {lesions} lesions of {queries} queries; {gallery} images could be found.
+They say what other queries would have changed, not what another training would.
 
-| figure | preset clinical | preset visual |
-| --- | --- | --- |
 {rows}
 
+### By diagnosis
+Preset {headline}. A "vote by prior" is one of 16 matches, divided by the diagnosis' share of the gallery.
+
+{diagnoses}
+
+### By skin site, sex and age
+Preset {headline}. Means over diagnoses are over those that a group has, so a group without rare ones looks better.
+Groups of fewer than {smallest} queries are too small to tell.
+
+{groups}
+
+### Reconstruction, class head, speed
 Reconstruction of the test images at {out_height} x {out_width} px:
 SSIM {ssim:.3f} (a PCA of {dimensions} components: {pca:.3f}),
 mean squared error {mse:.5f}.
@@ -55,18 +60,25 @@ one with a number goes with nothing that we measured.
 - Two sources (Vienna, Queensland) and few dermatoscopes; other devices shift colours.
 - Labels confirmed by histology for about half of the cases; the others by follow-up, consensus or confocal microscopy.
 - Melanomas often lie among nevi and keratoses: see their figure above before you trust a list without one.
+- Sites, ages and skin types are not met equally often: see the figures by group, and mind the groups without figures.
 - Decoded images are smooth: they show what the latent keeps and must not be read as a lesion's detail.
 """
 
 
-def model_card(manifest: BundleManifest, study: Study) -> str:
+CARD_GROUPINGS = ("site", "sex", "age")
+
+
+def measured_on_test_folds(study: Study) -> Measured:
+    """Return the retrieval figures of a study, queries of its test folds against all others."""
+    split = Split(study.collection.cases, study.collection.classes, study.folds.test)
+    # The headline comes first.
+    presets = sorted(study.presets().items(), key=lambda preset: preset[0] != "clinical")
+    return measure(split, [Vectors(name, study.latents, weights) for name, weights in presets])
+
+
+def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> str:
     """Return the card of a bundle as Markdown."""
     figures, model = manifest.metrics, study.model
-    rows = [
-        f"| {words} | {figures[name]:.3f} | {figures[f'visual_{name}']:.3f} |"
-        for name, words in FIGURES.items()
-        if name in figures
-    ]
     pairs = zip(manifest.dimensions, manifest.clinical_weights, strict=True)
     names = [f"{d.index + 1}. {d.name} (clinical weight {weight:.2f})" for d, weight in pairs]
     return TEMPLATE.format(
@@ -82,7 +94,14 @@ def model_card(manifest: BundleManifest, study: Study) -> str:
         licence=manifest.provenance.licence,
         citation=manifest.provenance.citation,
         protocol=manifest.provenance.protocol[0].upper() + manifest.provenance.protocol[1:],
-        rows="\n".join(rows),
+        headline=next(iter(measured.figures)),
+        lesions=measured.lesions,
+        queries=sum(measured.queries.values()),
+        gallery=measured.gallery,
+        smallest=SMALLEST,
+        rows=_figures(measured),
+        diagnoses=_diagnoses(measured),
+        groups=_groups(measured),
         names="\n".join(names),
         ssim=figures["ssim"],
         pca=figures["ssim_pca"],
@@ -93,3 +112,42 @@ def model_card(manifest: BundleManifest, study: Study) -> str:
         parity=figures["onnx_parity"],
         encoder_ms=figures["encoder_ms"],
     )
+
+
+def _figures(measured: Measured) -> str:
+    presets = measured.figures
+    known = [name for name in FIGURES if name in next(iter(presets.values()))]
+    rows = [[FIGURES[name], *(str(figures[name]) for figures in presets.values())] for name in known]
+    return _table(["figure", *(f"preset {name}" for name in presets)], rows)
+
+
+def _diagnoses(measured: Measured) -> str:
+    values = {"p_at_1": OF_DIAGNOSIS["p_at_1"], "p_at_5": OF_DIAGNOSIS["p_at_5"], "knn16_by_prior": "vote by prior"}
+    rows = [
+        [code, str(measured.queries[code]), *(str(figures[name]) for name in values)]
+        for code, figures in measured.by_diagnosis.items()
+    ]
+    return _table(["diagnosis", "queries", *values.values()], rows)
+
+
+def _groups(measured: Measured) -> str:
+    shown = [name for name in SHOWN if name in next(iter(measured.figures.values()))]
+    groups = sorted(
+        (group for group in measured.subgroups if group.by in CARD_GROUPINGS),
+        key=lambda group: CARD_GROUPINGS.index(group.by),
+    )
+    header = ["group", "queries", "malignant", *(SHORT[name] for name in shown)]
+    return _table(header, [_group(group, shown) for group in groups])
+
+
+def _group(group: Group, shown: list[str]) -> list[str]:
+    if group.too_small:
+        cells = ["too small"] * len(shown)
+    else:
+        cells = [str(group.figures[name]) if name in group.figures else "-" for name in shown]
+    return [f"{GROUPINGS[group.by]}: {group.name}", str(group.queries), str(group.malignant), *cells]
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -81,11 +81,25 @@ def polish_command(
     typer.echo(target)
 
 
-@app.command()
-def evaluate(data: Data, checkpoint: Path, config: Name = "guided", store: Store = None) -> None:
-    """Print the figures of a checkpoint on the test folds as JSON."""
-    study = load_study(named(config), checkpoint, data, (store or default_cache()) / "pixels")
-    typer.echo(json.dumps(study.figures(), indent=1))
+@app.command("evaluate")
+def evaluate_command(
+    data: Data,
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle to measure.", file_okay=False, exists=True)],
+    target: Annotated[Path, typer.Option(help="Folder for the record and the pages, outside of the project.")],
+    fold: Annotated[
+        list[int] | None, typer.Option(help="Folds of the queries; the others are found. Default 0.")
+    ] = None,
+    store: Store = None,
+    limit: Annotated[int | None, typer.Option(help="Take only so many cases.")] = None,
+) -> None:
+    """Measure a bundle; writes evaluation.json, index.html and pairs.html (images of the data set) to a folder."""
+    from training.evaluation.command import write_evaluation  # noqa: PLC0415  plots take a second to import
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    evaluation = write_evaluation(bundle, data, target, store or default_cache(), tuple(fold or [0]), limit)
+    for warning in evaluation.warnings:
+        typer.secho(f"WARNING: {warning}", fg=typer.colors.RED, bold=True, err=True)
+    typer.echo(target / "index.html")
 
 
 @app.command()

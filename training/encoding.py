@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from casekin.contracts.bundle import OutputSpec
 from training.data import Collection
-from training.losses import structural_similarity
+from training.evaluation import reconstruction
+from training.evaluation.reconstruction import Quality, by_components, quality
+from training.evaluation.retrieval import Labelled
 from training.models import GuidedVAE
-from training.module import shrink
-from training.retrieval import Labelled
 
 Floats = npt.NDArray[np.float32]
 
@@ -57,50 +58,30 @@ def encode(network: GuidedVAE, collection: Collection, positions: Sequence[int] 
     )
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    """How near decoded images come to the images themselves, per image."""
-
-    similarity: Floats
-    """[N], SSIM"""
-    squared_error: Floats
-    """[N], mean over pixels in 0..1"""
-
-
-@torch.no_grad()
-def reconstruct(
-    network: GuidedVAE, collection: Collection, encoded: Encoded, rows: npt.NDArray[np.int64]
-) -> Reconstruction:
+def reconstruct(network: GuidedVAE, collection: Collection, encoded: Encoded, rows: npt.NDArray[np.int64]) -> Quality:
     """Return the quality of the decoded posterior means of these rows."""
-    similarity, error = [], []
-    for start in range(0, len(rows), 64):
-        some = rows[start : start + 64]
-        target = targets(network, collection, [encoded.positions[row] for row in some])
-        decoded = network.decoder(torch.from_numpy(encoded.means[some]))
-        similarity.append(structural_similarity(decoded, target))
-        error.append((decoded - target).square().mean((1, 2, 3)))
-    return Reconstruction(torch.cat(similarity).numpy(), torch.cat(error).numpy())
+
+    @torch.no_grad()
+    def rebuild(some: npt.NDArray[np.integer]) -> torch.Tensor:
+        decoded: torch.Tensor = network.decoder(torch.from_numpy(encoded.means[rows[some]]))
+        return decoded
+
+    positions = np.asarray(encoded.positions)[rows]
+    return quality(rebuild, collection.pixels, positions, _output(network))
 
 
 def targets(network: GuidedVAE, collection: Collection, positions: Sequence[int]) -> torch.Tensor:
     """Return the images that the decoder should make [B,3,h,w], in 0..1."""
-    raw = torch.from_numpy(collection.pixels[list(positions)]).permute(0, 3, 1, 2)
-    return shrink(raw.float() / 255, network.config.output_height, network.config.output_width)
+    return reconstruction.targets(collection.pixels[list(positions)], _output(network))
 
 
 def principal_component_similarity(
     network: GuidedVAE, collection: Collection, train: Sequence[int], test: Sequence[int], components: int
 ) -> Floats:
     """Return SSIM [N] of the test images rebuilt from as many principal components: the baseline to beat."""
-    shape = (3, network.config.output_height, network.config.output_width)
-    fitted = torch.cat([targets(network, collection, train[i : i + 256]).flatten(1) for i in range(0, len(train), 256)])
-    centre = fitted.mean(0)
-    _, _, axes = torch.svd_lowrank(fitted - centre, q=components + 16, niter=3)
-    axes = axes[:, :components]  # [pixels, components]
-    result = []
-    for start in range(0, len(test), 256):
-        target = targets(network, collection, test[start : start + 256])
-        flat = target.flatten(1) - centre
-        rebuilt = (flat @ axes @ axes.T + centre).clamp(0, 1).view(-1, *shape)
-        result.append(structural_similarity(rebuilt, target))
-    return torch.cat(result).numpy()
+    rebuilt = by_components(collection.pixels, np.asarray(train), np.asarray(test), _output(network), components)
+    return rebuilt.similarity
+
+
+def _output(network: GuidedVAE) -> OutputSpec:
+    return OutputSpec(height=network.config.output_height, width=network.config.output_width)

@@ -19,7 +19,7 @@ from casekin.contracts.bundle import (
     OutputSpec,
     Provenance,
 )
-from training.card import model_card
+from training.card import measured_on_test_folds, model_card
 from training.graphs import DecoderGraph, EncoderGraph, FromStandard, HeadGraph, write_graph
 from training.study import Study
 from training.weights import calibrate
@@ -38,7 +38,8 @@ def export(study: Study, target: Path, version: str, created: datetime | None = 
         figures = study.figures() | _write_graphs(study, partial)
         manifest = _manifest(study, partial, version, figures, created or datetime.now(UTC))
         (partial / "bundle.json").write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        (partial / "MODEL_CARD.md").write_text(model_card(manifest, study), encoding="utf-8")
+        card = model_card(manifest, study, measured_on_test_folds(study))
+        (partial / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         open_bundle(partial)
         _replace(partial, target)
     return manifest

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from training import losses
 from training.cases import vocabulary
+from training.evaluation.figures import retrieval_metrics
+from training.evaluation.retrieval import Labelled
 from training.members import (
     FAMILY,
     AnnealedLoss,
@@ -30,7 +32,6 @@ from training.members import (
 from training.memory import keep_freed_memory
 from training.models import ConvolutionalVAE, Discriminator, FullyConnectedVAE, Posterior, Shape, sample
 from training.pictured import Pictured
-from training.retrieval import Labelled, retrieval_metrics
 from training.running import seed_step, stopping, trainer_for, warmed_cosine
 from training.sources import FamilyData, Ints, Pictures, Source, in_order, open_source
 
@@ -91,8 +92,11 @@ class FamilyTraining(lightning.LightningModule):
             return {"capacity": (chosen.gamma, losses.capacity_error(divergence, chosen.capacity * risen))}
         assert isinstance(chosen, BetaTCLoss)
         parts = losses.decomposed_divergence(*posterior, drawn, len(self.source.train))
-        weights = losses.Decomposed(1.0, chosen.beta, 1.0)
-        return {name: (getattr(weights, name), getattr(parts, name)) for name in parts._fields}
+        return {
+            "index_code": (1.0, parts.index_code),
+            "total_correlation": (chosen.beta, parts.total_correlation),
+            "dimension_wise": (1.0, parts.dimension_wise),
+        }
 
     def error(self, latents: Tensor, images: Tensor) -> Tensor:
         """Return -log p(images | latents) in nats, mean over images [B,C,H,W]."""
@@ -147,7 +151,7 @@ class FactorTraining(FamilyTraining):
     def training_step(self, batch: Tensor, _: int) -> None:
         """Step the VAE on one half of the pictures uint8 [2B,H,W,C] and the discriminator on both."""
         first, second = as_images(batch).chunk(2)
-        vae, judge = self.optimizers()  # type: ignore[union-attr, misc]
+        vae, judge = self.optimizers()  # type: ignore[attr-defined]
         with self.toggled_optimizer(vae):  # the discriminator judges and does not learn from it
             drawn = self._step_vae(vae, first)  # [B,D]
         with torch.no_grad():
@@ -176,7 +180,7 @@ class FactorTraining(FamilyTraining):
     def on_train_batch_end(self, *_: Any) -> None:
         """Move both learning rates on."""
         for schedule in self.lr_schedulers():  # type: ignore[union-attr]
-            schedule.step()  # type: ignore[call-arg]
+            schedule.step()
 
     def configure_optimizers(self) -> Any:
         """Return Adam for the VAE, and Adam with the momenta of Kim & Mnih 2018 for the discriminator."""
@@ -265,8 +269,8 @@ def embed_by_member(
 ) -> dict[str, Floats]:
     """Train members on folds 1 to 4 of a collection and return posterior means [N,D] of all its cases, by name.
 
-    Rows are in the order of `read_cases`. `workers` trainings run side by side, each in a process of its own with one
-    thread; checkpoints and logs lie under `runs`, decoded images under `cache`.
+    Rows are in the order of `training.data.Collection`. `workers` trainings run side by side, each in a process of its
+    own with one thread; checkpoints and logs lie under `runs`, decoded images under `cache`.
     """
     configs = [_for_collection(member(name), schedule) for name in names]
     open_source(str(folder), configs[0], cache)  # decodes once, for all

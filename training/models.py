@@ -232,7 +232,9 @@ class GaussianEncoder(nn.Sequential):
 
     def forward(self, images: Tensor) -> Posterior:
         """Return the posterior of images [B,channels,H,W] in 0..1."""
-        mean, log_variance = super().forward(images).float().chunk(2, 1)  # [B,D] each
+        for layer in self:
+            images = layer(images)
+        mean, log_variance = images.float().chunk(2, 1)  # [B,D] each
         return Posterior(mean, log_variance)
 
 

@@ -14,8 +14,9 @@ from torch.nn import functional
 from training import losses
 from training.augment import augment
 from training.config import Config
+from training.evaluation.figures import retrieval_metrics
+from training.evaluation.retrieval import Labelled
 from training.models import GuidedVAE, sample, scale_gradient
-from training.retrieval import Labelled, retrieval_metrics
 from training.running import seed_step, warmed_cosine
 
 

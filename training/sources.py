@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from casekin.contracts.bundle import InputSpec
 from casekin.phantoms import SCALES, Factors, draw, within_range
-from training.cases import LabelledCase, in_folds, read_cases
+from training.cases import LabelledCase
+from training.config import DataConfig
+from training.data import Collection
 from training.members import FamilyConfig
 from training.models import Shape
-from training.pixels import Pixels, cached_pixels
+from training.pixels import Pixels
 from training.sprites import Sprites
 from training.truth import Factor, FactorTable
 
@@ -137,11 +138,16 @@ def _digest(phantoms: Sequence[Factors]) -> str:
 
 
 def _collection(folder: Path, config: FamilyConfig, cache: Path) -> Source:
-    cases = read_cases(folder)
-    spec = InputSpec(height=config.height, width=config.width, resample="box")
-    pixels = cached_pixels(folder, [case.id for case in cases], spec, cache)
-    train, validation = (np.array(in_folds(cases, f), np.int64) for f in (config.train_folds, config.validation_folds))
-    return Source(str(folder), Stored(pixels), train, validation, "gaussian", cases=cases)
+    data = DataConfig(
+        height=config.height,
+        width=config.width,
+        resample="box",
+        train_folds=config.train_folds,
+        validation_folds=config.validation_folds,
+    )
+    held = Collection(folder, cache, data, config.seed)
+    train, validation = (np.array(part, np.int64) for part in (held.train_positions, held.validation_positions))
+    return Source(str(folder), Stored(held.pixels), train, validation, "gaussian", cases=held.cases)
 
 
 def _split(count: int, seed: int) -> tuple[Ints, Ints]:
@@ -172,6 +178,7 @@ class Shuffled(Sampler[Ints]):
             raise ValueError(f"a step takes {batch * world} pictures and there are {len(positions)}; lower batch_size")
         self._positions, self._seed = positions, seed
         self._batch, self._batches, self._rank, self._world = batch, batches, rank, world
+        self._turn, self._shuffled = -1, positions
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -192,7 +199,7 @@ class Shuffled(Sampler[Ints]):
             yield self._positions[order[start : start + self._batch]]
 
     def _order(self, turn: int) -> Ints:
-        if getattr(self, "_turn", None) != turn:
+        if turn != self._turn:
             self._turn = turn
             self._shuffled = np.random.default_rng((self._seed, turn)).permutation(len(self._positions))
         return self._shuffled

@@ -16,6 +16,7 @@ from training.truth import Factor, FactorTable
 
 Ints = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 GRID = (3, 6, 40, 32, 32)
 """Levels of each factor."""
@@ -87,11 +88,14 @@ def _turned(columns: Floats, rows: Floats, size: int, scale: int, turn: int) -> 
     return cosine * columns + sine * rows, cosine * rows - sine * columns
 
 
-def _inside(shape: int, u: Floats, v: Floats) -> npt.NDArray[np.bool_]:
+def _inside(shape: int, u: Floats, v: Floats) -> Bools:
     """Return which points lie in the shape, which fits into the unit circle."""
     if shape == 0:
-        return np.maximum(abs(u), abs(v)) <= np.sqrt(0.5)  # square
+        square: Bools = np.maximum(abs(u), abs(v)) <= np.sqrt(0.5)
+        return square
     if shape == 1:
-        return u**2 + (v / 0.6) ** 2 <= 1  # ellipse
+        ellipse: Bools = u**2 + (v / 0.6) ** 2 <= 1
+        return ellipse
     a, b = 1.27 * u, 0.12 - 1.27 * v  # heart, upright on a picture whose rows run down
-    return np.asarray((a**2 + b**2 - 1) ** 3 <= a**2 * b**3)
+    heart: Bools = (a**2 + b**2 - 1) ** 3 <= a**2 * b**3
+    return heart

@@ -12,8 +12,9 @@ from training import encoding, factors, weights
 from training.axes import Axes, name_dimensions, towards_classes, towards_factors
 from training.config import DataConfig, Scalar
 from training.data import Collection
+from training.evaluation.figures import retrieval_metrics
+from training.evaluation.retrieval import Labelled, neighbours
 from training.models import GuidedVAE
-from training.retrieval import Labelled, neighbours, retrieval_metrics
 
 Floats = npt.NDArray[np.floating]
 

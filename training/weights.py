@@ -9,7 +9,7 @@ from sklearn.isotonic import IsotonicRegression
 from torch import Tensor
 
 from casekin.contracts.bundle import CalibrationPoint
-from training.retrieval import Labelled, neighbours
+from training.evaluation.retrieval import Labelled, neighbours
 
 Floats = npt.NDArray[np.floating]
 

@@ -36,7 +36,7 @@ def draw(factors: Factors, *, lesion_seed: int, view_seed: int, size: tuple[int,
     image = draw_skin(factors, skin, (height, width), pixels_per_mm)
     layers = draw_lesion(factors, np.random.default_rng([lesion_seed, 2]), pixels_per_mm)
     _lay_into(image, _placed(layers, factors, size), factors)
-    add_hair(image, factors, hair, pixels_per_mm)
+    add_hair(image, factors.hair, hair, pixels_per_mm)
     add_light(image, factors, light)
     return develop(image, factors, camera)
 

@@ -13,16 +13,16 @@ VIOLET, ORANGE = (0.93, 0.93, 1.12), (1.05, 0.99, 0.86)
 """Gains of RGB at the ends of the tint."""
 
 
-def add_hair(image: Field, factors: Factors, rng: Rng, pixels_per_mm: float) -> None:
-    """Draw hairs over `image` [3, H, W], in place; they lean to a common direction, as they grow."""
-    if not factors.hair:
+def add_hair(image: Field, hairs: int, rng: Rng, pixels_per_mm: float) -> None:
+    """Draw so many hairs over `image` [3, H, W], in place; they lean to a common direction, as they grow."""
+    if not hairs:
         return
     height, width = image.shape[1:]
     mask = Mask((height, width))
     lean = rng.uniform(0, np.pi)
     thickness = rng.uniform(0.05, 0.11) * pixels_per_mm
     short = rng.random() < 0.4
-    for _ in range(factors.hair):
+    for _ in range(hairs):
         start = np.array([rng.uniform(-0.1, 1.1) * width, rng.uniform(-0.1, 1.1) * height])
         angle = lean + rng.normal(0, 0.45)
         length = (rng.uniform(1, 3) if short else rng.uniform(5, 16)) * pixels_per_mm

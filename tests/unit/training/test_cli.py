@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from casekin.bundle import open_bundle
@@ -14,9 +15,27 @@ def test_cli__fits_evaluates_and_exports(collection_folder: Path, tiny: Config, 
     checkpoint = str(tmp_path / "runs" / "tiny" / "last.ckpt")
     runner = CliRunner()
     assert runner.invoke(app, ["fit", *given, "--epochs", "1"]).exit_code == 0
-    evaluated = runner.invoke(app, ["evaluate", checkpoint, *given])
-    assert 0 <= json.loads(evaluated.stdout)["p_at_1_macro"] <= 1
     target = tmp_path / "bundle"
     result = runner.invoke(app, ["export", checkpoint, *given, "--target", str(target), "--version", "tiny-3"])
     assert result.exit_code == 0, result.output
     assert open_bundle(target).manifest.version == "tiny-3"
+    pages = tmp_path / "evaluation"
+    where = [
+        "--data",
+        str(collection_folder),
+        "--store",
+        str(tmp_path),
+        "--bundle",
+        str(target),
+        "--target",
+        str(pages),
+    ]
+    result = runner.invoke(app, ["evaluate", *where])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(pages / "index.html")
+    measured = json.loads((pages / "evaluation.json").read_text())["measured"]
+    figure = measured["figures"]["clinical"]["p_at_1_macro"]
+    assert figure["value"] == pytest.approx(open_bundle(target).manifest.metrics["p_at_1_macro"], abs=1e-6)
+    assert "WARNING" not in result.stderr
+    warned = runner.invoke(app, ["evaluate", *where, "--fold", "2"])
+    assert "WARNING: The model was TRAINED on fold 2" in warned.stderr

@@ -12,6 +12,7 @@ import torch
 from casekin.bundle import open_bundle
 from casekin.contracts.bundle import BundleManifest
 from training.axes import Axes
+from training.card import measured_on_test_folds
 from training.config import Config
 from training.data import Collection
 from training.export import export
@@ -107,8 +108,23 @@ def test_export__replaces_a_bundle_as_a_whole_and_leaves_nothing_beside_it(study
 
 def test_model_card__names_data_licence_figures_and_limits(exported: Path) -> None:
     card = (exported / "MODEL_CARD.md").read_text()
-    for words in ("HAM10000", "CC BY-NC 4.0", "Tschandl", "does not diagnose", "precision at 1", "## Limits"):
+    for words in ("HAM10000", "CC BY-NC 4.0", "Tschandl", "does not diagnose", "first match right", "## Limits"):
         assert words in card
+
+
+def test_model_card__gives_figures_with_intervals_by_diagnosis_and_by_group(exported: Path, study: Study) -> None:
+    card = (exported / "MODEL_CARD.md").read_text()
+    found = measured_on_test_folds(study)
+    first = found.figures["clinical"]["p_at_1_macro"]
+    assert first.value == pytest.approx(study.figures()["p_at_1_macro"])
+    assert (
+        f"| first match right, mean over diagnoses | {first.value:.3f} ({first.low:.3f} to {first.high:.3f}) |" in card
+    )
+    assert f"| mel | {found.queries['mel']} |" in card
+    # The tiny collection has twelve queries, all of one group: too few to say anything of it.
+    assert "| Sex: male | 12 | 8 | too small |" in card
+    assert "Site: back" in card
+    assert "Age: 45 to 59" in card
 
 
 def test_write_graph__refuses_a_graph_that_differs_from_torch(tmp_path: Path) -> None:

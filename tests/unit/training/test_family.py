@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 from training.cli import app
 from training.family import embed_by_member, fit_member, load_member
 from training.members import FAMILY, FactorLoss, FamilyConfig, HardwareConfig, ScheduleConfig, member
-from training.sources import Shuffled
 
 ROOT = Path(__file__).parents[3]
 
@@ -137,31 +136,6 @@ def test_fit_member__shares_the_work_between_processes(tmp_path: Path) -> None:
     # Two processes of half the steps; both optimisers count.
     schedule = member("debug-factor").schedule
     assert state["global_step"] == 2 * schedule.epoch_images // (2 * schedule.batch_size)
-
-
-def test_shuffled__deals_every_picture_once_before_any_comes_again() -> None:
-    shares = [Shuffled(np.arange(100, 124), batch=4, batches=2, seed=1, rank=rank, world=2) for rank in (0, 1)]
-    seen: list[np.ndarray] = []
-    for epoch in range(3):
-        for share in shares:
-            share.set_epoch(epoch)
-        seen += [batch for pair in zip(*shares, strict=True) for batch in pair]
-    assert sorted(np.concatenate(seen[:6])) == list(range(100, 124))
-    assert sorted(np.concatenate(seen[6:])) == list(range(100, 124))
-    assert not np.array_equal(np.concatenate(seen[:6]), np.concatenate(seen[6:]))
-
-
-def test_shuffled__repeats_an_epoch_exactly() -> None:
-    first, again = (Shuffled(np.arange(50), batch=5, batches=3, seed=2) for _ in range(2))
-    list(first)
-    for sampler in (first, again):
-        sampler.set_epoch(4)
-    np.testing.assert_array_equal(list(first), list(again))
-
-
-def test_shuffled__refuses_a_batch_that_the_collection_cannot_fill() -> None:
-    with pytest.raises(ValueError, match="lower batch_size"):
-        Shuffled(np.arange(10), batch=8, batches=1, seed=0, world=2)
 
 
 def test_embed_by_member__gives_latents_of_all_cases_in_order(collection_folder: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from training.retrieval import Labelled
+from training.evaluation.retrieval import Labelled
 from training.weights import calibrate, learn_weights, temperature
 
 
@@ -37,7 +37,7 @@ def test_calibrate__falls_with_distance_and_starts_at_zero() -> None:
 def test_calibrate__means_what_it_says_on_other_queries() -> None:
     gallery, weights = _cases(2000, 1, "g"), np.array([1.0, 0.1, 0.1])
     points = calibrate(_cases(800, 0, "q"), gallery, weights)
-    from training.retrieval import neighbours
+    from training.evaluation.retrieval import neighbours
 
     fresh = _cases(800, 9, "f")
     order, distances = neighbours(fresh, gallery, weights, 30)

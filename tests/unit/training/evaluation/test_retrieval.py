@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
-from training.retrieval import Labelled, area_under_curve, neighbours, retrieval_metrics
+from training.evaluation.figures import retrieval_metrics
+from training.evaluation.retrieval import VALUES, Labelled, ask, neighbours
 
 CLASSES = ["bcc", "mel", "nv"]
 
@@ -63,7 +65,33 @@ def test_retrieval_metrics__break_a_tie_of_votes_by_the_nearer_case() -> None:
     assert retrieval_metrics(asked, gallery, np.ones(1), CLASSES)["knn5_accuracy"] == 1
 
 
-def test_area_under_curve__agrees_with_scikit_learn_also_with_ties() -> None:
-    random = np.random.default_rng(6)
-    scores, positive = random.integers(0, 5, 200) / 5, random.random(200) < 0.3
-    assert area_under_curve(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
+def test_ask__average_precision_agrees_with_a_count_by_hand() -> None:
+    # The query's diagnosis is 1. Matches 1, 3 and 4 have it, and so has one beyond the tenth: R = 4.
+    labels = np.array([1, 0, 1, 1, 0, 2, 2, 2, 2, 2, 1, 2])
+    gallery = Labelled(np.arange(1.0, 13.0)[:, None], labels, [f"g{i}" for i in range(12)])
+    asked = Labelled(np.zeros((1, 1)), np.array([1]), ["q"])
+    found = dict(zip(VALUES, ask(asked, gallery, np.ones(1), CLASSES).values[0], strict=True))
+    assert found["map_10"] == pytest.approx((1 / 1 + 2 / 3 + 3 / 4) / 4)
+    assert (found["p_at_1"], found["p_at_5"], found["p_at_10"]) == (1, 0.6, 0.3)
+
+
+def test_ask__average_precision_is_one_when_all_there_are_come_first() -> None:
+    labels = np.array([1, 1, *[0] * 18])
+    gallery = Labelled(np.arange(1.0, 21.0)[:, None], labels, [f"g{i}" for i in range(20)])
+    asked = Labelled(np.zeros((1, 1)), np.array([1]), ["q"])
+    assert ask(asked, gallery, np.ones(1), CLASSES).values[0, VALUES.index("map_10")] == 1
+    # A sibling of the query is neither found nor missed.
+    with_sibling = replace(gallery, lesions=["q", *gallery.lesions[1:]])
+    assert ask(asked, with_sibling, np.ones(1), CLASSES).values[0, VALUES.index("map_10")] == 1
+
+
+def test_ask__votes_divided_by_the_prior_favour_the_rare() -> None:
+    labels = np.array([0, 0, *[2] * 78])
+    gallery = Labelled(np.arange(1.0, 81.0)[:, None], labels, [f"g{i}" for i in range(80)])
+    asked = Labelled(np.zeros((1, 1)), np.array([0]), ["q"])
+    outcomes = ask(asked, gallery, np.ones(1), CLASSES)
+    found = dict(zip(VALUES, outcomes.values[0], strict=True))
+    assert (found["knn5"], found["knn5_by_prior"]) == (0, 1)
+    np.testing.assert_allclose(outcomes.shares, [[2 / 16, 0, 14 / 16]])
+    rare, frequent = (2 / 16) / (2 / 80), (14 / 16) / (78 / 80)
+    np.testing.assert_allclose(outcomes.shares_by_prior, [[rare / (rare + frequent), 0, frequent / (rare + frequent)]])

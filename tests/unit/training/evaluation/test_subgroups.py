@@ -1,0 +1,53 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from training.cases import LabelledCase
+from training.evaluation.split import Split, Vectors
+from training.evaluation.subgroups import age_group, subgroups
+
+
+@pytest.mark.parametrize(
+    ("age", "group"),
+    [
+        (0, "0 to 29"),
+        (29, "0 to 29"),
+        (30, "30 to 44"),
+        (74.5, "60 to 74"),
+        (75, "75 and older"),
+        (None, "not recorded"),
+    ],
+)
+def test_age_group__holds_its_lower_end(case: Callable[..., LabelledCase], age: float | None, group: str) -> None:
+    assert age_group(case(0, age=age)) == group
+
+
+def test_subgroups__find_where_a_model_fails_and_mark_small_groups(case: Callable[..., LabelledCase]) -> None:
+    random = np.random.default_rng(0)
+    told = [
+        {
+            "sex": "male" if i % 2 else "female",
+            "site": "back" if i % 20 else "ear",
+            "age": 50.0,
+            "diagnosis": "mel" if i % 4 < 2 else "nv",
+            "fold": int(i >= 200),
+        }
+        for i in range(400)
+    ]
+    cases = [case(i, **row) for i, row in enumerate(told)]
+    truth = np.array([float(row["diagnosis"] == "mel") for row in told])
+    # Of women it knows the diagnosis, of men nothing.
+    known = np.where([row["sex"] == "female" for row in told], truth * 9, random.normal(size=400) * 5)
+    latents = np.stack([known, np.array([row["sex"] == "male" for row in told]) * 99.0], 1)
+    split = Split(cases, ["mel", "nv"], (0,))
+    groups = {(group.by, group.name): group for group in subgroups(split, split.ask(Vectors("v", latents, np.ones(2))))}
+    assert groups["sex", "female"].figures["p_at_1_macro"].value == 1
+    assert groups["sex", "male"].figures["p_at_1_macro"].high < 0.8
+    assert groups["site", "ear"].queries == 10
+    assert groups["site", "ear"].too_small
+    assert groups["site", "ear"].figures == {}
+    assert not groups["site", "back"].too_small
+    assert groups["age", "45 to 59"].malignant == 100
+    assert groups["evidence", "not recorded"].queries == 200
+    assert [name for by, name in groups if by == "site"] == ["back", "ear"]

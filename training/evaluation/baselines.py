@@ -1,0 +1,68 @@
+"""What a model must beat, through the same code: chance, the mean colour, and features that never saw skin."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from casekin.collections import ImageSource
+from casekin.contracts.bundle import InputSpec
+from training.backbone import POOLED_CHANNELS, Backbone, load_imagenet
+from training.evaluation.retrieval import Floats
+from training.evaluation.split import Vectors
+from training.models import PIXEL_MEAN, PIXEL_STD
+from training.pixels import Pixels, encoder_pixels
+
+RANDOM_DIMENSIONS = 32
+FROZEN_INPUT = InputSpec(height=160, width=208, resample="bilinear")
+BATCH = 64
+
+
+def random_latents(count: int, seed: int = 0) -> Vectors:
+    """Return latents that know nothing."""
+    latents = np.random.default_rng(seed).normal(size=(count, RANDOM_DIMENSIONS))
+    return Vectors("random", latents, np.ones(RANDOM_DIMENSIONS))
+
+
+def mean_colour(pixels: Pixels) -> Vectors:
+    """Return the mean red, green and blue of images uint8 [N,H,W,3] as latents."""
+    colours = np.stack([image.mean((0, 1), dtype=np.float64) for image in pixels])
+    return Vectors("mean colour", colours, np.ones(3))
+
+
+def frozen_imagenet(sources: Mapping[str, ImageSource], ids: Sequence[str], store: Path) -> Vectors:
+    """Return the pooled last features of EfficientNet-Lite0 as ImageNet left it, under cosine similarity.
+
+    Features [N,1280] are kept in the folder `store` in a file named by the content of the images. At unit length,
+    squared Euclidean distance is 2 - 2 x cosine, so that both rank alike.
+    """
+    files = [sources[name].read() for name in ids]
+    key = hashlib.sha256(b"".join(hashlib.sha256(file).digest() for file in files)).hexdigest()[:16]
+    size = f"{FROZEN_INPUT.height}x{FROZEN_INPUT.width}"
+    target = store / f"imagenet-{size}-{key}.npy"
+    if not target.exists():
+        store.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(f".{os.getpid()}.partial.npy")
+        np.save(partial, _pooled(files))
+        # A killed run leaves only the partial file.
+        partial.replace(target)
+    features = np.load(target)
+    latents = features / np.linalg.norm(features, axis=1, keepdims=True)
+    return Vectors("frozen ImageNet", latents, np.ones(POOLED_CHANNELS))
+
+
+@torch.no_grad()
+def _pooled(files: Sequence[bytes]) -> Floats:
+    backbone = Backbone().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    load_imagenet(backbone)
+    mean, std = (torch.tensor(value).view(1, 3, 1, 1) for value in (PIXEL_MEAN, PIXEL_STD))
+    result = []
+    for start in range(0, len(files), BATCH):
+        pixels = np.stack([encoder_pixels(file, FROZEN_INPUT) for file in files[start : start + BATCH]])
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255  # [B,3,160,208]
+        _, last = backbone(((images - mean) / std).contiguous(memory_format=torch.channels_last))
+        result.append(last.mean((2, 3)).numpy())
+    return np.concatenate(result)

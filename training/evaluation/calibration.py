@@ -1,0 +1,100 @@
+"""Whether "80 %" comes true in 80 % of cases: of the class head, of neighbours' votes, and of similarities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.evaluation.intervals import Interval, interval, samples
+from training.evaluation.retrieval import Floats, Outcomes, neighbours
+from training.evaluation.split import Split, Vectors
+from training.evaluation.systems import Curve
+from training.weights import CALIBRATION_DEPTH
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Statements with a confidence in (low, high]; the first bin has 0 too."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    """Mean of what was said; None for an empty bin."""
+    share: float | None
+    """Of what was said, what was so."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Confidence against truth."""
+
+    name: str
+    bins: list[Bin]
+    error: Interval
+    """Expected calibration error, ECE = sum over bins of (count / N) x |share - confidence| (Guo 2017, eq. 3), with ten
+    bins of equal width."""
+    accuracy: float
+    confidence: float
+    """Mean over all."""
+
+
+def reliability(
+    name: str, confidence: Floats, correct: Floats | np.ndarray, lesions: Sequence[str] | np.ndarray
+) -> Reliability:
+    """Return how far confidences [N] in 0..1 agree with what was correct [N]; lesions [N] are what is resampled."""
+    place = np.clip(np.ceil(np.asarray(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
+    names, lesion = np.unique(np.asarray(lesions), return_inverse=True)
+    # Per lesion and bin [3,L,B]: how many, confidence summed, correct summed. A sample is a weighted sum over lesions.
+    table = np.zeros((3, len(names), BINS))
+    for layer, value in enumerate((np.ones(len(place)), confidence, correct)):
+        np.add.at(table[layer], (lesion, place), value)
+    counts, said, true = table.sum(1)
+    drawn = samples(names) @ table.transpose(0, 1, 2)  # [3,R,B]
+    return Reliability(
+        name=name,
+        bins=[_bin(number, counts[number], said[number], true[number]) for number in range(BINS)],
+        error=interval(float(_error(counts, said, true)), _error(*drawn)),
+        accuracy=float(true.sum() / counts.sum()),
+        confidence=float(said.sum() / counts.sum()),
+    )
+
+
+def of_probabilities(name: str, probabilities: Floats, outcomes: Outcomes) -> Reliability:
+    """Return the reliability of the most probable diagnosis, probabilities [Q,C]."""
+    correct = probabilities.argmax(1) == outcomes.truth
+    return reliability(name, probabilities.max(1), correct, outcomes.lesions)
+
+
+def divided_by_prior(probabilities: Floats, prior: Floats) -> Floats:
+    """Return probabilities [N,C] as they would be were all diagnoses equally frequent, given their prior [C]."""
+    balanced = probabilities / np.maximum(prior, 1e-12)
+    return np.asarray(balanced / balanced.sum(1, keepdims=True))
+
+
+def of_similarity(split: Split, vectors: Vectors, curve: Curve) -> Reliability:
+    """Return whether matches of a stated similarity share the query's diagnosis as often as stated.
+
+    Each of a query's first 30 matches is one statement.
+    """
+    queries, gallery = (split.labelled(rows, vectors.latents) for rows in (split.queries, split.gallery))
+    order, distances = neighbours(queries, gallery, vectors.weights, CALIBRATION_DEPTH)
+    hits = gallery.labels[order] == queries.labels[:, None]
+    lesions = np.repeat(np.asarray(queries.lesions), order.shape[1])
+    return reliability(vectors.name, curve.at(distances).ravel(), hits.ravel(), lesions)
+
+
+def _bin(number: int, count: float, said: float, true: float) -> Bin:
+    return Bin(
+        low=number / BINS,
+        high=(number + 1) / BINS,
+        count=int(count),
+        confidence=float(said / count) if count else None,
+        share=float(true / count) if count else None,
+    )
+
+
+def _error(counts: Floats, said: Floats, true: Floats) -> Floats:
+    return np.asarray(np.abs(true - said).sum(-1) / counts.sum(-1))
