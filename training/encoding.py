@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from training.components import principal_components
 from training.data import Collection
 from training.losses import structural_similarity
 from training.models import GuidedVAE
-from training.module import shrink
+from training.objective import shrink
 from training.retrieval import Labelled
 
 Floats = npt.NDArray[np.float32]
@@ -94,9 +95,7 @@ def principal_component_similarity(
     """Return SSIM [N] of the test images rebuilt from as many principal components: the baseline to beat."""
     shape = (3, network.config.output_height, network.config.output_width)
     fitted = torch.cat([targets(network, collection, train[i : i + 256]).flatten(1) for i in range(0, len(train), 256)])
-    centre = fitted.mean(0)
-    _, _, axes = torch.svd_lowrank(fitted - centre, q=components + 16, niter=3)
-    axes = axes[:, :components]  # [pixels, components]
+    centre, axes, _ = principal_components(fitted, components)
     result = []
     for start in range(0, len(test), 256):
         target = targets(network, collection, test[start : start + 256])

@@ -10,8 +10,10 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from training.components import begin_with_components
 from training.config import Config, ModelConfig, Scalar
 from training.data import Collection
+from training.held import Held
 from training.memory import keep_freed_memory
 from training.models import GuidedVAE
 from training.module import GuidedTraining
@@ -48,6 +50,9 @@ def fit(
     module = module_for(config, collection)
     target = runs / config.name
     last = target / "last.ckpt"
+    if initial is None and not last.exists():
+        begin_with_components(module.network, collection.sample())
+        module.averaged.load_state_dict(module.network.state_dict())
     if initial is not None and not last.exists():
         begun = load_trained(initial, len(collection.classes))
         module.start_from(begun.network)
@@ -63,6 +68,7 @@ def fit(
         ],
         logger=[TensorBoardLogger(target, name="tensorboard"), CSVLogger(target, name="csv")],
         num_sanity_val_steps=0,
+        limit_val_batches=1.0 if collection.validation_positions else 0,
         log_every_n_steps=10,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -106,9 +112,14 @@ def save_trained(trained: Trained, path: Path) -> None:
     partial.replace(path)
 
 
-def load_study(config: Config, checkpoint: Path, folder: Path, cache: Path, limit: int | None = None) -> Study:
-    """Return the study of a checkpoint on the collection that the configuration names."""
+def load_study(
+    config: Config, checkpoint: Path, folder: Path, cache: Path, limit: int | None = None, held: Held | None = None
+) -> Study:
+    """Return the study of a checkpoint on the collection and folds that the configuration names.
+
+    A run on all folds needs what the proof of its recipe `held`.
+    """
     torch.set_num_threads(config.optimiser.threads)
     collection = Collection(folder, cache, config.data, config.seed, limit)
     trained = load_trained(checkpoint, len(collection.classes))
-    return Study(config.data, trained.network, trained.recipe, collection, folder)
+    return Study(config.data, trained.network, trained.recipe, collection, folder, held)

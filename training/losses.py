@@ -3,7 +3,10 @@
 They compute in float32 also where the network does not: a difference of squares has no digits left in bfloat16.
 """
 
+import math
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,6 +44,16 @@ def reconstruction_error(decoded: Tensor, target: Tensor) -> Tensor:
     return functional.l1_loss(decoded, target) + (1 - structural_similarity(decoded, target)).mean()
 
 
+def perceptual_error(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
+    """Return the mean over layers of the squared distance of feature maps [B,C,h,w], each pixel scaled to unit length.
+
+    Zhang 2018 ("The unreasonable effectiveness of deep features"), eq. 1 with equal weights.
+    """
+    pairs = zip(ours, theirs, strict=True)
+    layers = [(_unit(mine) - _unit(other)).square().sum(1).mean() for mine, other in pairs]
+    return torch.stack(layers).mean()
+
+
 def supervised_contrastive(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """Return the loss L_out of Khosla 2020, eq. 2, of vectors [B,D] (scaled to unit length here) and labels [B].
 
@@ -65,6 +78,10 @@ def adjusted_cross_entropy(logits: Tensor, labels: Tensor, log_prior: Tensor, sm
     return functional.cross_entropy(logits + log_prior, labels, label_smoothing=smoothing)
 
 
+def _unit(features: Tensor) -> Tensor:
+    return functional.normalize(features.float(), dim=1, eps=1e-6)
+
+
 @lru_cache(maxsize=8)
 def _window(size: int, taps: int = 11, sigma: float = 1.5) -> Tensor:
     offsets = torch.arange(taps) - (taps - 1) / 2
@@ -73,3 +90,90 @@ def _window(size: int, taps: int = 11, sigma: float = 1.5) -> Tensor:
     for row in range(len(band)):
         band[row, row : row + taps] = weights / weights.sum()
     return band
+
+
+def bernoulli_error(logits: Tensor, images: Tensor) -> Tensor:
+    """Return -log p(images | latent) of Bernoulli pixels, in nats: summed over an image [B,C,H,W], mean over images.
+
+    Kingma & Welling 2014, appendix C.1; grey targets are taken as probabilities.
+    """
+    error = functional.binary_cross_entropy_with_logits(logits.float(), images, reduction="sum")
+    return error / len(images)
+
+
+def gaussian_error(decoded: Tensor, images: Tensor, deviation: float) -> Tensor:
+    """Return -log p(images | latent) of Gaussian pixels less its constant: squared error / (2 deviation^2).
+
+    Kingma & Welling 2014, appendix C.2. Summed over an image [B,C,H,W], mean over images, in nats.
+    """
+    return (decoded.float() - images).square().sum() / (2 * deviation**2 * len(images))
+
+
+def capacity_error(divergence: Tensor, capacity: float) -> Tensor:
+    """Return |KL - C|, which times gamma is the second term of Burgess 2018, eq. 8; KL is summed over dimensions."""
+    return (divergence.sum() - capacity).abs()
+
+
+class Decomposed(NamedTuple):
+    """The three parts of the mean KL to the prior (Chen 2018, eq. 2), in nats."""
+
+    index_code: Tensor
+    """Mutual information of image and latent."""
+    total_correlation: Tensor
+    """How far the dimensions depend on each other, over all images."""
+    dimension_wise: Tensor
+    """KL of each dimension's distribution over all images to the prior, summed."""
+
+
+def decomposed_divergence(mean: Tensor, log_variance: Tensor, drawn: Tensor, images: int) -> Decomposed:
+    """Return the parts of KL for posteriors and their draws [B,D], out of a collection of so many images.
+
+    Estimated by minibatch stratified sampling, Chen 2018, appendix C.2.
+    """
+    # log q(z_i | n_j) by dimension, [B,B,D]: drawn i under the posterior of image j.
+    squared = (drawn[:, None] - mean).square() * torch.exp(-log_variance)
+    log_density = -0.5 * (squared + log_variance + math.log(2 * math.pi))
+    share = _stratified(len(drawn), images).to(drawn)  # [B,B]
+    of_own = log_density.diagonal().sum(0)  # [B], log q(z|n)
+    joint = (log_density.sum(2) + share).logsumexp(1)  # [B], log q(z)
+    product = (log_density + share[..., None]).logsumexp(1).sum(1)  # [B], log of the product of q(z_j)
+    prior = -0.5 * (drawn.square() + math.log(2 * math.pi)).sum(1)  # [B], log p(z)
+    return Decomposed((of_own - joint).mean(), (joint - product).mean(), (product - prior).mean())
+
+
+def permute_dims(latents: Tensor) -> Tensor:
+    """Return latents [B,D] with each dimension shuffled over the batch: draws from the product of its marginals.
+
+    Kim & Mnih 2018, algorithm 1.
+    """
+    order = torch.rand_like(latents).argsort(0)  # [B,D]
+    return latents.gather(0, order)
+
+
+def total_correlation_by_ratio(logits: Tensor) -> Tensor:
+    """Return KL(q(z) || product of q(z_j)) from a discriminator's logits [B] on draws of q(z).
+
+    The density ratio trick, Kim & Mnih 2018, eq. 3: log D / (1 - D) is the logit.
+    """
+    return logits.mean()
+
+
+def discriminator_error(joint: Tensor, permuted: Tensor) -> Tensor:
+    """Return the cross entropy of logits [B] on draws of q(z), and on permuted ones (Kim & Mnih 2018, algorithm 2)."""
+    return 0.5 * (functional.softplus(-joint).mean() + functional.softplus(permuted).mean())
+
+
+@lru_cache(maxsize=8)
+def _stratified(batch: int, images: int) -> Tensor:
+    """Return the logarithms of the shares [B,B] with which each posterior of the batch stands for q(z).
+
+    Row i: its own image counts as one of all, the others stand for the rest; the shares sum to 1.
+    """
+    if not 1 < batch <= images:
+        raise ValueError(f"a batch has {batch} of {images} images; stratified sampling needs 2 or more, no image twice")
+    others = batch - 1
+    share = torch.full((batch, batch), 1 / others)
+    rows = torch.arange(batch)
+    share[rows, (rows + 1) % batch] = (images - others) / (images * others)
+    share[rows, rows] = 1 / images
+    return share.log()
