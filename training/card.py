@@ -108,7 +108,7 @@ def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> st
         mse=figures["mse"],
         head=figures["head_balanced"],
         head_balanced=figures["head_balanced_by_prior"],
-        temperature=study.temperature,
+        temperature=study.held.temperature,
         parity=figures["onnx_parity"],
         encoder_ms=figures["encoder_ms"],
     )

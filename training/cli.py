@@ -3,15 +3,18 @@
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from training.config import Config, named
+from casekin.bundle import read_manifest
+from training.config import Config, named, on_split
+from training.data import Collection
 from training.family import fit_member
-from training.fitting import Trained, default_cache, fit, load_study, save_trained
+from training.fitting import Trained, default_cache, fit, load_study, load_trained, save_trained
+from training.held import held_by
 from training.measuring import measure_members
 from training.members import FAMILY, FamilyConfig, is_member, member
 from training.polishing import PolishConfig, polish
@@ -23,6 +26,7 @@ Data = Annotated[
     Path, typer.Option(help="Folder with the HAM10000 download and folds.csv.", file_okay=False, exists=True)
 ]
 Name = Annotated[str, typer.Option(help="Configuration: debug, coarse, guided.")]
+Split = Annotated[str, typer.Option(help="Folds: choose (2 to 4, 1 validates), prove (1 to 4), ship (all).")]
 Store = Annotated[Path | None, typer.Option(help="Folder for runs and decoded images; default in ~/.cache.")]
 
 
@@ -30,6 +34,7 @@ Store = Annotated[Path | None, typer.Option(help="Folder for runs and decoded im
 def fit_command(
     data: Annotated[str, typer.Option(help="As elsewhere; members of the family also take `sprites` and `phantoms`.")],
     config: Annotated[str, typer.Option(help=f"debug, coarse, guided; of the family {MEMBERS}.")] = "guided",
+    split: Split = "choose",
     store: Store = None,
     initial: Annotated[
         Path | None, typer.Option(help="Checkpoint of another run to begin with; not of the family.")
@@ -47,7 +52,7 @@ def fit_command(
         typer.echo(fit_member(_chosen_member(config, epochs, devices), data, runs, pixels))
     else:
         _refuse({"--devices": devices if devices > 1 else None}, config)
-        typer.echo(fit(_chosen(config, epochs), _folder(data), runs, pixels, initial, limit))
+        typer.echo(fit(_chosen(config, split, epochs), _folder(data), runs, pixels, initial, limit))
 
 
 @app.command()
@@ -66,18 +71,17 @@ def polish_command(
     data: Data,
     checkpoint: Path,
     config: Name = "guided",
+    split: Split = "choose",
     store: Store = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = PolishConfig.epochs,
-    dimensions: Annotated[int | None, typer.Option(help="Appearance dimensions to start anew with.")] = None,
 ) -> None:
-    """Train appearance and decoder on beside a backbone that stays; writes and prints `polished.ckpt`."""
+    """Train appearance and decoder on beside diagnosis dimensions that stay; writes and prints `polished.ckpt`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    study = load_study(named(config), checkpoint, data, (store or default_cache()) / "pixels")
-    chosen = PolishConfig(epochs=epochs)
-    polished = polish(study.network, study.collection, chosen, dimensions)
-    story = {f"polish.{name}": value for name, value in asdict(chosen).items()} | {"polish.dimensions": dimensions}
+    chosen, setting = PolishConfig(epochs=epochs), _chosen(config, split)
+    collection = Collection(data, (store or default_cache()) / "pixels", setting.data, setting.seed)
+    trained = load_trained(checkpoint, len(collection.classes))
     target = checkpoint.with_name("polished.ckpt")
-    save_trained(Trained(polished, study.recipe | story), target)
+    save_trained(Trained(polish(trained.network, collection, chosen), trained.recipe | chosen.flat()), target)
     typer.echo(target)
 
 
@@ -107,14 +111,19 @@ def export(
     data: Data,
     checkpoint: Path,
     target: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/default"),
-    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.1",
+    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.2",
     config: Name = "guided",
+    split: Split = "choose",
     store: Store = None,
+    proof: Annotated[
+        Path | None, typer.Option(help="Bundle of the split `prove`, to calibrate one of the split `ship` by.")
+    ] = None,
 ) -> None:
-    """Write the bundle of a checkpoint, with its figures; prints them as JSON."""
+    """Write the bundle of a checkpoint, with its figures or those of its proof; prints them as JSON."""
     from training.export import export as write  # noqa: PLC0415  ONNX takes seconds to import
 
-    study = load_study(named(config), checkpoint, data, (store or default_cache()) / "pixels")
+    held = held_by(read_manifest(proof)) if proof else None
+    study = load_study(_chosen(config, split), checkpoint, data, (store or default_cache()) / "pixels", held=held)
     manifest = write(study, target, version)
     typer.echo(json.dumps(manifest.metrics, indent=1))
 
@@ -136,6 +145,6 @@ def _chosen_member(name: str, epochs: int | None, devices: int) -> FamilyConfig:
     return replace(config, schedule=schedule, hardware=replace(config.hardware, devices=devices))
 
 
-def _chosen(name: str, epochs: int | None) -> Config:
-    config = named(name)
+def _chosen(name: str, split: str, epochs: int | None = None) -> Config:
+    config = on_split(named(name), split)
     return config if epochs is None else replace(config, optimiser=replace(config.optimiser, epochs=epochs))

@@ -1,6 +1,6 @@
 """Every choice of a training run, with its reason, as frozen dataclasses."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 Scalar = str | int | float | bool | None
@@ -82,7 +82,7 @@ class ModelConfig:
     """Start from ImageNet weights; False only for tests."""
     frozen_blocks: int = 3
     """Leading blocks (and the stem) that stay as ImageNet made them: they cost the most and change the least."""
-    drop_connect: float = 0.1
+    drop_connect: float = 0.2
     """Chance to skip the last residual block (stochastic depth); earlier blocks in proportion."""
     dropout: float = 0.2
     """Of the pooled features."""
@@ -92,6 +92,16 @@ class ModelConfig:
     """Pixels of the decoded image, a multiple of 16."""
     output_width: int = 128
     """Pixels, a multiple of 16."""
+
+    @property
+    def small_height(self) -> int:
+        """Pixels of the small copy that appearance is read from, and that the decoder's linear part draws."""
+        return self.output_height // 2
+
+    @property
+    def small_width(self) -> int:
+        """Pixels, likewise."""
+        return self.output_width // 2
 
     @property
     def dimensions(self) -> int:
@@ -110,8 +120,12 @@ class LossConfig:
 
     reconstruction: float = 1.0
     """Of the mean absolute error plus (1 - SSIM)."""
+    perceptual: float = 0.2
+    """Of the distance of ImageNet's features, taken from the frozen blocks."""
     beta: float = 0.002
     """Normalised beta of Higgins 2017: beta x D / number of pixel values, times KL averaged over dimensions."""
+    total_correlation: float = 0.002
+    """Of the dependence among the appearance dimensions, on top of its share in KL (beta-TCVAE, Chen 2018, eq. 4)."""
     cross_entropy: float = 1.0
     """Of the class head."""
     contrastive: float = 1.0
@@ -122,9 +136,7 @@ class LossConfig:
     """Of the class head; some of HAM10000's labels are one expert's opinion."""
     decoder_gradient: float = 0.0
     """Share of the decoder's gradient that reaches the diagnosis dimensions; more costs ranking."""
-    appearance_gradient: float = 0.1
-    """Share of the appearance branch's gradient that reaches the backbone."""
-    reconstruct_share: float = 0.25
+    reconstruct_share: float = 0.125
     """Share of each batch that is decoded; less is faster."""
 
 
@@ -138,6 +150,8 @@ class OptimiserConfig:
     """Peak learning rate of pretrained layers."""
     new_rate: float = 2e-3
     """Peak learning rate of layers that start at random."""
+    linear_rate: float = 1e-4
+    """Peak learning rate of the layers that start as principal components."""
     weight_decay: float = 0.02
     """Decoupled (AdamW)."""
     warmup: float = 0.08
@@ -188,6 +202,24 @@ def named(name: str) -> Config:
     return CONFIGS[name]
 
 
+SPLITS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "choose": ((2, 3, 4), (1,)),
+    "prove": ((1, 2, 3, 4), ()),
+    "ship": ((0, 1, 2, 3, 4), ()),
+}
+"""Training and validation folds by what a run is for: to choose settings, weights and calibration on fold 1; to prove
+on fold 0 what the recipe gives; to ship a network that has seen all. Fold 0 never chooses anything."""
+
+
+def on_split(config: Config, split: str) -> Config:
+    """Return the configuration for the folds of that split, under a name of its own."""
+    if split not in SPLITS:
+        raise ValueError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
+    train, validation = SPLITS[split]
+    data = replace(config.data, train_folds=train, validation_folds=validation)
+    return replace(config, name=f"{config.name}-{split}", data=data)
+
+
 CONFIGS = {
     "debug": Config(
         name="debug",
@@ -206,13 +238,11 @@ CONFIGS = {
     "coarse": Config(
         name="coarse",
         data=DataConfig(height=96, width=128),
-        optimiser=OptimiserConfig(epochs=5),
+        optimiser=OptimiserConfig(epochs=20),
     ),
     # Goes on from `coarse`: what a lesion looks like is known, its fine structures are new.
     "guided": Config(
         name="guided",
-        model=ModelConfig(frozen_blocks=5),
-        loss=LossConfig(reconstruct_share=0.1),
-        optimiser=OptimiserConfig(epochs=4, backbone_rate=3e-4, new_rate=1e-3, average=0.99, validate_every=4),
+        optimiser=OptimiserConfig(epochs=8, backbone_rate=2.5e-4, new_rate=8e-4),
     ),
 }

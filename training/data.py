@@ -162,6 +162,12 @@ class Collection(lightning.LightningDataModule):
         """Return training and validation images once, in order: a gallery and its queries."""
         return self.in_order(self.train_positions + self.validation_positions)
 
+    def sample(self, count: int = 4096) -> Tensor:
+        """Return up to so many training images, evenly spaced, as [N,3,H,W] in 0..1."""
+        step = max(1, len(self.train_positions) // count)
+        chosen = self.train_positions[::step][:count]
+        return torch.from_numpy(self.pixels[chosen]).permute(0, 3, 1, 2).float() / 255
+
     def in_order(self, positions: Sequence[int]) -> DataLoader[tuple[Tensor, int, int]]:
         """Return the images at these positions, unchanged and in order."""
         return DataLoader(CaseImages(self.pixels, self.labels, positions), 64)

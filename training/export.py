@@ -22,7 +22,6 @@ from casekin.contracts.bundle import (
 from training.card import measured_on_test_folds, model_card
 from training.graphs import DecoderGraph, EncoderGraph, FromStandard, HeadGraph, write_graph
 from training.study import Study
-from training.weights import calibrate
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 EXAMPLES = 16
@@ -35,7 +34,7 @@ def export(study: Study, target: Path, version: str, created: datetime | None = 
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
         partial = Path(name) / "bundle"
         partial.mkdir()
-        figures = study.figures() | _write_graphs(study, partial)
+        figures = study.held.metrics | _write_graphs(study, partial)
         manifest = _manifest(study, partial, version, figures, created or datetime.now(UTC))
         (partial / "bundle.json").write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         card = model_card(manifest, study, measured_on_test_folds(study))
@@ -59,7 +58,7 @@ def _write_graphs(study: Study, folder: Path) -> dict[str, float]:
     back = FromStandard(study.axes, study.mean, study.std)
     encoder = EncoderGraph(study.network, study.axes)
     decoder = DecoderGraph(study.network, back)
-    head = HeadGraph(study.network, back, study.log_prior, study.temperature)
+    head = HeadGraph(study.network, back, study.log_prior, study.held.temperature)
     differences = [
         write_graph(encoder, images, folder / "encoder.onnx", "image", ["mean", "log_variance"]),
         write_graph(decoder, latents, folder / "decoder.onnx", "latent", ["image"]),
@@ -87,7 +86,7 @@ def latency(graph: Path, example: torch.Tensor, repeats: int = 40) -> float:
 
 
 def _manifest(study: Study, folder: Path, version: str, figures: dict[str, float], created: datetime) -> BundleManifest:
-    folds, model = study.folds, study.model
+    model = study.model
     return BundleManifest(
         format=1,
         version=version,
@@ -97,15 +96,8 @@ def _manifest(study: Study, folder: Path, version: str, figures: dict[str, float
         classes=study.collection.classes,
         dimensions=_dimensions(study),
         clinical_weights=[float(weight) for weight in study.clinical_weights],
-        similarity={
-            "visual": calibrate(
-                study.labelled(folds.validation), study.labelled(folds.train), study.presets()["visual"]
-            ),
-            "clinical": calibrate(
-                study.labelled(folds.validation), study.labelled(folds.train), study.clinical_weights
-            ),
-        },
-        out_of_distribution=study.strangeness(),
+        similarity=study.held.similarity,
+        out_of_distribution=study.held.out_of_distribution,
         metrics={name: round(value, 6) for name, value in figures.items()},
         provenance=Provenance(
             data=f"HAM10000, {len(study.collection.cases)} images at 200 x 150 pixels",
@@ -114,11 +106,7 @@ def _manifest(study: Study, folder: Path, version: str, figures: dict[str, float
                 "Tschandl P., Rosendahl C., Kittler H. The HAM10000 dataset, a large collection of multi-source "
                 "dermatoscopic images of common pigmented skin lesions. Sci Data 5:180161 (2018)"
             ),
-            protocol=(
-                f"folds by lesion; trained on {_listed(folds.train)}, weights and calibration from "
-                f"{_listed(folds.validation)}, figures with queries of {_listed(folds.test)} against a gallery of "
-                f"{_listed(folds.gallery)}; no match of the query's own lesion; preset clinical unless named visual"
-            ),
+            protocol=study.protocol,
             recipe=study.recipe,
         ),
         files={
@@ -140,7 +128,3 @@ def _dimensions(study: Study) -> list[Dimension]:
         )
         for index, name in enumerate(study.names)
     ]
-
-
-def _listed(folds: tuple[int, ...]) -> str:
-    return "fold " + str(folds[0]) if len(folds) == 1 else "folds " + ", ".join(map(str, folds))

@@ -7,8 +7,10 @@ from pathlib import Path
 import lightning
 import torch
 
+from training.components import begin_with_components
 from training.config import Config, ModelConfig, Scalar
 from training.data import Collection
+from training.held import Held
 from training.members import HardwareConfig
 from training.memory import keep_freed_memory
 from training.models import GuidedVAE
@@ -36,13 +38,17 @@ def fit(
     module = module_for(config, collection)
     target = runs / config.name
     last = target / "last.ckpt"
+    if initial is None and not last.exists():
+        begin_with_components(module.network, collection.sample())
+        module.averaged.load_state_dict(module.network.state_dict())
     if initial is not None and not last.exists():
         begun = load_trained(initial, len(collection.classes))
         module.start_from(begun.network)
         module.recipe |= {f"initial.{name}": value for name, value in begun.recipe.items()}
     chosen = config.optimiser
+    every = chosen.validate_every if collection.validation_positions else chosen.epochs + 1
     hardware = HardwareConfig(precision=chosen.precision, threads=chosen.threads)
-    trainer = trainer_for(target, chosen.epochs, hardware, chosen.clip, chosen.validate_every)
+    trainer = trainer_for(target, chosen.epochs, hardware, chosen.clip, every)
     trainer.fit(module, datamodule=collection, ckpt_path=last if last.exists() else None, weights_only=False)
     return last
 
@@ -82,9 +88,14 @@ def save_trained(trained: Trained, path: Path) -> None:
     partial.replace(path)
 
 
-def load_study(config: Config, checkpoint: Path, folder: Path, cache: Path, limit: int | None = None) -> Study:
-    """Return the study of a checkpoint on the collection that the configuration names."""
+def load_study(
+    config: Config, checkpoint: Path, folder: Path, cache: Path, limit: int | None = None, held: Held | None = None
+) -> Study:
+    """Return the study of a checkpoint on the collection and folds that the configuration names.
+
+    A run on all folds needs what the proof of its recipe `held`.
+    """
     torch.set_num_threads(config.optimiser.threads)
     collection = Collection(folder, cache, config.data, config.seed, limit)
     trained = load_trained(checkpoint, len(collection.classes))
-    return Study(config.data, trained.network, trained.recipe, collection, folder)
+    return Study(config.data, trained.network, trained.recipe, collection, folder, held)

@@ -4,6 +4,7 @@ They compute in float32 also where the network does not: a difference of squares
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -41,6 +42,16 @@ def structural_similarity(ours: Tensor, theirs: Tensor) -> Tensor:
 def reconstruction_error(decoded: Tensor, target: Tensor) -> Tensor:
     """Return mean absolute error + (1 - SSIM), after Zhao 2017 ("Loss functions for image restoration"), eq. 12."""
     return functional.l1_loss(decoded, target) + (1 - structural_similarity(decoded, target)).mean()
+
+
+def perceptual_error(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
+    """Return the mean over layers of the squared distance of feature maps [B,C,h,w], each pixel scaled to unit length.
+
+    Zhang 2018 ("The unreasonable effectiveness of deep features"), eq. 1 with equal weights.
+    """
+    pairs = zip(ours, theirs, strict=True)
+    layers = [(_unit(mine) - _unit(other)).square().sum(1).mean() for mine, other in pairs]
+    return torch.stack(layers).mean()
 
 
 def supervised_contrastive(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
@@ -92,6 +103,10 @@ def adjusted_binary_cross_entropy(logits: Tensor, labels: Tensor, log_odds: Tens
     target = labels.float() * (1 - smoothing) + smoothing / 2
     terms = functional.binary_cross_entropy_with_logits(logits.float() + log_odds, target, reduction="none")
     return terms.sum(1).mean()
+
+
+def _unit(features: Tensor) -> Tensor:
+    return functional.normalize(features.float(), dim=1, eps=1e-6)
 
 
 @lru_cache(maxsize=8)

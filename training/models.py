@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.backbone import POOLED_CHANNELS, TAP_CHANNELS, Backbone, load_imagenet
+from training.backbone import POOLED_CHANNELS, Backbone, load_imagenet
 from training.config import ModelConfig
 
 PIXEL_MEAN = (0.498, 0.498, 0.498)
 PIXEL_STD = (0.502, 0.502, 0.502)
 """(x - 127) / 128 of pixels in 0..255: what EfficientNet-Lite was trained with."""
+APPEARANCE_CHANNELS = (3, 32, 64, 96)
 APPEARANCE_FEATURES = 256
 LOG_VARIANCE_RANGE = (-8.0, 2.0)
 """Beyond these a posterior is a point, or wider than the prior ever is."""
@@ -42,11 +43,40 @@ class AveragedTo(nn.Module):
         return down.to(x) @ x @ across.to(x).T
 
 
+class Appearance(nn.Module):
+    """Image -> posterior of the appearance dimensions, from a small copy of the image.
+
+    A linear map, which `begin_with_components` sets to the whitened principal components of the training images, and
+    convolutions that start by adding nothing: training goes on from the best linear code instead of looking for it.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        height, width = config.small_height, config.small_width
+        self.small = AveragedTo(height, width)
+        self.linear = nn.Linear(3 * height * width, config.appearance_dimensions)
+        self.convolutions = nn.Sequential(
+            *(layer for given, wanted in pairwise(APPEARANCE_CHANNELS) for layer in _halved_again(given, wanted)),
+            nn.Flatten(),
+            nn.Linear(APPEARANCE_CHANNELS[-1] * (height // 8) * (width // 8), APPEARANCE_FEATURES),
+            nn.ReLU(),
+        )
+        self.added = nn.Linear(APPEARANCE_FEATURES, 2 * config.appearance_dimensions)
+        nn.init.zeros_(self.added.weight)
+        nn.init.zeros_(self.added.bias)
+
+    def forward(self, images: Tensor) -> Posterior:
+        """Return the posterior [B,appearance dimensions] of images [B,3,H,W] in 0..1."""
+        small = self.small(images)  # [B,3,h/2,w/2] of the decoder's h and w
+        mean, spread = self.added(self.convolutions(2 * small - 1)).float().chunk(2, 1)
+        return Posterior(self.linear(small.flatten(1)).float() + mean, _log_variance(spread))
+
+
 class Encoder(nn.Module):
     """Image -> posterior.
 
     Diagnosis dimensions are read from the pooled last features and lie on the sphere of radius sqrt(their number),
-    where a standard normal prior has nearly all its mass; appearance dimensions are read from where things are.
+    where a standard normal prior has nearly all its mass; appearance dimensions have a small branch of their own.
     """
 
     pixel_mean: Tensor
@@ -59,36 +89,21 @@ class Encoder(nn.Module):
             load_imagenet(self.backbone)
         self.dropout = nn.Dropout(config.dropout)
         self.diagnosis = nn.Linear(POOLED_CHANNELS, 2 * config.diagnosis_dimensions)
-        self.appearance = nn.Sequential(
-            nn.Conv2d(TAP_CHANNELS, 48, 1),
-            AveragedTo(6, 8),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(48 * 48, APPEARANCE_FEATURES),
-            nn.ReLU(),
-            nn.Linear(APPEARANCE_FEATURES, 2 * config.appearance_dimensions),
-        )
+        self.appearance = Appearance(config)
         self.radius = math.sqrt(config.diagnosis_dimensions)
-        self.appearance_gradient = 1.0
         self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(1, 3, 1, 1))
         self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Posterior:
         """Return the posterior of images [B,3,H,W] in 0..1."""
-        tap, last = self.backbone((images - self.pixel_mean) / self.pixel_std)
-        guided = self.ranked(last.mean((2, 3)))
-        free = self.seen(scale_gradient(tap, self.appearance_gradient))
+        guided, free = self.ranked(images), self.appearance(images)
         return Posterior(*(torch.cat(pair, 1) for pair in zip(guided, free, strict=True)))
 
-    def ranked(self, pooled: Tensor) -> Posterior:
-        """Return the posterior of the diagnosis dimensions, given pooled features [B,1280]."""
-        towards, spread = self.diagnosis(self.dropout(pooled)).float().chunk(2, 1)
+    def ranked(self, images: Tensor) -> Posterior:
+        """Return the posterior of the diagnosis dimensions alone."""
+        last = self.backbone((images - self.pixel_mean) / self.pixel_std)  # [B,1280,H/32,W/32]
+        towards, spread = self.diagnosis(self.dropout(last.mean((2, 3)))).float().chunk(2, 1)
         return Posterior(functional.normalize(towards) * self.radius, _log_variance(spread))
-
-    def seen(self, tap: Tensor) -> Posterior:
-        """Return the posterior of the appearance dimensions, given features at stride 16 [B,112,H/16,W/16]."""
-        mean, spread = self.appearance(tap).float().chunk(2, 1)
-        return Posterior(mean, _log_variance(spread))
 
 
 class Separable(nn.Module):
@@ -108,14 +123,17 @@ class Separable(nn.Module):
 class Decoder(nn.Module):
     """Latent -> image, light enough to decode hundreds of images while a user waits.
 
-    Doubles the size by 1x1 convolution and pixel shuffle (Shi 2016), so that no layer runs at full size.
+    A linear map to a small image, doubled in size, and what convolutions add to it; these double the size by 1x1
+    convolution and pixel shuffle (Shi 2016), so that no layer runs at full size.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.small = (3, config.small_height, config.small_width)
         self.grid = (config.output_height // 16, config.output_width // 16)
         widths = [config.decoder_width, config.decoder_width, config.decoder_width // 2, config.decoder_width // 4]
         self.width = widths[0]
+        self.linear = nn.Linear(config.dimensions, math.prod(self.small))
         self.first = nn.Linear(config.dimensions, widths[0] * self.grid[0] * self.grid[1])
         layers: list[nn.Module] = []
         for coarse, fine in pairwise(widths):
@@ -123,12 +141,18 @@ class Decoder(nn.Module):
         self.body = nn.Sequential(*layers)
         narrow = widths[-1]
         smooth = nn.Conv2d(narrow, narrow, 3, padding=1, groups=narrow)
-        self.last = nn.Sequential(smooth, nn.ReLU(), nn.Conv2d(narrow, 12, 1), nn.PixelShuffle(2))
+        added = nn.Conv2d(narrow, 12, 1)
+        nn.init.zeros_(added.weight)
+        assert added.bias is not None
+        nn.init.zeros_(added.bias)
+        self.last = nn.Sequential(smooth, nn.ReLU(), added, nn.PixelShuffle(2))
 
     def forward(self, latent: Tensor) -> Tensor:
         """Return images [B,3,output_height,output_width] in 0..1 of raw latents [B,D]."""
+        small = self.linear(latent).unflatten(1, self.small)  # [B,3,h/2,w/2]
+        smooth = functional.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)  # [B,3,h,w]
         x = self.first(latent).unflatten(1, (self.width, *self.grid))  # [B,width,h/16,w/16]
-        return torch.sigmoid(self.last(self.body(x)))
+        return torch.as_tensor(smooth + self.last(self.body(x))).clamp(0, 1)
 
 
 class GuidedVAE(nn.Module):
@@ -141,9 +165,17 @@ class GuidedVAE(nn.Module):
         self.decoder = Decoder(config)
         self.head = nn.Linear(config.diagnosis_dimensions, classes)
 
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """Return those that begin as principal components: nearly right, they want small steps."""
+        return [*self.encoder.appearance.linear.parameters(), *self.decoder.linear.parameters()]
+
     def logits(self, latent: Tensor) -> Tensor:
         """Return class logits [B,C] of raw latents [B,D]; the appearance dimensions have no say."""
         return torch.as_tensor(self.head(latent[:, : self.config.diagnosis_dimensions]))
+
+
+def _halved_again(given: int, wanted: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(given, wanted, 4, 2, 1), nn.ReLU()
 
 
 def _log_variance(spread: Tensor) -> Tensor:

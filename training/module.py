@@ -9,14 +9,14 @@ import lightning
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from training import losses
 from training.augment import augment
 from training.config import Config
 from training.evaluation.figures import retrieval_metrics
 from training.evaluation.retrieval import Labelled
-from training.models import GuidedVAE, sample, scale_gradient
+from training.models import GuidedVAE
+from training.objective import picturing, shrink, weighted
 from training.running import seed_step, warmed_cosine
 
 
@@ -31,7 +31,6 @@ class GuidedTraining(lightning.LightningModule):
         self.config, self.lesions, self.classes = config, lesions, classes
         self.recipe = config.flat()
         self.network = GuidedVAE(config.model, len(shares)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network.encoder.appearance_gradient = config.loss.appearance_gradient
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.register_buffer("log_prior", torch.tensor(shares).clamp(min=1e-6).log())
         self._measured: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -58,29 +57,18 @@ class GuidedTraining(lightning.LightningModule):
         images = augment(raw.float() / 255, self.config.augment).contiguous(memory_format=torch.channels_last)
         weight, model = self.config.loss, self.config.model
         posterior = self.network.encoder(images)
-        ranked = posterior.mean[:, : model.diagnosis_dimensions]
-        terms = {
-            "divergence": losses.gaussian_divergence(*posterior).mean() * model.dimensions,
+        some = max(1, round(weight.reconstruct_share * len(images)))
+        target = shrink(images[:some], model.output_height, model.output_width)
+        terms = picturing(self.network, posterior, target, weight, len(self.lesions)) | {
             "cross_entropy": losses.adjusted_cross_entropy(
                 self.network.logits(posterior.mean), labels, self.log_prior, weight.label_smoothing
             ),
-            "contrastive": losses.supervised_contrastive(ranked, labels, weight.temperature),
-        }
-        some = max(1, round(weight.reconstruct_share * len(images)))
-        drawn = sample(posterior)[:some]
-        guided, free = drawn[:, : model.diagnosis_dimensions], drawn[:, model.diagnosis_dimensions :]
-        decoded = self.network.decoder(torch.cat([scale_gradient(guided, weight.decoder_gradient), free], 1))
-        target = shrink(images[:some], model.output_height, model.output_width)
-        terms["reconstruction"] = losses.reconstruction_error(decoded.float(), target)
-        scale = {
-            # The normalised beta of Higgins 2017, section 4.2: beta x D / N, with KL summed over D dimensions.
-            "divergence": weight.beta / model.dimensions,
-            "cross_entropy": weight.cross_entropy,
-            "contrastive": weight.contrastive,
-            "reconstruction": weight.reconstruction,
+            "contrastive": losses.supervised_contrastive(
+                posterior.mean[:, : model.diagnosis_dimensions], labels, weight.temperature
+            ),
         }
         self.log_dict({f"train/{name}": value for name, value in terms.items()}, on_step=False, on_epoch=True)
-        return torch.stack([scale[name] * value for name, value in terms.items()]).sum()
+        return weighted(terms, weight, model.dimensions)
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Move the averaged weights towards the present ones, faster in the beginning."""
@@ -118,18 +106,16 @@ class GuidedTraining(lightning.LightningModule):
         """Return AdamW with a lower rate for pretrained layers, warmed up and annealed by a cosine."""
         chosen = self.config.optimiser
         pretrained = [p for p in self.network.encoder.backbone.parameters() if p.requires_grad]
-        known = {id(p) for p in pretrained}
+        linear = self.network.linear_parameters()
+        known = {id(p) for p in pretrained + linear}
         new = [p for p in self.network.parameters() if p.requires_grad and id(p) not in known]
         optimiser = torch.optim.AdamW(
-            [{"params": pretrained, "lr": chosen.backbone_rate}, {"params": new, "lr": chosen.new_rate}],
+            [
+                {"params": pretrained, "lr": chosen.backbone_rate},
+                {"params": linear, "lr": chosen.linear_rate},
+                {"params": new, "lr": chosen.new_rate},
+            ],
             weight_decay=chosen.weight_decay,
         )
         schedule = warmed_cosine(optimiser, int(self.trainer.estimated_stepping_batches), chosen.warmup)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def shrink(images: Tensor, height: int, width: int) -> Tensor:
-    """Return images [B,3,H,W] as the decoder's target [B,3,height,width], without aliasing."""
-    if images.shape[-2:] == (height, width):
-        return images
-    return functional.interpolate(images, (height, width), mode="bilinear", antialias=True, align_corners=False)

@@ -8,28 +8,32 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from casekin.contracts.base import Preset
+from casekin.contracts.bundle import CalibrationPoint
 from training import encoding, factors, weights
 from training.axes import Axes, name_dimensions, towards_classes, towards_factors
 from training.config import DataConfig, Scalar
 from training.data import Collection
 from training.evaluation.figures import retrieval_metrics
 from training.evaluation.retrieval import Labelled, neighbours
+from training.held import SHARE, TEMPERATURE, Held
 from training.models import GuidedVAE
 
 Floats = npt.NDArray[np.floating]
 
 
-APPEARANCE_START = 0.05
-"""Clinical weight of an appearance dimension, to a diagnosis dimension's 1, before learning."""
-
-
 @dataclass(frozen=True)
 class Folds:
-    """Who teaches, who chooses, who is asked."""
+    """Who teaches, who chooses, who is asked; a run that ships has only the first."""
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
     test: tuple[int, ...]
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Never trained on: weights and calibration come from here."""
+        return self.validation or self.test
 
     @property
     def gallery(self) -> tuple[int, ...]:
@@ -40,19 +44,56 @@ class Folds:
 class Study:
     """One trained network on one collection. Each figure names the folds that it comes from.
 
-    Axes, their mean and spread come from the training folds; weights, temperature and calibration from the validation
-    folds; the test folds are only asked at the end.
+    Axes, their mean and spread come from the training folds; the clinical weights, temperature and calibration from
+    held lesions: those of the validation folds, or of the test folds where a run trains on all others. A network that
+    was trained on all takes them from the proof of its recipe, `held`.
     """
 
     def __init__(
-        self, data: DataConfig, network: GuidedVAE, recipe: dict[str, Scalar], collection: Collection, folder: Path
+        self,
+        data: DataConfig,
+        network: GuidedVAE,
+        recipe: dict[str, Scalar],
+        collection: Collection,
+        folder: Path,
+        held: Held | None = None,
     ) -> None:
-        self.network, self.recipe, self.collection, self._folder = network, recipe, collection, folder
+        self.network, self.collection, self._folder, self._held = network, collection, folder, held
         self.model = network.config
         known = {case.fold for case in collection.cases}
         train, validation = data.train_folds, data.validation_folds
         self.folds = Folds(train, validation, tuple(sorted(known - set(train) - set(validation))))
+        if not self.folds.held and held is None:
+            raise ValueError("all folds were trained on: name the bundle that proves the recipe, to calibrate by it")
         self._guided = self.model.diagnosis_dimensions
+        self._recipe = recipe
+
+    @cached_property
+    def held(self) -> Held:
+        """What held lesions teach of this network, or of the one that proves its recipe."""
+        if self._held is not None:
+            return self._held
+        return Held(
+            appearance_share=self._appearance_share,
+            temperature=self._temperature,
+            similarity={name: self._calibrated(preset) for name, preset in self.presets().items()},
+            out_of_distribution=self._strangeness(),
+            metrics=self.figures(),
+            protocol=self._protocol(),
+        )
+
+    @property
+    def protocol(self) -> str:
+        """Who was trained on, who was asked."""
+        if self._held is None:
+            return self.held.protocol
+        own = f"this network was trained on {_listed(self.folds.train)} and has no figures of its own"
+        return f"{own}; those of its recipe: {self._held.protocol}"
+
+    @property
+    def recipe(self) -> dict[str, Scalar]:
+        """Each choice behind the bundle by name."""
+        return self._recipe | {SHARE: self._appearance_share, TEMPERATURE: self._temperature}
 
     @cached_property
     def encoded(self) -> encoding.Encoded:
@@ -73,7 +114,7 @@ class Study:
     @cached_property
     def latents(self) -> Floats:
         """Standardised latents [N,D] on the exported axes."""
-        return self._standard(self.axes)
+        return np.asarray((self.axes.of(self.encoded.means) - self.mean) / self.std)
 
     @cached_property
     def mean(self) -> Floats:
@@ -88,7 +129,7 @@ class Study:
     @cached_property
     def clinical_weights(self) -> Floats:
         """[D], of mean 1."""
-        return self._unordered_weights[self._order]
+        return weights.clinical_weights(self.std, self.model.exported_diagnosis, self._appearance_share)
 
     @cached_property
     def names(self) -> list[str]:
@@ -105,12 +146,6 @@ class Study:
         """[C], of the diagnoses' shares of the training folds."""
         return np.log(np.maximum(self.collection.class_shares(), 1e-6))
 
-    @cached_property
-    def temperature(self) -> float:
-        """That makes the head's probabilities fit the validation folds."""
-        rows = self._rows(self.folds.validation)
-        return weights.temperature(self.logits(rows), self.encoded.labels[rows])
-
     def logits(self, rows: npt.NDArray[np.int64]) -> Floats:
         """Return the head's logits [N,C] with the prior of the training folds."""
         with torch.no_grad():
@@ -121,7 +156,7 @@ class Study:
         """Return the standardised cases of these folds."""
         return self.encoded.select(folds, self.latents)
 
-    def presets(self) -> dict[str, Floats]:
+    def presets(self) -> dict[Preset, Floats]:
         """Return the weights [D] by preset."""
         return {"visual": np.ones(len(self.mean)), "clinical": self.clinical_weights}
 
@@ -147,11 +182,36 @@ class Study:
         )
         return result
 
-    def strangeness(self) -> dict[str, float]:
-        """Return quantiles over the validation folds beyond which an image is unlike the collection."""
-        rows = self._rows(self.folds.validation)
+    def _protocol(self) -> str:
+        folds = self.folds
+        return (
+            f"folds by lesion; trained on {_listed(folds.train)}, weights and calibration from {_listed(folds.held)}, "
+            f"figures with queries of {_listed(folds.test)} against a gallery of {_listed(folds.gallery)}; "
+            "no match of the query's own lesion; preset clinical unless named visual"
+        )
+
+    @cached_property
+    def _appearance_share(self) -> float:
+        if self._held is not None:
+            return self._held.appearance_share
+        queries, gallery = self.labelled(self.folds.held), self.labelled(self.folds.train)
+        return weights.learn_share(queries, gallery, self.std, self.model.exported_diagnosis)
+
+    @cached_property
+    def _temperature(self) -> float:
+        if self._held is not None:
+            return self._held.temperature
+        rows = self._rows(self.folds.held)
+        return weights.temperature(self.logits(rows), self.encoded.labels[rows])
+
+    def _calibrated(self, preset: Floats) -> list[CalibrationPoint]:
+        return weights.calibrate(self.labelled(self.folds.held), self.labelled(self.folds.train), preset)
+
+    def _strangeness(self) -> dict[str, float]:
+        """Return quantiles over held lesions beyond which an image is unlike the collection."""
+        rows = self._rows(self.folds.held)
         _, distances = neighbours(
-            self.labelled(self.folds.validation), self.labelled(self.folds.train), np.ones(len(self.mean)), 1
+            self.labelled(self.folds.held), self.labelled(self.folds.train), np.ones(len(self.mean)), 1
         )
         rebuilt = encoding.reconstruct(self.network, self.collection, self.encoded, rows)
         light = [self._light(row) for row in rows]
@@ -173,17 +233,11 @@ class Study:
 
     @cached_property
     def _order(self) -> list[int]:
-        effect = self._effect(self._unordered_axes)
+        # Diagnosis dimensions by how much they spread, which is their clinical weight; the others by their effect.
+        effect, spread = self._effect(self._unordered_axes), self._unordered_axes.of(self.encoded.means).std(0)
         kept = self.model.exported_diagnosis
-        guided = sorted(range(kept), key=lambda index: -self._unordered_weights[index])
+        guided = sorted(range(kept), key=lambda index: -spread[index])
         return guided + sorted(range(kept, len(effect)), key=lambda index: -effect[index])
-
-    @cached_property
-    def _unordered_weights(self) -> Floats:
-        latents = self._standard(self._unordered_axes)
-        queries = self.encoded.select(self.folds.validation, latents)
-        start = np.where(np.arange(latents.shape[1]) < self.model.exported_diagnosis, 1.0, APPEARANCE_START)
-        return weights.learn_weights(queries, self.encoded.select(self.folds.train, latents), start)
 
     @cached_property
     def _unordered_axes(self) -> Axes:
@@ -195,11 +249,6 @@ class Study:
         turn[:kept, :guided] = towards_classes(head, means[:, :guided], kept)
         turn[kept:, guided:] = towards_factors(means[:, guided:], self.factors[train])
         return Axes(means.mean(0).astype(np.float64), turn)
-
-    def _standard(self, chosen: Axes) -> Floats:
-        values = chosen.of(self.encoded.means)
-        train = values[self._rows(self.folds.train)]
-        return np.asarray((values - train.mean(0)) / _spread(train))
 
     @torch.no_grad()
     def _effect(self, chosen: Axes) -> Floats:
@@ -214,6 +263,10 @@ class Study:
 
     def _rows(self, folds: tuple[int, ...]) -> npt.NDArray[np.int64]:
         return np.flatnonzero(np.isin(self.encoded.folds, folds))
+
+
+def _listed(folds: tuple[int, ...]) -> str:
+    return "fold " + str(folds[0]) if len(folds) == 1 else "folds " + ", ".join(map(str, folds))
 
 
 def _spread(values: Floats) -> Floats:

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.isotonic import IsotonicRegression
-from torch import Tensor
 
 from casekin.contracts.bundle import CalibrationPoint
 from training.evaluation.retrieval import Labelled, neighbours
@@ -16,43 +15,42 @@ Floats = npt.NDArray[np.floating]
 CALIBRATION_DEPTH = 30
 """Matches per query from which a distance is calibrated: what a page shows, and somewhat beyond."""
 SOFT_NEIGHBOURS = 16
-"""About so many neighbours have a say while weights are learned."""
+"""About so many neighbours have a say while the appearance share is learned."""
+SHARES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Candidates: a thousand queries tell no finer steps apart."""
 
 
-def learn_weights(queries: Labelled, gallery: Labelled, start: Floats, steps: int = 40, decay: float = 0.05) -> Floats:
-    """Return weights [D] of mean 1, learned from `start` [D], under which neighbours share the query's diagnosis best.
+def clinical_weights(spread: Floats, guided: int, share: float) -> Floats:
+    """Return weights [D] of mean 1 that undo the standardisation by `spread` [D] and count appearance as `share`.
 
-    Neighbourhood components analysis (Goldberger 2004, eq. 3: the expected share of right neighbours), diagonal, over
-    validation queries, each diagnosis counting alike. Queries and gallery must share no lesion. `decay` holds the
-    logarithms near those of `start`: a thousand queries cannot tell thirty weights apart on their own.
+    Among the first `guided` dimensions the distance is then the one that the metric term of the loss shaped; each
+    appearance dimension, of unit variance, counts `share` times the mean of those.
+    """
+    result = np.square(spread.astype(np.float64))
+    result[guided:] = share * result[:guided].mean()
+    return np.asarray(result / result.mean())
+
+
+def learn_share(queries: Labelled, gallery: Labelled, spread: Floats, guided: int) -> float:
+    """Return the appearance share under which neighbours share the query's diagnosis best, each diagnosis alike.
+
+    The objective is that of neighbourhood components analysis (Goldberger 2004, eq. 3): the expected share of right
+    neighbours when they are drawn by closeness. Queries and gallery must share no lesion (ValueError).
     """
     if shared := set(queries.lesions) & set(gallery.lesions):
         raise ValueError(f"{len(shared)} lesions are in the queries and in the gallery; weights would learn siblings")
-    x, y = torch.from_numpy(queries.latents).float(), torch.from_numpy(gallery.latents).float()
-    same = torch.from_numpy(queries.labels[:, None] == gallery.labels[None, :])
-    counts = np.bincount(queries.labels)
-    share = torch.from_numpy(1 / counts[queries.labels]).float()
-    share /= share.sum()
-    begun = torch.from_numpy(np.log(start)).float()
-    sharpness = _sharpness(queries, gallery, start / start.mean())
-    logs = begun.clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([logs], lr=0.05)
-    for _ in range(steps):
-        closeness = -_squared(x, y, torch.softmax(logs, 0) * len(logs)) * sharpness
-        chance = (torch.softmax(closeness, 1) * same).sum(1)
-        moved = (logs - logs.mean()) - (begun - begun.mean())
-        loss = decay * moved.square().mean() - (chance * share).sum()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    learned = torch.softmax(logs.detach(), 0) * len(logs)
-    return learned.numpy().astype(np.float64)
+    scores = [_expected_share(queries, gallery, clinical_weights(spread, guided, share)) for share in SHARES]
+    return SHARES[int(np.argmax(scores))]
 
 
-def _sharpness(queries: Labelled, gallery: Labelled, weights: Floats) -> float:
-    # Left to be learned, it grows until only the nearest case counts, and the weights learn chance by heart.
-    _, distances = neighbours(queries, gallery, weights, SOFT_NEIGHBOURS)
-    return float(1 / np.median(distances[:, -1] ** 2 - distances[:, 0] ** 2 + 1e-9))
+def _expected_share(queries: Labelled, gallery: Labelled, weights: Floats) -> float:
+    order, distances = neighbours(queries, gallery, weights, 8 * SOFT_NEIGHBOURS)
+    squared = distances**2 - distances[:, :1] ** 2
+    # One sharpness for all queries: the median reach of the nearest few.
+    closeness = np.exp(-squared / np.median(squared[:, SOFT_NEIGHBOURS - 1]))
+    hit = gallery.labels[order] == queries.labels[:, None]
+    chance = (closeness * hit).sum(1) / closeness.sum(1)
+    return float(np.mean([chance[queries.labels == label].mean() for label in np.unique(queries.labels)]))
 
 
 def calibrate(
@@ -78,8 +76,3 @@ def temperature(logits: Floats, labels: Sequence[int] | npt.NDArray[np.integer])
     values, truth = torch.from_numpy(np.asarray(logits)).float(), torch.as_tensor(np.asarray(labels))
     costs = [float(torch.nn.functional.cross_entropy(values / t, truth)) for t in candidates]
     return float(candidates[int(np.argmin(costs))])
-
-
-def _squared(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-    left, right = x * weights.sqrt(), y * weights.sqrt()
-    return (left.square().sum(1)[:, None] + right.square().sum(1)[None, :] - 2 * left @ right.T).clamp(min=0)

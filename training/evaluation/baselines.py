@@ -63,6 +63,6 @@ def _pooled(files: Sequence[bytes]) -> Floats:
     for start in range(0, len(files), BATCH):
         pixels = np.stack([encoder_pixels(file, FROZEN_INPUT) for file in files[start : start + BATCH]])
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255  # [B,3,160,208]
-        _, last = backbone(((images - mean) / std).contiguous(memory_format=torch.channels_last))
+        last = backbone(((images - mean) / std).contiguous(memory_format=torch.channels_last))
         result.append(last.mean((2, 3)).numpy())
     return np.concatenate(result)

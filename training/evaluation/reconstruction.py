@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from casekin.contracts.bundle import OutputSpec
+from training.components import principal_components
 from training.evaluation.intervals import Interval, mean_interval
 from training.evaluation.retrieval import Floats, Ints
 from training.evaluation.split import Split
 from training.evaluation.systems import System
 from training.losses import structural_similarity
-from training.module import shrink
+from training.objective import shrink
 from training.pixels import Pixels
 
 BATCH = 64
@@ -83,15 +84,11 @@ def targets(pixels: Pixels, output: OutputSpec) -> Tensor:
 @torch.no_grad()
 def by_components(pixels: Pixels, train: Ints, test: Ints, output: OutputSpec, components: int) -> Quality:
     """Return the quality of the test images rebuilt from principal components of the training images."""
-    # All in one block: a pass over it is what each of the iterations below costs.
+    # All in one block: a pass over it is what each iteration of the search costs.
     fitted = torch.empty(len(train), 3 * output.height * output.width)
     for rows in _batches(len(train)):
         fitted[rows] = targets(pixels[train[rows]], output).flatten(1)
-    centre = fitted.mean(0)
-    fitted -= centre
-    wanted = min(components + 16, len(train))
-    _, _, axes = torch.svd_lowrank(fitted, q=wanted, niter=3)  # Halko 2011, algorithm 5.1
-    axes = axes[:, :components]  # [pixels, components]
+    centre, axes, _ = principal_components(fitted, components)
 
     def rebuild(rows: Ints) -> Tensor:
         flat = targets(pixels[test[rows]], output).flatten(1) - centre

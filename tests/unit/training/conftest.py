@@ -47,7 +47,7 @@ def tiny() -> Config:
             diagnosis_dimensions=5,
             exported_diagnosis=4,
             appearance_dimensions=4,
-            frozen_blocks=0,
+            frozen_blocks=1,
             decoder_width=64,
             output_height=32,
             output_width=64,

@@ -27,12 +27,3 @@ def test_polish__betters_the_reconstruction_and_leaves_the_latent(
     assert all(torch.equal(a, b) for a, b in zip(loaded.network.parameters(), after.parameters(), strict=True))
     assert loaded.recipe == {"epochs": 30}
     assert list(tmp_path.glob("*.partial")) == []
-
-
-def test_polish__starts_the_appearance_branch_anew_with_as_many_dimensions_as_asked(
-    collection_folder: Path, tiny: Config, tmp_path: Path
-) -> None:
-    collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
-    wide = polish(module_for(tiny, collection).averaged, collection, PolishConfig(epochs=1, batch_size=12), 7)
-    assert wide.config.appearance_dimensions == 7
-    assert encode(wide, collection).means.shape == (60, 5 + 7)

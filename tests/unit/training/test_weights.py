@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.evaluation.retrieval import Labelled
-from training.weights import calibrate, learn_weights, temperature
+from training.weights import SHARES, calibrate, clinical_weights, learn_share, temperature
 
 
 def _cases(count: int, seed: int, prefix: str) -> Labelled:
@@ -15,16 +15,35 @@ def _cases(count: int, seed: int, prefix: str) -> Labelled:
     return Labelled(latents, labels, [f"{prefix}{i}" for i in range(count)])
 
 
-def test_learn_weights__stress_the_dimension_that_tells_the_diagnosis() -> None:
-    weights = learn_weights(_cases(150, 0, "q"), _cases(300, 1, "g"), np.ones(3), decay=0.005)
+def test_clinical_weights__give_back_the_distance_that_the_standardisation_changed() -> None:
+    random = np.random.default_rng(0)
+    raw = random.normal(size=(50, 5)) * [2.0, 0.5, 1.0, 1.0, 1.0]
+    spread = raw.std(0)
+    weights = clinical_weights(spread, 2, 0.0)
     assert weights.mean() == pytest.approx(1)
-    assert weights[0] > 1.5 * weights[1:].max()
+    standardised = raw / spread
+    ours = ((standardised[:, None] - standardised) ** 2 @ weights) ** 0.5
+    guided = np.linalg.norm(raw[:, None, :2] - raw[:, :2], axis=2)
+    np.testing.assert_allclose(ours, guided * (ours[0, 1] / guided[0, 1]))
 
 
-def test_learn_weights__refuse_lesions_on_both_sides() -> None:
+def test_clinical_weights__count_each_appearance_dimension_as_a_share_of_the_others() -> None:
+    weights = clinical_weights(np.array([2.0, 1.0, 7.0]), 2, 0.1)
+    assert weights[2] == pytest.approx(0.1 * weights[:2].mean())
+
+
+@pytest.mark.parametrize(("telling", "share"), [(0, min(SHARES)), (2, max(SHARES))])
+def test_learn_share__counts_appearance_only_where_it_tells_the_diagnosis(telling: int, share: float) -> None:
+    sides = [_cases(count, seed, prefix) for count, seed, prefix in ((150, 0, "q"), (300, 1, "g"))]
+    for side in sides:
+        side.latents[:, [0, telling]] = side.latents[:, [telling, 0]]
+    assert learn_share(*sides, np.ones(3), guided=1) == share
+
+
+def test_learn_share__refuses_lesions_on_both_sides() -> None:
     cases = _cases(20, 0, "x")
     with pytest.raises(ValueError, match="20 lesions"):
-        learn_weights(cases, cases, np.ones(3))
+        learn_share(cases, cases, np.ones(3), guided=1)
 
 
 def test_calibrate__falls_with_distance_and_starts_at_zero() -> None:
