@@ -3,7 +3,7 @@
 from casekin.contracts.bundle import BundleManifest
 from training.evaluation.evaluate import Measured, measure
 from training.evaluation.split import Split, Vectors
-from training.evaluation.subgroups import SHOWN, SMALLEST, Group
+from training.evaluation.subgroups import FEWEST, SHOWN, SMALLEST, Group
 from training.evaluation.words import FIGURES, GROUPINGS, OF_DIAGNOSIS, SHORT
 from training.study import Study
 
@@ -32,7 +32,8 @@ Preset {headline}. A "vote by prior" is one of 16 matches, divided by the diagno
 {diagnoses}
 
 ### By skin site, sex and age
-Preset {headline}. Means over diagnoses are over those that a group has, so a group without rare ones looks better.
+Preset {headline}. "P@1, all" is the mean over queries; the others are means over the diagnoses of which a group has at
+least {fewest} queries (how many these are is given: a group without the rare ones looks better).
 Groups of fewer than {smallest} queries are too small to tell.
 
 {groups}
@@ -99,6 +100,7 @@ def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> st
         queries=sum(measured.queries.values()),
         gallery=measured.gallery,
         smallest=SMALLEST,
+        fewest=FEWEST,
         rows=_figures(measured),
         diagnoses=_diagnoses(measured),
         groups=_groups(measured),
@@ -136,7 +138,7 @@ def _groups(measured: Measured) -> str:
         (group for group in measured.subgroups if group.by in CARD_GROUPINGS),
         key=lambda group: CARD_GROUPINGS.index(group.by),
     )
-    header = ["group", "queries", "malignant", *(SHORT[name] for name in shown)]
+    header = ["group", "queries", "malignant", "diagnoses", *(SHORT[name] for name in shown)]
     return _table(header, [_group(group, shown) for group in groups])
 
 
@@ -145,7 +147,8 @@ def _group(group: Group, shown: list[str]) -> list[str]:
         cells = ["too small"] * len(shown)
     else:
         cells = [str(group.figures[name]) if name in group.figures else "-" for name in shown]
-    return [f"{GROUPINGS[group.by]}: {group.name}", str(group.queries), str(group.malignant), *cells]
+    counts = [str(count) for count in (group.queries, group.malignant, group.diagnoses)]
+    return [f"{GROUPINGS[group.by]}: {group.name}", *counts, *cells]
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

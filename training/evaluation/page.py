@@ -11,7 +11,7 @@ from training.evaluation.figures import HEADLINE, MALIGNANT
 from training.evaluation.intervals import RESAMPLES
 from training.evaluation.leaks import ALIKE
 from training.evaluation.retrieval import VALUES
-from training.evaluation.subgroups import SHOWN, SMALLEST
+from training.evaluation.subgroups import FEWEST, SHOWN, SMALLEST
 
 
 def evaluation_page(evaluation: Evaluation) -> str:
@@ -28,7 +28,9 @@ def evaluation_page(evaluation: Evaluation) -> str:
         values=VALUES,
         group_figures=[name for name in SHOWN if name in measured.figures[headline]],
         malignant=[code for code in MALIGNANT if code in measured.queries],
+        groupings={by: [group for group in measured.subgroups if group.by == by] for by in words.GROUPINGS},
         smallest=SMALLEST,
+        fewest=FEWEST,
         resamples=RESAMPLES,
         alike=ALIKE,
         charts={name: Markup(svg) for name, svg in _charts(evaluation).items()},  # noqa: S704  drawn here, from numbers

@@ -9,6 +9,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from training.evaluation.calibration import Reliability
 from training.evaluation.intervals import Interval
@@ -43,6 +44,9 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "casekin",
 }
 SHADES = LinearSegmentedColormap.from_list("accent", ["#ffffff", "#bfe0dc", ACCENT])
+TENTHS = (0, 0.2, 0.4, 0.6, 0.8)
+"""Ticks; one at 1 would touch the next panel's first."""
+FEW = 10
 VALUES_SHOWN = ("p_at_1", "p_at_5", "knn16_by_prior")
 
 
@@ -93,17 +97,22 @@ def confusion(classes: Sequence[str], table: Sequence[Sequence[int]]) -> str:
 
 
 def reliability(measured: Sequence[Reliability], said: str, so: str) -> str:
-    """Chart what was said against what was so, a panel each; the area of a dot grows with its count."""
+    """Chart what was said against what was so, a panel each; the area of a dot grows with its count.
+
+    Bins of fewer than `FEW` are faint and not joined to the others.
+    """
     with rc_context(STYLE):
-        figure = Figure(figsize=(2.5 * len(measured), 2.75), layout="constrained")
+        figure = Figure(figsize=(2.45 * len(measured) + 0.3, 3.1), layout="constrained")
         panels = np.atleast_1d(figure.subplots(1, len(measured), sharey=True))
         for axes, one in zip(panels, measured, strict=True):
             filled = [b for b in one.bins if b.confidence is not None and b.share is not None]
-            axes.plot([0, 1], [0, 1], color="#b4bfca", linewidth=1, linestyle=(0, (4, 3)))
             points = np.array([[b.confidence, b.share, b.count] for b in filled], float)
-            axes.plot(points[:, 0], points[:, 1], color=ACCENT, linewidth=1.2)
-            axes.scatter(points[:, 0], points[:, 1], 14 + 150 * points[:, 2] / points[:, 2].sum(), color=ACCENT)
-            axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel=said)
+            many = points[:, 2] >= FEW
+            sizes = 14 + 150 * points[:, 2] / points[:, 2].sum()
+            axes.plot([0, 1], [0, 1], color="#b4bfca", linewidth=1, linestyle=(0, (4, 3)))
+            axes.plot(points[many, 0], points[many, 1], color=ACCENT, linewidth=1.2)
+            axes.scatter(points[:, 0], points[:, 1], sizes, ACCENT, alpha=np.where(many, 1, 0.3), clip_on=False)
+            axes.set(xlim=(0, 1), ylim=(0, 1), xticks=TENTHS, yticks=TENTHS, aspect="equal", xlabel=said)
             axes.set_title(f"{one.name}\nECE {one.error.value:.3f}", fontsize=9.5, loc="left")
             axes.tick_params(axis="y", labelcolor=SOFT)
         panels[0].set_ylabel(so)
@@ -124,7 +133,8 @@ def robustness(measured: Mapping[str, Figures], names: Sequence[str]) -> str:
             _dots(axes, [(row, measured[kind][name]) for row, kind in enumerate(kinds)], INK, None)
             axes.set_title(SHORT[name], fontsize=9.5, loc="left")
             _rows(axes, kinds)
-            axes.set_xlim(0 if name != "auc_malignant_16" else 0.5, 1)
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.margins(x=0.12)
         return _svg(figure)
 
 

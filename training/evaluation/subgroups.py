@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from training.cases import LabelledCase
 from training.evaluation.figures import HEADLINE, MALIGNANT
 from training.evaluation.intervals import Interval, retrieval_intervals
-from training.evaluation.retrieval import Outcomes
+from training.evaluation.retrieval import Ints, Outcomes
 from training.evaluation.split import Split
 
 SMALLEST = 30
 """Queries below which a group's figures say more about chance than about the model; they are not given."""
+FEWEST = 10
+"""Queries of a diagnosis without which it has no part in a group's means over diagnoses; likewise malignant and benign
+queries without which the group has no AUC. One query of a diagnosis would weigh as much as hundreds of another."""
 SHOWN = ("p_at_1_micro", *HEADLINE)
 AGES = (0, 30, 45, 60, 75)
 """Lower ends of age groups, years."""
@@ -30,9 +34,11 @@ class Group:
     lesions: int
     malignant: int
     """Queries with a malignant diagnosis."""
+    diagnoses: int
+    """Of which the group has at least `FEWEST` queries: what its means over diagnoses are over."""
     too_small: bool
     figures: dict[str, Interval]
-    """Means over diagnoses are over those that the group has; empty where it is too small."""
+    """Empty where the group is too small."""
 
 
 def age_group(case: LabelledCase) -> str:
@@ -67,16 +73,33 @@ def subgroups(split: Split, outcomes: Outcomes) -> list[Group]:
 
 def _group(by: str, name: str, outcomes: Outcomes) -> Group:
     small = len(outcomes.truth) < SMALLEST
-    measured = {} if small else retrieval_intervals(outcomes)
+    counts = np.bincount(outcomes.truth, minlength=len(outcomes.classes))
     return Group(
         by=by,
         name=name,
         queries=len(outcomes.truth),
         lesions=len(np.unique(outcomes.lesions)),
-        malignant=int(np.isin(np.asarray(outcomes.classes)[outcomes.truth], MALIGNANT).sum()),
+        malignant=int(_malignant(outcomes).sum()),
+        diagnoses=int((counts >= FEWEST).sum()),
         too_small=small,
-        figures={figure: measured[figure] for figure in SHOWN if figure in measured},
+        figures={} if small else _figures(outcomes, counts),
     )
+
+
+def _figures(outcomes: Outcomes, counts: Ints) -> dict[str, Interval]:
+    every = retrieval_intervals(outcomes)
+    frequent = (counts >= FEWEST)[outcomes.truth]
+    measured = retrieval_intervals(outcomes.take(frequent)) if frequent.any() else {}
+    malignant = int(_malignant(outcomes).sum())
+    tells = min(malignant, len(outcomes.truth) - malignant) >= FEWEST
+    of_all = {"p_at_1_micro": True, "auc_malignant_16": tells}
+    kept = {name: value for name, value in measured.items() if name not in of_all}
+    kept |= {name: every[name] for name, given in of_all.items() if given}
+    return {name: kept[name] for name in SHOWN if name in kept}
+
+
+def _malignant(outcomes: Outcomes) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.isin(np.asarray(outcomes.classes)[outcomes.truth], MALIGNANT))
 
 
 def _by_size(group: Group) -> int:

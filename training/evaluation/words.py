@@ -24,7 +24,7 @@ FIGURES = {
 """By the name in `evaluation.json`."""
 SHORT = {
     "p_at_1_macro": "P@1",
-    "p_at_1_micro": "P@1, all queries",
+    "p_at_1_micro": "P@1, all",
     "p_at_5_macro": "P@5",
     "knn5_balanced": "vote of 5",
     "melanoma_p_at_5": "melanoma P@5",

@@ -122,7 +122,7 @@ def test_model_card__gives_figures_with_intervals_by_diagnosis_and_by_group(expo
     )
     assert f"| mel | {found.queries['mel']} |" in card
     # The tiny collection has twelve queries, all of one group: too few to say anything of it.
-    assert "| Sex: male | 12 | 8 | too small |" in card
+    assert "| Sex: male | 12 | 8 | 0 | too small |" in card
     assert "Site: back" in card
     assert "Age: 45 to 59" in card
 

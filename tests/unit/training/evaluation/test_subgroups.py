@@ -51,3 +51,18 @@ def test_subgroups__find_where_a_model_fails_and_mark_small_groups(case: Callabl
     assert groups["age", "45 to 59"].malignant == 100
     assert groups["evidence", "not recorded"].queries == 200
     assert [name for by, name in groups if by == "site"] == ["back", "ear"]
+
+
+def test_subgroups__leave_rare_diagnoses_out_of_means_over_diagnoses(case: Callable[..., LabelledCase]) -> None:
+    # Forty nevi that are found, two melanomas that are not.
+    queries = [case(i, fold=0, diagnosis="nv" if i < 40 else "mel") for i in range(42)]
+    gallery = [case(i, diagnosis="nv" if i < 90 else "mel") for i in range(42, 112)]
+    latents = np.zeros((112, 1))
+    latents[90:] = 9
+    split = Split([*queries, *gallery], ["mel", "nv"], (0,))
+    outcomes = split.ask(Vectors("v", latents, np.ones(1)))
+    found = next(group for group in subgroups(split, outcomes) if group.by == "sex")
+    assert (found.queries, found.malignant, found.diagnoses) == (42, 2, 1)
+    assert found.figures["p_at_1_macro"].value == 1
+    assert found.figures["p_at_1_micro"].value == pytest.approx(40 / 42)
+    assert not {"melanoma_p_at_5", "auc_malignant_16"} & found.figures.keys()
