@@ -84,7 +84,10 @@ def confusion(classes: Sequence[str], table: Sequence[Sequence[int]]) -> str:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     with rc_context(STYLE | {"axes.grid": False}):
         figure, axes = _panel(5.4, 4.6)
-        axes.imshow(shares, cmap=SHADES, vmin=0, vmax=1, aspect="auto")
+        # As shapes, not as a picture: the page then holds no image data at all.
+        places = np.arange(len(classes))
+        axes.pcolormesh(places, places, shares, cmap=SHADES, vmin=0, vmax=1, shading="nearest")
+        axes.invert_yaxis()
         for (row, column), count in np.ndenumerate(counts):
             ink = "white" if shares[row, column] > 0.6 else INK if count else "#b4bfca"
             axes.text(column, row, str(count), ha="center", va="center", color=ink)
@@ -112,7 +115,7 @@ def reliability(measured: Sequence[Reliability], said: str, so: str) -> str:
             axes.plot([0, 1], [0, 1], color="#b4bfca", linewidth=1, linestyle=(0, (4, 3)))
             axes.plot(points[many, 0], points[many, 1], color=ACCENT, linewidth=1.2)
             axes.scatter(points[:, 0], points[:, 1], sizes, ACCENT, alpha=np.where(many, 1, 0.3), clip_on=False)
-            axes.set(xlim=(0, 1), ylim=(0, 1), xticks=TENTHS, yticks=TENTHS, aspect="equal", xlabel=said)
+            axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xticks=TENTHS, yticks=TENTHS, aspect="equal", xlabel=said)
             axes.set_title(f"{one.name}\nECE {one.error.value:.3f}", fontsize=9.5, loc="left")
             axes.tick_params(axis="y", labelcolor=SOFT)
         panels[0].set_ylabel(so)

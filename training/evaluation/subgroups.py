@@ -88,8 +88,9 @@ def _group(by: str, name: str, outcomes: Outcomes) -> Group:
 
 def _figures(outcomes: Outcomes, counts: Ints) -> dict[str, Interval]:
     every = retrieval_intervals(outcomes)
-    frequent = (counts >= FEWEST)[outcomes.truth]
-    measured = retrieval_intervals(outcomes.take(frequent)) if frequent.any() else {}
+    frequent = counts >= FEWEST
+    # Of a single diagnosis there is no mean over diagnoses.
+    measured = retrieval_intervals(outcomes.take(frequent[outcomes.truth])) if frequent.sum() > 1 else {}
     malignant = int(_malignant(outcomes).sum())
     tells = min(malignant, len(outcomes.truth) - malignant) >= FEWEST
     of_all = {"p_at_1_micro": True, "auc_malignant_16": tells}

@@ -12,7 +12,7 @@ from training.config import CONFIGS, Config
 def test_cli__fits_evaluates_and_exports(collection_folder: Path, tiny: Config, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setitem(CONFIGS, "tiny", tiny)
     given = ["--data", str(collection_folder), "--config", "tiny", "--store", str(tmp_path)]
-    checkpoint = str(tmp_path / "runs" / "tiny" / "last.ckpt")
+    checkpoint = str(tmp_path / "runs" / "tiny-choose" / "last.ckpt")
     runner = CliRunner()
     assert runner.invoke(app, ["fit", *given, "--epochs", "1"]).exit_code == 0
     target = tmp_path / "bundle"

@@ -74,7 +74,9 @@ def test_export__graphs_in_a_row_do_what_the_network_does(exported: Path, study:
         expected = study.network.decoder(raw).numpy()
         logits = study.network.logits(raw).numpy() + study.log_prior
     np.testing.assert_allclose(image, expected, atol=1e-3)
-    np.testing.assert_allclose(probabilities, torch.softmax(torch.tensor(logits / study.held.temperature), 1), atol=1e-3)
+    np.testing.assert_allclose(
+        probabilities, torch.softmax(torch.tensor(logits / study.held.temperature), 1), atol=1e-3
+    )
 
 
 def test_export__standardised_latents_of_the_training_folds_have_mean_0_and_spread_1(study: Study) -> None:

@@ -54,15 +54,20 @@ def test_subgroups__find_where_a_model_fails_and_mark_small_groups(case: Callabl
 
 
 def test_subgroups__leave_rare_diagnoses_out_of_means_over_diagnoses(case: Callable[..., LabelledCase]) -> None:
-    # Forty nevi that are found, two melanomas that are not.
-    queries = [case(i, fold=0, diagnosis="nv" if i < 40 else "mel") for i in range(42)]
-    gallery = [case(i, diagnosis="nv" if i < 90 else "mel") for i in range(42, 112)]
-    latents = np.zeros((112, 1))
-    latents[90:] = 9
-    split = Split([*queries, *gallery], ["mel", "nv"], (0,))
-    outcomes = split.ask(Vectors("v", latents, np.ones(1)))
+    # Forty nevi that are found; twelve keratoses and two melanomas that are not.
+    told = ["nv"] * 40 + ["bkl"] * 12 + ["mel"] * 2
+    queries = [case(i, fold=0, diagnosis=diagnosis) for i, diagnosis in enumerate(told)]
+    gallery = [case(i) for i in range(54, 120)]
+    split = Split([*queries, *gallery], ["bkl", "mel", "nv"], (0,))
+    outcomes = split.ask(Vectors("v", np.zeros((120, 1)), np.ones(1)))
     found = next(group for group in subgroups(split, outcomes) if group.by == "sex")
-    assert (found.queries, found.malignant, found.diagnoses) == (42, 2, 1)
-    assert found.figures["p_at_1_macro"].value == 1
-    assert found.figures["p_at_1_micro"].value == pytest.approx(40 / 42)
+    assert (found.queries, found.malignant, found.diagnoses) == (54, 2, 2)
+    assert found.figures["p_at_1_macro"].value == 0.5
+    assert found.figures["p_at_1_micro"].value == pytest.approx(40 / 54)
     assert not {"melanoma_p_at_5", "auc_malignant_16"} & found.figures.keys()
+
+
+def test_subgroups__give_no_mean_over_diagnoses_of_one(case: Callable[..., LabelledCase]) -> None:
+    split = Split([case(i, fold=int(i >= 40)) for i in range(80)], ["mel", "nv"], (0,))
+    outcomes = split.ask(Vectors("v", np.arange(80.0)[:, None], np.ones(1)))
+    assert all(group.figures.keys() == {"p_at_1_micro"} for group in subgroups(split, outcomes))
