@@ -60,7 +60,9 @@ def compared(systems: Mapping[str, Figures], names: Sequence[str]) -> str:
             _dots(axes, rows, SERIES[number % len(SERIES)], system)
         _rows(axes, [SHORT[name] for name in names])
         axes.set_xlim(0, 1)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(systems), borderaxespad=0.2, handletextpad=0.3)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(systems), 6), borderaxespad=0.2, handletextpad=0.3
+        )
         return _svg(figure)
 
 

@@ -6,7 +6,10 @@ import pytest
 
 from training.evaluation.command import write_evaluation
 from training.evaluation.evaluate import Evaluation
+from training.evaluation.figures import HEADLINE
 from training.evaluation.pairs import EACH, refuse_project
+from training.evaluation.retrieval import VALUES
+from training.evaluation.words import FIGURES, OF_DIAGNOSIS, SHORT
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,12 @@ def test_evaluation__has_every_part(evaluation: Evaluation) -> None:
     assert evaluation.leaks.shared_lesions == 0
     assert evaluation.reconstruction is not None
     assert evaluation.reconstruction.components == 4
+
+
+def test_words__explain_every_figure(evaluation: Evaluation) -> None:
+    assert set(evaluation.measured.figures["clinical"]) == set(FIGURES)
+    assert set(HEADLINE) | {"p_at_1_micro"} == set(SHORT)
+    assert set(OF_DIAGNOSIS) == set(VALUES)
 
 
 def test_evaluation__survives_json(evaluation: Evaluation) -> None:
