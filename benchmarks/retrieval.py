@@ -40,7 +40,9 @@ def main(data: Path, bundle: Path) -> None:
     details: dict[str, float | str] = {"bundle": system.name, "cases": len(material.split.cases)}
     warned = warnings_about(learned_from(system.provenance), QUERY_FOLDS)
     details |= {f"WARNING {number}": text for number, text in enumerate(warned, 1)}
-    details |= {name: str(one) for name, one in (clinical | rebuilt.overall).items()}
+    details |= {name: str(one) for name, one in clinical.items()}
+    details |= {name: str(rebuilt.overall[name]) for name in ("ssim", "ssim_pca")}
+    details |= {name: rebuilt.overall[name].value for name in ("mse", "mse_pca")}
     named = {"visual preset": measured.figures["visual"]} | others
     details |= {f"{system}: {name}": str(figures[name]) for system, figures in named.items() for name in HEADLINE}
     report("retrieval", shown, details, quick=is_quick())
