@@ -63,6 +63,7 @@ def open_index(settings: SearchSettings, manifest: BundleManifest) -> CaseIndex:
     from qdrant_client import QdrantClient  # noqa: PLC0415  a second to import, and not needed without a server
 
     from services.search.server import ServerIndex  # noqa: PLC0415
+    from services.search.server_options import ServerOptions  # noqa: PLC0415
 
     key = settings.qdrant_api_key
     client = QdrantClient(
@@ -72,4 +73,11 @@ def open_index(settings: SearchSettings, manifest: BundleManifest) -> CaseIndex:
         api_key=key.get_secret_value() if key else None,
         timeout=settings.qdrant_timeout_s,
     )
-    return ServerIndex(client, settings.collection, manifest.version, clinical)
+    options = ServerOptions(
+        shards=settings.qdrant_shards,
+        replicas=settings.qdrant_replicas,
+        write_consistency=settings.qdrant_write_consistency,
+        on_disk=settings.qdrant_on_disk,
+        quantisation=settings.qdrant_quantisation,
+    )
+    return ServerIndex(client, settings.collection, manifest.version, clinical, options)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import qdrant_edge as qe
@@ -14,7 +15,7 @@ from typing_extensions import override
 from casekin.contracts.base import CaseId
 from casekin.errors import StorageFull, Unavailable, Unexpected
 from services.search.folder import IndexFolder
-from services.search.index import AnyOf, Between, Candidate, CaseIndex, Condition, NoneOf, Space, StoredCase
+from services.search.index import AnyOf, Between, CaseIndex, Condition, Hit, NoneOf, Space, StoredCase
 from services.search.payload import KEYWORDS, point_id, to_payload, to_stored
 from services.search.spaces import sizes, stored_vectors
 
@@ -23,6 +24,13 @@ EXACT_BELOW = 50_000
 _FLUSH_EVERY = 4096
 """Cases written between two flushes: more make the write-ahead log long, fewer stop the searches more often."""
 _PAGE = 5000
+_PAYLOAD_INDEXES: dict[str, Any] = {
+    **dict.fromkeys(KEYWORDS, qe.PayloadSchemaType.Keyword),
+    # one lesion has a handful of cases: links between them in the graphs would be built for nothing
+    "lesion_id": qe.KeywordIndexParams(enable_hnsw=False),
+    "age": qe.PayloadSchemaType.Float,
+}
+"""Made before the first case: a graph that was built without them loses filtered recall."""
 _NO_GRAPH = qe.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=1_000_000_000)
 
 
@@ -59,9 +67,8 @@ class EdgeIndex(CaseIndex):
             return qe.EdgeShard.load(str(self._folder.shard), config)
         self._folder.shard.mkdir()
         shard = qe.EdgeShard.create(str(self._folder.shard), config)
-        for field in KEYWORDS:
-            shard.update(qe.UpdateOperation.create_field_index(field, qe.PayloadSchemaType.Keyword))
-        shard.update(qe.UpdateOperation.create_field_index("age", qe.PayloadSchemaType.Float))
+        for field, schema in _PAYLOAD_INDEXES.items():
+            shard.update(qe.UpdateOperation.create_field_index(field, schema))
         shard.flush()
         self._folder.mark_created()
         return shard
@@ -112,34 +119,39 @@ class EdgeIndex(CaseIndex):
 
     @override
     def get(self, ids: Sequence[CaseId]) -> list[StoredCase]:
-        found = {r.payload["id"]: r for r in self._retrieve(ids, payload=True, vector=["visual"])}
-        return [to_stored(found[i].payload, found[i].vector["visual"]) for i in ids if i in found]
+        points = [point_id(case_id) for case_id in ids]
+        found = self.read(points)
+        return [found[point] for point in points if point in found]
+
+    @override
+    def read(self, points: Sequence[UUID]) -> dict[UUID, StoredCase]:
+        records = self._retrieve(points, payload=True, vector=["visual"])
+        return {r.id: to_stored(r.payload, r.vector["visual"]) for r in records}
 
     @override
     def digests(self, ids: Sequence[CaseId]) -> dict[CaseId, str]:
-        return {r.payload["id"]: r.payload["digest"] for r in self._retrieve(ids, payload=["id", "digest"])}
+        records = self._retrieve([point_id(case_id) for case_id in ids], payload=["id", "digest"])
+        return {record.payload["id"]: record.payload["digest"] for record in records}
 
-    def _retrieve(self, ids: Sequence[CaseId], payload: Any, vector: Any = False) -> list[Any]:
+    def _retrieve(self, points: Sequence[UUID], payload: Any, vector: Any = False) -> list[Any]:
         with _engine():
-            return list(self._shard.retrieve([point_id(i) for i in ids], payload, vector))
+            return list(self._shard.retrieve(list(points), payload, vector))
 
     @override
-    def nearest(
-        self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int
-    ) -> list[Candidate]:
+    def nearest(self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int) -> list[Hit]:
         exact = self._count < EXACT_BELOW or space == "weighted"
         params = qe.SearchParams(exact=exact, hnsw_ef=None if exact else 256, acorn=qe.AcornSearchParams(not exact))
         request = qe.QueryRequest(
             limit=limit,
             query=qe.Query.Nearest(vector, space),
             filter=_filter(conditions),
-            with_payload=True,
-            with_vector=["visual"],
+            with_payload=False,
+            with_vector=False,
             params=params,
         )
         with _engine():
-            points: list[Any] = list(self._shard.query(request))
-        return [Candidate(point.payload, point.vector["visual"], point.score) for point in points]
+            points: list[Any] = self._shard.query(request)
+        return [Hit(point.id, point.score) for point in points]
 
     @override
     def ids(self) -> list[CaseId]:

@@ -1,8 +1,9 @@
 """The port behind which the vector engine lies, and the words it speaks: stored cases, candidates, conditions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +28,11 @@ class StoredCase:
     """Key of its image in the image store."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Hit(NamedTuple):
     """A case that the engine found near, with the engine's own score in float32."""
 
-    payload: Mapping[str, Any]
-    """As `services.search.payload` wrote it."""
-    latent: Sequence[float]
-    """[D], as stored."""
+    point: UUID
+    """The engine's id of the case."""
     score: float
     """Distance in the spaces `visual` and `clinical`; twice the dot product less the norm in `weighted`."""
 
@@ -90,12 +88,13 @@ class CaseIndex(Protocol):
     def get(self, ids: Sequence[CaseId]) -> list[StoredCase]:
         """Those of `ids` that are stored, in the order asked for."""
 
+    def read(self, points: Sequence[UUID]) -> dict[UUID, StoredCase]:
+        """Those of `points` that are stored."""
+
     def digests(self, ids: Sequence[CaseId]) -> dict[CaseId, str]:
         """The digests of those of `ids` that are stored."""
 
-    def nearest(
-        self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int
-    ) -> list[Candidate]:
+    def nearest(self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int) -> list[Hit]:
         """At most `limit` cases under `conditions`, nearest first by its own score; fewer where there are no more."""
 
     def ids(self) -> list[CaseId]:

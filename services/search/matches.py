@@ -6,7 +6,6 @@ import numpy as np
 
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.search import Match
-from services.search.payload import to_case
 from services.search.ranking import Ranked
 from services.search.spaces import Metric
 
@@ -38,6 +37,6 @@ def to_matches(ranked: Sequence[Ranked], metric: Metric, similarity: Similarity)
     """The matches of ranked cases, in their order."""
     similarities = similarity.of(metric, [one.distance for one in ranked])
     return [
-        Match(case=to_case(one.candidate.payload), distance=one.distance, similarity=share, contributions=one.shares)
+        Match(case=one.stored.case, distance=one.distance, similarity=share, contributions=one.shares)
         for one, share in zip(ranked, similarities, strict=True)
     ]

@@ -16,9 +16,9 @@ CASE_FIELDS = tuple(Case.model_fields)
 _NAMESPACE = uuid.UUID("6f2d3c58-8c5e-5e0b-9d6a-6b1f0c9f7a11")
 
 
-def point_id(case_id: CaseId) -> str:
+def point_id(case_id: CaseId) -> uuid.UUID:
     """The engine's id of a case: a uuid5, for engines take no other strings."""
-    return str(uuid.uuid5(_NAMESPACE, case_id))
+    return uuid.uuid5(_NAMESPACE, case_id)
 
 
 def to_payload(stored: StoredCase) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The search itself: from a request to matches and what they say together."""
 
+from functools import partial
+
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.search import FACETED, Facets, FacetValue, Filters, SearchRequest, SearchResponse
 from services.search.census import Census, CensusTaker
@@ -8,6 +10,7 @@ from services.search.description import Description
 from services.search.index import CaseIndex, Condition, NoneOf
 from services.search.matches import Similarity, to_matches
 from services.search.ranking import nearest
+from services.search.reading import CaseReader
 from services.search.statistics import neighbour_statistics
 from services.search.weighing import check_latent, check_version, metric_for
 
@@ -21,6 +24,7 @@ class Searcher:
         self._description = description
         self._similarity = Similarity(manifest)
         self._census = CensusTaker(index)
+        self._reader = CaseReader(index)
 
     def census(self) -> Census:
         """What holds for the whole collection now."""
@@ -36,7 +40,8 @@ class Searcher:
         others: tuple[Condition, ...] = ()
         if request.exclude_lesion is not None:
             others = (NoneOf("lesion_id", (request.exclude_lesion,)),)
-        ranked = nearest(self._index, metric, q, asked + others, request.k, one_per_lesion=request.one_per_lesion)
+        read = partial(self._reader.read, census.revision)
+        ranked = nearest(self._index, read, metric, q, asked + others, request.k, one_per_lesion=request.one_per_lesion)
         matches = to_matches(ranked, metric, self._similarity)
         return SearchResponse(
             matches=matches,

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,11 @@ from qdrant_client import models as qm
 from typing_extensions import override
 
 from casekin.contracts.base import CaseId
-from services.search.index import AnyOf, Between, Candidate, CaseIndex, Condition, NoneOf, Space, StoredCase
-from services.search.payload import KEYWORDS, point_id, to_payload, to_stored
+from services.search.index import AnyOf, Between, CaseIndex, Condition, Hit, NoneOf, Space, StoredCase
+from services.search.payload import point_id, to_payload, to_stored
 from services.search.remote import Remote
-from services.search.spaces import sizes, stored_vectors
+from services.search.server_options import DEFAULT_OPTIONS, PAYLOAD_INDEXES, ServerOptions
+from services.search.spaces import stored_vectors
 
 EXACT_BELOW = 50_000
 """Cases up to which scanning all is as fast as a graph, and never misses."""
@@ -30,12 +32,20 @@ class ServerIndex(CaseIndex):
     mixes the latents of two models. The revision lies in the collection's metadata, where every copy reads it.
     """
 
-    def __init__(self, client: QdrantClient, name: str, version: str, clinical: NDArray[np.float64]) -> None:
+    def __init__(
+        self,
+        client: QdrantClient,
+        name: str,
+        version: str,
+        clinical: NDArray[np.float64],
+        options: ServerOptions = DEFAULT_OPTIONS,
+    ) -> None:
         """Make the collection for D = len(clinical) where it is not there; raises `Unavailable`."""
         self._remote = Remote(client)
         self._alias = name
         self.collection = f"{name}--{version}"
         self._clinical = clinical
+        self._options = options
         self._ids: tuple[str, list[CaseId]] | None = None
         self._about = 0
         """How many cases there are, as the last revision read told."""
@@ -43,25 +53,18 @@ class ServerIndex(CaseIndex):
         self.revision()
 
     def _ensure(self, client: QdrantClient) -> None:
+        """Each step is passed over where it is done: what was cut short is finished by the next start."""
         if not client.collection_exists(self.collection):
-            self._create(client)
+            asked = self._options.creation(len(self._clinical))
+            client.create_collection(self.collection, metadata={_REVISION: "0-new"}, **asked)
+        there = client.get_collection(self.collection).payload_schema
+        for field, schema in PAYLOAD_INDEXES.items():  # before the first case: a graph without them filters badly
+            if field not in there:
+                client.create_payload_index(self.collection, field, schema)
         aliases = client.get_aliases().aliases
         if not any(alias.alias_name == self._alias for alias in aliases):
             alias = qm.CreateAlias(collection_name=self.collection, alias_name=self._alias)
             client.update_collection_aliases([qm.CreateAliasOperation(create_alias=alias)])
-
-    def _create(self, client: QdrantClient) -> None:
-        size = sizes(len(self._clinical))
-        euclid = {n: qm.VectorParams(size=size[n], distance=qm.Distance.EUCLID) for n in ("visual", "clinical")}
-        dot = qm.VectorParams(
-            size=size["weighted"], distance=qm.Distance.DOT, hnsw_config=qm.HnswConfigDiff(m=0)
-        )  # any weights: no graph fits
-        client.create_collection(
-            self.collection, vectors_config={**euclid, "weighted": dot}, metadata={_REVISION: "0-new"}
-        )
-        for field in KEYWORDS:  # before the first case: a graph built without them loses filtered recall
-            client.create_payload_index(self.collection, field, qm.PayloadSchemaType.KEYWORD)
-        client.create_payload_index(self.collection, "age", qm.PayloadSchemaType.FLOAT)
 
     @override
     def revision(self) -> str:
@@ -80,7 +83,7 @@ class ServerIndex(CaseIndex):
     def upsert(self, cases: Sequence[StoredCase]) -> None:
         points = [
             qm.PointStruct(
-                id=point_id(stored.case.id),
+                id=str(point_id(stored.case.id)),
                 vector=dict(stored_vectors(stored.latent, self._clinical)),
                 payload=to_payload(stored),
             )
@@ -91,7 +94,7 @@ class ServerIndex(CaseIndex):
 
     @override
     def delete(self, ids: Sequence[CaseId]) -> None:
-        points = qm.PointIdsList(points=[point_id(case_id) for case_id in ids])
+        points = qm.PointIdsList(points=[str(point_id(case_id)) for case_id in ids])
         if ids:
             self._change(lambda client: client.delete(self.collection, points, wait=True))
 
@@ -107,23 +110,28 @@ class ServerIndex(CaseIndex):
 
     @override
     def get(self, ids: Sequence[CaseId]) -> list[StoredCase]:
-        found = {r.payload["id"]: r for r in self._retrieve(ids, payload=True, vector=["visual"])}
-        return [to_stored(found[i].payload, found[i].vector["visual"]) for i in ids if i in found]
+        points = [point_id(case_id) for case_id in ids]
+        found = self.read(points)
+        return [found[point] for point in points if point in found]
+
+    @override
+    def read(self, points: Sequence[UUID]) -> dict[UUID, StoredCase]:
+        records = self._retrieve(points, payload=True, vector=["visual"])
+        return {UUID(r.id): to_stored(r.payload, r.vector["visual"]) for r in records}
 
     @override
     def digests(self, ids: Sequence[CaseId]) -> dict[CaseId, str]:
-        return {r.payload["id"]: r.payload["digest"] for r in self._retrieve(ids, payload=["id", "digest"])}
+        records = self._retrieve([point_id(case_id) for case_id in ids], payload=["id", "digest"])
+        return {record.payload["id"]: record.payload["digest"] for record in records}
 
-    def _retrieve(self, ids: Sequence[CaseId], payload: Any, vector: Any = False) -> list[Any]:
-        points = [point_id(i) for i in ids]
-        return self._remote.ask(lambda client: client.retrieve(self.collection, points, payload, vector))
+    def _retrieve(self, points: Sequence[UUID], payload: Any, vector: Any = False) -> list[Any]:
+        ids = [str(point) for point in points]
+        return self._remote.ask(lambda client: client.retrieve(self.collection, ids, payload, vector))
 
     @override
-    def nearest(
-        self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int
-    ) -> list[Candidate]:
+    def nearest(self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int) -> list[Hit]:
         exact = space == "weighted" or self._about < EXACT_BELOW
-        params = qm.SearchParams(exact=exact, hnsw_ef=None if exact else 256, acorn=_acorn(not exact))
+        params = self._options.searching(exact=exact)
         answer = self._remote.ask(
             lambda client: client.query_points(
                 self.collection,
@@ -132,11 +140,11 @@ class ServerIndex(CaseIndex):
                 limit=limit,
                 query_filter=_filter(conditions),
                 search_params=params,
-                with_payload=True,
-                with_vectors=["visual"],
+                with_payload=False,
+                with_vectors=False,
             )
         )
-        return [_candidate(point) for point in answer.points]
+        return [Hit(UUID(str(point.id)), point.score) for point in answer.points]
 
     @override
     def ids(self) -> list[CaseId]:
@@ -184,14 +192,6 @@ class ServerIndex(CaseIndex):
     @override
     def close(self) -> None:
         self._remote.close()
-
-
-def _candidate(point: Any) -> Candidate:
-    return Candidate(point.payload, point.vector["visual"], point.score)
-
-
-def _acorn(enable: bool) -> qm.AcornSearchParams | None:
-    return qm.AcornSearchParams(enable=True) if enable else None
 
 
 def _filter(conditions: Sequence[Condition]) -> qm.Filter | None:

@@ -1,8 +1,9 @@
 """Settings of the search service."""
 
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from casekin.service.settings import ServiceSettings
 
@@ -22,9 +23,28 @@ class SearchSettings(ServiceSettings):
     qdrant_grpc_port: int = Field(default=6334, ge=1, le=65_535)
     qdrant_api_key: SecretStr | None = None
     qdrant_timeout_s: int = Field(default=10, ge=1)
+    qdrant_shards: int = Field(default=1, ge=1, le=1024)
+    """Of a new collection; a cluster spreads them over its nodes."""
+    qdrant_replicas: int = Field(default=1, ge=1, le=64)
+    """Copies of each shard of a new collection."""
+    qdrant_write_consistency: int = Field(default=1, ge=1, le=64)
+    """Copies that must have a write before it is acknowledged; at most as many as there are."""
+    qdrant_on_disk: bool = False
+    """A new collection's vectors and payloads are read from disk, for collections larger than memory."""
+    qdrant_quantisation: Literal["none", "int8"] = "none"
+    """``int8`` searches a new collection's presets on a quarter of the memory and rescores exactly."""
     images_url: str | None = None
     """fsspec URL of the images; none takes ``images`` in the data folder."""
     reserve_mb: int = Field(default=256, ge=0)
     """Writing stops while the disk of the embedded index has less free: its engine dies on a full disk."""
     batch_mb: int = Field(default=256, ge=1)
     """Images in one batch of cases, together, of 10^6 bytes."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.qdrant_write_consistency > self.qdrant_replicas:
+            raise ValueError(
+                f"CASEKIN_QDRANT_WRITE_CONSISTENCY is {self.qdrant_write_consistency}, of "
+                f"{self.qdrant_replicas} replicas; set CASEKIN_QDRANT_REPLICAS higher or it lower"
+            )
+        return self

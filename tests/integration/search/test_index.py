@@ -14,7 +14,7 @@ from tests.integration.search.made import collection, stored
 
 def ids_of(index: CaseIndex, *conditions: AnyOf | Between | NoneOf, limit: int = 100) -> set[str]:
     found = index.nearest("visual", [0.0] * 4, conditions, limit)
-    return {candidate.payload["id"] for candidate in found}
+    return {stored.case.id for stored in index.read([hit.point for hit in found]).values()}
 
 
 def test_upsert__is_read_back_whole(index: CaseIndex) -> None:
@@ -133,7 +133,8 @@ def test_threads__search_while_others_write(make_index: MakeIndex, request: pyte
             while not stop.is_set():
                 found = index.nearest("weighted", [*rng.normal(size=4), -1, -1, -1, -1], (AnyOf("sex", ("male",)),), 10)
                 assert len(found) == 10
-                assert all(one.payload["sex"] == "male" and len(one.latent) == 4 for one in found)
+                cases = index.read([hit.point for hit in found])
+                assert all(len(one.latent) == len(one.image) - 28 == 4 for one in cases.values())
         except BaseException as fault:
             faults.append(fault)
 

@@ -5,12 +5,12 @@ import pytest
 
 from casekin.contracts.search import Case, Filters, Match
 from services.search.conditions import conditions
-from services.search.index import AnyOf, Between, Candidate
+from services.search.index import AnyOf, Between
 from services.search.matches import Similarity, to_matches
 from services.search.ranking import Ranked
 from services.search.spaces import Metric
 from services.search.statistics import neighbour_statistics
-from tests.integration.search.made import manifest
+from tests.integration.search.made import manifest, stored
 
 MADE = manifest()  # visual: 0.9 at 0 to 0.4 at 5; clinical: 0.95 to 0.4
 VISUAL = Metric("visual", np.ones(4))
@@ -31,7 +31,7 @@ def test_similarity__of_own_weights_ignores_their_scale(factor: float) -> None:
 
 
 def test_matches__carry_case_and_shares() -> None:
-    ranked = Ranked(Candidate({"id": "a", "age": 3.0, "digest": "", "image": ""}, [0] * 4, 0.0), 2.5, [0.5, 0.5, 0, 0])
+    ranked = Ranked(stored("a", [0] * 4, age=3), 2.5, [0.5, 0.5, 0, 0])
     [match] = to_matches([ranked], VISUAL, Similarity(MADE))
     assert match.case == Case(id="a", age=3)
     assert (match.distance, match.contributions) == (2.5, [0.5, 0.5, 0, 0])
