@@ -62,7 +62,7 @@ class Uploader:
     def upload(self, image: bytes) -> dict[str, Any]:
         """The answer of search to `image`: ranked matches."""
         encoded = _post(self.encoder, "/v1/encode", image, "application/octet-stream")
-        query = {"bundle_version": encoded["bundle_version"], "latent": encoded["latent"]}
+        query = {"bundle_version": encoded["bundle_version"], "latents": [encoded["latent"]]}
         return _post(self.search, "/v1/search", json.dumps(query).encode(), "application/json")
 
     def close(self) -> None:

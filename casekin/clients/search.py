@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from casekin.clients.http import ServiceClient
 from casekin.contracts.base import CaseId
+from casekin.contracts.conditions import Filters
+from casekin.contracts.facets import FacetQuery, Facets
 from casekin.contracts.search import (
     Case,
     CaseBatch,
@@ -12,8 +14,6 @@ from casekin.contracts.search import (
     CollectionInfo,
     DigestQuery,
     Digests,
-    Facets,
-    Filters,
     LatentPage,
     SearchRequest,
     SearchResponse,
@@ -31,7 +31,7 @@ class SearchClient(ServiceClient):
 
     def facets(self, filters: Filters) -> Facets:
         """Counts by value under `filters`."""
-        return self._get(Facets, "/v1/facets", params=filters.model_dump(exclude_defaults=True))
+        return self._send("POST", Facets, "/v1/facets", FacetQuery(filters=filters))
 
     def case(self, case_id: CaseId) -> Case:
         """The metadata of one case."""

@@ -1,10 +1,12 @@
-"""Contracts of the search service: cases, filters, matches, neighbour statistics, facets."""
+"""Contracts of the search service: cases, collections, searches, matches, facets."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from casekin.contracts.base import CaseId, Code, Contract, Latent, Preset
+from casekin.contracts.conditions import Condition, Filters
+from casekin.contracts.neighbours import NeighbourStatistics
 
 _CASE: dict[str, JsonValue] = {
     "id": "ISIC_0000001",
@@ -131,6 +133,7 @@ class CollectionInfo(Contract):
                 "citation": "Tschandl et al., Sci Data 5:180161, 2018",
                 "diagnoses": [{"code": "nv", "name": "Melanocytic nevus", "malignant": False, "colour": "#7c9cbf"}],
                 "labels": {"evidence": {"histo": "histopathology"}},
+                "evidence_weights": {"histo": 1.0},
             }
         }
     )
@@ -140,6 +143,9 @@ class CollectionInfo(Contract):
     citation: str | None = None
     diagnoses: list[Diagnosis] = Field(default_factory=list, description="in the order to show them")
     labels: dict[str, dict[str, str]] = Field(default_factory=dict, description="by field: code -> what the page shows")
+    evidence_weights: dict[Code, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict, description="how much a neighbour's diagnosis counts by its evidence; 1 where not named"
+    )
 
 
 class Collection(Contract):
@@ -164,34 +170,36 @@ class Collection(Contract):
     revision: str = Field(description="changes when a case is added, changed or deleted; keys the map")
 
 
-class Filters(Contract):
-    """Which cases may match: a list asks for any of its values, all conditions must hold; empty means no condition."""
+Sort = Literal["distance", "evidence", "age"]
 
-    diagnosis: list[Code] = Field(default_factory=list)
-    site: list[Code] = Field(default_factory=list)
-    sex: list[Code] = Field(default_factory=list)
-    evidence: list[Code] = Field(default_factory=list)
-    source: list[Code] = Field(default_factory=list)
-    age_min: float | None = Field(default=None, ge=0, le=130, description="years, inclusive")
-    age_max: float | None = Field(default=None, ge=0, le=130, description="years, inclusive")
-    keep_unknown: bool = Field(default=False, description="a case whose value is unknown passes that condition")
+
+class Example(Contract):
+    """A case of the collection that matches should be like, or with a negative weight unlike."""
+
+    case: CaseId
+    weight: float = Field(ge=-4, le=4, description="more like it above 0, less like it below; the query itself has 1")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.age_min is not None and self.age_max is not None and self.age_min > self.age_max:
-            raise ValueError(f"age_min {self.age_min:g} is above age_max {self.age_max:g}")
+    def _says(self) -> Self:
+        if self.weight == 0:
+            raise ValueError(f"example {self.case} has weight 0; leave it out, or give it a weight from -4 to 4")
         return self
 
 
 class SearchRequest(Contract):
-    """Body of ``POST /v1/search``."""
+    """Body of ``POST /v1/search``: from the latents of one lesion's images, or from a case of the collection."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
                 "bundle_version": "ham10000-2026.11.1",
-                "latent": [0.3, -1.2],
-                "filters": {"diagnosis": ["mel", "nv"], "age_min": 30, "keep_unknown": True},
+                "latents": [[0.3, -1.2]],
+                "examples": [{"case": "ISIC_0000001", "weight": 1.0}],
+                "filters": [
+                    {"kind": "any_of", "field": "diagnosis", "values": ["mel", "nv"]},
+                    {"kind": "not", "of": {"kind": "any_of", "field": "site", "values": ["face"]}},
+                    {"kind": "between", "field": "age", "low": 30, "keep_unknown": True},
+                ],
                 "preset": "custom",
                 "weights": [1.0, 0.5],
                 "k": 12,
@@ -200,46 +208,91 @@ class SearchRequest(Contract):
     )
 
     bundle_version: str
-    latent: Latent
-    filters: Filters = Filters()
+    latents: tuple[Latent, ...] = Field(
+        default=(), max_length=8, description="of images of one lesion: distance² is the mean over them"
+    )
+    case: CaseId | None = Field(default=None, description="start from this case instead; its lesion is set apart")
+    examples: tuple[Example, ...] = Field(
+        default=(), max_length=32, description="more like these, less like those; they are no matches themselves"
+    )
+    filters: Filters = ()
     preset: Preset | Literal["custom"] = "clinical"
     weights: list[float] | None = Field(default=None, description="D numbers, with preset custom only")
     k: int = Field(default=12, ge=1, le=200)
-    one_per_lesion: bool = Field(default=True, description="only the nearest case of each lesion")
-    exclude_lesion: Code | None = Field(default=None, description="the query's own lesion, never a match")
+    offset: int = Field(
+        default=0, ge=0, le=1000, description="matches to pass over: the next page begins at offset + k"
+    )
+    one_per_lesion: bool = Field(
+        default=True,
+        description="one match a lesion, near-duplicates behind the nearest, and what is the query itself set apart",
+    )
+    own_lesion: Code | None = Field(default=None, description="the query's own lesion, set apart and never a match")
+    diversity: float = Field(
+        default=0, ge=0, le=1, description="0 takes the nearest; above it, maximal marginal relevance with 1 - λ"
+    )
+    sort: Sort = Field(
+        default="distance", description="order of the matches found; the best evidence or youngest first"
+    )
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if bool(self.latents) == (self.case is not None):
+            raise ValueError("a search starts from latents or from a case: give one of the two")
+        if self.diversity and self.offset + self.k > MOST_DIVERSE:
+            raise ValueError(f"offset + k is {self.offset + self.k}; with diversity at most {MOST_DIVERSE}")
+        return self
+
+
+MOST_DIVERSE = 200
+"""Matches that can be chosen for their diversity, over all pages."""
+
+
+class Hidden(Contract):
+    """A case nearer than the last match that is not one itself."""
+
+    case: CaseId
+    reason: Literal["lesion", "duplicate"] = Field(
+        description="of the same lesion as the match, or the same picture to within what re-saving it changes"
+    )
+    distance: float = Field(ge=0)
 
 
 class Match(Contract):
     """One answer of a search."""
 
     case: Case
-    distance: float = Field(ge=0)
+    distance: float = Field(ge=0, description="to the query's images, whatever the examples")
     similarity: float = Field(
         ge=0, le=1, description="of validation matches this close, the share that shared the diagnosis"
     )
     contributions: list[float] = Field(
         description="share of each dimension in distance squared; sums to 1, or all 0 at distance 0"
     )
+    hidden: list[Hidden] = Field(default_factory=list, description="cases that this one stands for")
 
 
-class DiagnosisShare(Contract):
-    """A diagnosis among the neighbours."""
+class OwnCase(Contract):
+    """A case of the query's own lesion: it tells nothing about other lesions, so it is no match."""
 
-    diagnosis: Code
-    count: int
-    share: float = Field(ge=0, le=1, description="weighted by similarity")
-    corrected: float = Field(ge=0, le=1, description="divided by the diagnosis's share in the collection, normalised")
+    case: Case
+    distance: float = Field(ge=0)
+    same_picture: bool = Field(description="the query itself, to within what re-saving it changes")
 
 
-class NeighbourStatistics(Contract):
-    """Diagnoses among the returned matches."""
+class ConditionEffect(Contract):
+    """What one of the filters does to the collection."""
 
-    neighbours: int
-    diagnoses: list[DiagnosisShare]
+    condition: Condition
+    excludes: int = Field(ge=0, description="cases that fail it, whatever the others say")
+    passing_without: int = Field(ge=0, description="cases that would pass if it were left out")
 
 
 class SearchResponse(Contract):
-    """Answer to ``POST /v1/search``: matches by distance ascending, ties by id."""
+    """Answer to ``POST /v1/search``.
+
+    Matches are the nearest, ties by id: to the query, or with examples to the point that they move it to. With
+    `diversity` they are chosen one by one; `sort` then orders those of this page.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -251,6 +304,9 @@ class SearchResponse(Contract):
                 },
                 "passing": 8470,
                 "revision": "8470-9f2c",
+                "more": True,
+                "own": [],
+                "excluded_by": [],
             }
         }
     )
@@ -259,35 +315,6 @@ class SearchResponse(Contract):
     statistics: NeighbourStatistics
     passing: int = Field(description="cases that pass the filters")
     revision: str
-
-
-class FacetValue(Contract):
-    """How many cases under the current filter have this value; none counts the unknown."""
-
-    value: Code | None
-    count: int
-
-
-class Facets(Contract):
-    """Answer to ``GET /v1/facets`` (query: the filters).
-
-    The counts of a field ignore the filter's own condition on that field, so that its other values can still be chosen.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "fields": {"diagnosis": [{"value": "nv", "count": 5600}]},
-                "age_min": 0,
-                "age_max": 85,
-                "age_unknown": 50,
-                "passing": 8470,
-            }
-        }
-    )
-
-    fields: dict[str, list[FacetValue]] = Field(description="by field, most frequent first")
-    age_min: float | None = Field(description="years, over the whole collection")
-    age_max: float | None
-    age_unknown: int
-    passing: int
+    more: bool = Field(description="whether there is a match after these")
+    own: list[OwnCase] = Field(description="nearest first; of the query's own lesion as far as it is known")
+    excluded_by: list[ConditionEffect] = Field(description="one a filter where nothing passes, otherwise empty")

@@ -23,7 +23,7 @@ def main(image: Path) -> None:
     ):
         encoded = encoder.encode(image.read_bytes())
         query = {"bundle_version": encoded.bundle_version, "latent": encoded.latent}
-        found = search.search(SearchRequest(**query, k=5))
+        found = search.search(SearchRequest(bundle_version=encoded.bundle_version, latents=(encoded.latent,), k=5))
         fitted = projector.wait(projector.submit(MapFit()), CaseMap, timeout_s=600)
         placed = projector.wait(projector.submit(MapPlace(**query)), Placement, timeout_s=60)
         rolled = projector.wait(projector.submit(Rollout(**query, dimensions=[0])), RolloutResult, timeout_s=60)

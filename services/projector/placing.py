@@ -67,7 +67,7 @@ def place_query(payload: MapPlace, search: SearchClient, shelf: AtlasShelf) -> P
         )
     request = SearchRequest(
         bundle_version=payload.bundle_version,
-        latent=payload.latent,
+        latents=(payload.latent,),
         preset=atlas.fitted.preset,
         k=payload.neighbours,
         one_per_lesion=False,

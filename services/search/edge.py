@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from casekin.contracts.base import CaseId
+from casekin.contracts.conditions import Condition, is_column
 from casekin.errors import StorageFull, Unavailable, Unexpected
+from services.search.edge_filters import edge_filter
 from services.search.folder import IndexFolder
-from services.search.index import AnyOf, Between, CaseIndex, Condition, Hit, NoneOf, Space, StoredCase
-from services.search.payload import KEYWORDS, point_id, to_payload, to_stored
+from services.search.index import CaseIndex, Hit, Space, StoredCase
+from services.search.payload import KEYWORDS, columns_of, field_of, payload_key, point_id, to_payload, to_stored
 from services.search.spaces import sizes, stored_vectors
 
 EXACT_BELOW = 50_000
@@ -50,6 +52,8 @@ class EdgeIndex(CaseIndex):
             with _engine():
                 self._shard = self._open()
                 self._count = self._shard.count(qe.CountRequest(exact=True))
+                known = map(field_of, self._shard.info().payload_schema)
+                self._columns = frozenset(field for field in known if is_column(field))
         except BaseException:
             self._folder.release()
             raise
@@ -96,7 +100,15 @@ class EdgeIndex(CaseIndex):
             )
             for stored in cases
         ]
+        self._index_columns(columns_of(cases))
         self._update(qe.UpdateOperation.upsert_points(points), len(points))
+
+    def _index_columns(self, columns: set[str]) -> None:
+        for column in sorted(columns - self._columns):
+            with self._writing, _engine():
+                index = qe.UpdateOperation.create_field_index(payload_key(column), qe.PayloadSchemaType.Keyword)
+                self._shard.update(index)
+            self._columns = self._columns | {column}
 
     @override
     def delete(self, ids: Sequence[CaseId]) -> None:
@@ -144,7 +156,7 @@ class EdgeIndex(CaseIndex):
         request = qe.QueryRequest(
             limit=limit,
             query=qe.Query.Nearest(vector, space),
-            filter=_filter(conditions),
+            filter=edge_filter(conditions),
             with_payload=False,
             with_vector=False,
             params=params,
@@ -180,11 +192,16 @@ class EdgeIndex(CaseIndex):
         if not conditions:
             return self._count
         with _engine():
-            return int(self._shard.count(qe.CountRequest(exact=True, filter=_filter(conditions))))
+            return int(self._shard.count(qe.CountRequest(exact=True, filter=edge_filter(conditions))))
 
     @override
-    def facet(self, field: str, conditions: Sequence[Condition] = ()) -> dict[str, int]:
-        request = qe.FacetRequest(field, limit=max(1, self._count), exact=True, filter=_filter(conditions))
+    def columns(self) -> list[str]:
+        return sorted(self._columns)
+
+    @override
+    def facet(self, field: str, conditions: Sequence[Condition] = (), most: int | None = None) -> dict[str, int]:
+        limit = most or max(1, self._count)
+        request = qe.FacetRequest(payload_key(field), limit=limit, exact=True, filter=edge_filter(conditions))
         with _engine():
             hits = list(self._shard.facet(request))
         return {str(hit.value): hit.count for hit in hits if hit.count}  # values that are gone stay with 0
@@ -225,18 +242,3 @@ def _engine() -> Iterator[None]:
 
 def _named(vectors: dict[Space, list[float]]) -> dict[str, Any]:
     return {str(space): vector for space, vector in vectors.items()}
-
-
-def _filter(conditions: Sequence[Condition]) -> qe.Filter | None:
-    return qe.Filter(must=[_condition(c) for c in conditions]) if conditions else None
-
-
-def _condition(condition: Condition) -> Any:
-    match condition:
-        case NoneOf(field, values):
-            return qe.Filter(must_not=[qe.FieldCondition(field, match=qe.MatchAny(list(values)))])
-        case AnyOf(field, values, or_unknown):
-            asked = qe.FieldCondition(field, match=qe.MatchAny(list(values)))
-        case Between(field, low, high, or_unknown):
-            asked = qe.FieldCondition(field, range=qe.RangeFloat(gte=low, lte=high))
-    return qe.Filter(should=[asked, qe.IsEmptyCondition(field)]) if or_unknown else asked

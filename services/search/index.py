@@ -1,4 +1,4 @@
-"""The port behind which the vector engine lies, and the words it speaks: stored cases, candidates, conditions."""
+"""The port behind which the vector engine lies, and the words it speaks: stored cases, hits, conditions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from casekin.contracts.base import CaseId
+from casekin.contracts.conditions import Condition
 from casekin.contracts.search import Case
 
 Space = Literal["visual", "clinical", "weighted"]
@@ -35,36 +36,6 @@ class Hit(NamedTuple):
     """The engine's id of the case."""
     score: float
     """Distance in the spaces `visual` and `clinical`; twice the dot product less the norm in `weighted`."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """The field has one of the values; with `or_unknown`, or none at all."""
-
-    field: str
-    values: tuple[str, ...]
-    or_unknown: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """The field's number lies within the bounds, both inclusive; with `or_unknown`, or there is none."""
-
-    field: str
-    low: float | None
-    high: float | None
-    or_unknown: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NoneOf:
-    """The field has none of the values; unknown passes."""
-
-    field: str
-    values: tuple[str, ...]
-
-
-Condition = AnyOf | Between | NoneOf
 
 
 class CaseIndex(Protocol):
@@ -103,8 +74,11 @@ class CaseIndex(Protocol):
     def count(self, conditions: Sequence[Condition] = ()) -> int:
         """How many cases fulfil `conditions`."""
 
-    def facet(self, field: str, conditions: Sequence[Condition] = ()) -> dict[str, int]:
-        """How many cases under `conditions` have each value of `field`; unknown is left out."""
+    def columns(self) -> list[str]:
+        """Further fields by which cases can be filtered and counted, as ``attributes.NAME``, ascending."""
+
+    def facet(self, field: str, conditions: Sequence[Condition] = (), most: int | None = None) -> dict[str, int]:
+        """How many cases under `conditions` have each value of `field`, at most the `most` frequent; no unknown."""
 
     def age_range(self) -> tuple[float, float] | None:
         """Least and greatest known age in years; none where no age is known."""

@@ -1,13 +1,19 @@
-"""What is told of each match: its similarity, and which dimensions hold it apart from the query."""
+"""What is told of each match: its similarity, which dimensions hold it apart from the query, who stands behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.search import Match
-from services.search.ranking import Ranked
+from casekin.contracts.search import Case, Hidden, Match, OwnCase, Sort
+from services.search.grouping import Group
+from services.search.index import StoredCase
+from services.search.ranking import Ranking
 from services.search.spaces import Metric
+from services.search.target import Target
+
+Floats = NDArray[np.float64]
 
 
 class Similarity:
@@ -19,7 +25,7 @@ class Similarity:
             for space, points in manifest.similarity.items()
         }
 
-    def of(self, metric: Metric, distances: list[float]) -> list[float]:
+    def of(self, metric: Metric, distances: Floats) -> list[float]:
         """Linear between the points of the curve, level beyond its ends.
 
         Weights of the user's own have no curve: their distances are brought to the scale of `visual` first, by
@@ -29,14 +35,60 @@ class Similarity:
         if metric.space == "weighted":
             scale = float(np.sqrt(len(metric.weights) / metric.weights.sum()))
         at, shares = self._curves["clinical" if metric.space == "clinical" else "visual"]
-        similarities: list[float] = np.interp(np.array(distances) * scale, at, shares).tolist()
+        similarities: list[float] = np.interp(distances * scale, at, shares).tolist()
         return similarities
 
 
-def to_matches(ranked: Sequence[Ranked], metric: Metric, similarity: Similarity) -> list[Match]:
-    """The matches of ranked cases, in their order."""
-    similarities = similarity.of(metric, [one.distance for one in ranked])
+def to_matches(ranking: Ranking, groups: Sequence[Group], target: Target, similarity: Similarity) -> list[Match]:
+    """The matches of `groups` of a ranking, in their order."""
+    if not groups:
+        return []
+    terms = target.terms(ranking.x[[group.row for group in groups]])
+    squared = terms.sum(1, keepdims=True)
+    distances = np.sqrt(squared[:, 0])
+    shares = np.divide(terms, squared, out=np.zeros_like(terms), where=squared > 0).tolist()
+    similarities = similarity.of(target.metric, distances)
     return [
-        Match(case=one.stored.case, distance=one.distance, similarity=share, contributions=one.shares)
-        for one, share in zip(ranked, similarities, strict=True)
+        Match(
+            case=ranking.found[group.row].case,
+            distance=distance,
+            similarity=likeness,
+            contributions=share,
+            hidden=_hidden(ranking, group, target) if group.hidden else [],
+        )
+        for group, distance, likeness, share in zip(groups, distances.tolist(), similarities, shares, strict=True)
+    ]
+
+
+def to_own(cases: Sequence[StoredCase], target: Target, same_within: float) -> list[OwnCase]:
+    """Cases of the query's own lesion, in their order."""
+    if not cases:
+        return []
+    x = np.array([stored.latent for stored in cases], np.float64)
+    distances, apart = np.sqrt(target.terms(x).sum(1)).tolist(), target.apart(x).tolist()
+    return [
+        OwnCase(case=stored.case, distance=distance, same_picture=away <= same_within)
+        for stored, distance, away in zip(cases, distances, apart, strict=True)
+    ]
+
+
+def ordered(matches: list[Match], sort: Sort, evidence: Mapping[str, float]) -> list[Match]:
+    """Matches by the weight of their evidence, or by age, unknown last; ties stay as they were."""
+    if sort == "distance":
+        return matches
+    return sorted(matches, key=lambda match: _key(match.case, sort, evidence))
+
+
+def _key(case: Case, sort: Sort, evidence: Mapping[str, float]) -> tuple[bool, float]:
+    if sort == "age":
+        return case.age is None, case.age or 0.0
+    return case.evidence is None, -evidence.get(case.evidence or "", 1.0)
+
+
+def _hidden(ranking: Ranking, group: Group, target: Target) -> list[Hidden]:
+    rows = [row for row, _ in group.hidden]
+    distances = np.sqrt(target.terms(ranking.x[rows]).sum(1)).tolist()
+    return [
+        Hidden(case=ranking.found[row].case.id, reason=reason, distance=distance)
+        for (row, reason), distance in zip(group.hidden, distances, strict=True)
     ]

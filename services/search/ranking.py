@@ -1,4 +1,4 @@
-"""The k nearest cases, exactly: the engine proposes in float32, float64 decides."""
+"""The nearest cases, exactly: the engine proposes in float32, float64 decides."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,78 +7,86 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from services.search.index import CaseIndex, Condition, StoredCase
+from casekin.contracts.base import CaseId
+from casekin.contracts.conditions import Condition
+from services.search.grouping import Group, collapsed, each_alone
+from services.search.index import CaseIndex, StoredCase
 from services.search.spaces import Metric
+from services.search.target import Target
 
 Read = Callable[[Sequence[UUID]], list[StoredCase | None]]
 """Gives the case of each point; none where it has just been deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """A case with its true distance."""
+class Ranking:
+    """Groups of cases, nearest first."""
 
-    stored: StoredCase
-    distance: float
-    shares: list[float]
-    """[D]: of each dimension in distance squared; sums to 1, or all 0 at distance 0."""
+    found: Sequence[StoredCase]
+    x: NDArray[np.float64]
+    """[L, D], of all found."""
+    squared: Sequence[float]
+    """[L], to the point that they are ranked by."""
+    groups: Sequence[Group]
 
-
-def nearest(
-    index: CaseIndex,
-    read: Read,
-    metric: Metric,
-    q: NDArray[np.float64],
-    conditions: Sequence[Condition],
-    k: int,
-    *,
-    one_per_lesion: bool,
-) -> list[Ranked]:
-    """The k nearest cases to q [D] under `conditions`, by distance, ties by id.
-
-    More cases are asked for until the last of them is farther than the k-th match by more than float32 can err: then no
-    case that was not proposed can belong among the matches, whatever its lesion.
-    """
-    vector = metric.vector(q)
-    limit = 2 * k + 8 if one_per_lesion else k + 8
-    while True:
-        hits = index.nearest(metric.space, vector, conditions, limit)
-        found = [stored for stored in read([hit.point for hit in hits]) if stored is not None]
-        if not found:
-            return []
-        terms, squared = _distances(metric, q, found)
-        order = sorted(range(len(found)), key=lambda i: (squared[i], found[i].case.id))
-        chosen = _one_per_lesion(order, found)[:k] if one_per_lesion else order[:k]
-        if len(hits) < limit or (len(chosen) == k and _settled(metric, q, squared[chosen[-1]], hits[-1].score)):
-            return [_ranked(found[i], terms[i], squared[i]) for i in chosen]
-        limit *= 4
+    def shown(self, groups: Sequence[Group]) -> list[StoredCase]:
+        """The cases that stand for these groups."""
+        return [self.found[group.row] for group in groups]
 
 
-def _distances(
-    metric: Metric, q: NDArray[np.float64], found: Sequence[StoredCase]
-) -> tuple[NDArray[np.float64], list[float]]:
-    x = np.array([stored.latent for stored in found], np.float64)  # [L, D]
-    terms = metric.weights * (q - x) ** 2  # [L, D]
-    return terms, terms.sum(axis=1).tolist()
+EMPTY = Ranking([], np.empty((0, 0)), [], [])
 
 
-def _one_per_lesion(order: Sequence[int], found: Sequence[StoredCase]) -> list[int]:
-    met: set[str] = set()
-    kept = []
-    for i in order:
-        lesion = found[i].case.lesion_id
-        if lesion is None:
-            kept.append(i)
-        elif lesion not in met:
-            met.add(lesion)
-            kept.append(i)
-    return kept
+@dataclass(frozen=True)
+class Ranker:
+    """Asks one index at one revision."""
+
+    index: CaseIndex
+    read: Read
+    duplicate_within: float
+    """Unweighted distance at which two latents are of one picture."""
+
+    def nearest(
+        self,
+        target: Target,
+        conditions: Sequence[Condition],
+        count: int,
+        *,
+        collapse: bool,
+        skipped: frozenset[CaseId] = frozenset(),
+    ) -> Ranking:
+        """The `count` groups nearest to the target's point, by distance, ties by id; `skipped` cases are passed over.
+
+        More cases are asked for until the last of them is farther than the last group by more than float32 can err:
+        then no case that was not proposed can belong among them, whatever its lesion.
+        """
+        space, vector = target.metric.space, target.metric.vector(target.point)
+        limit = count + (count // 2 if collapse else 0) + 8 + len(skipped)
+        while True:
+            hits = self.index.nearest(space, vector, conditions, limit)
+            found = [stored for stored in self.read([hit.point for hit in hits]) if stored is not None]
+            found = [stored for stored in found if stored.case.id not in skipped] if skipped else found
+            if not found:
+                return EMPTY
+            ranking = self._rank(target, found, count, collapse)
+            last = ranking.squared[ranking.groups[-1].row]
+            full = len(ranking.groups) == count
+            if len(hits) < limit or (full and _settled(target.metric, target.point, last, hits[-1].score)):
+                return ranking
+            limit *= 4
+
+    def _rank(self, target: Target, found: list[StoredCase], count: int, collapse: bool) -> Ranking:
+        x = np.array([stored.latent for stored in found], np.float64)
+        squared = target.squared(x).tolist()
+        order = sorted(range(len(found)), key=lambda row: (squared[row], found[row].case.id))
+        groups = collapsed(order, found, x, self.duplicate_within) if collapse else each_alone(order)
+        kept = groups[:count]
+        if collapse and len(kept) < len(groups):
+            last = squared[kept[-1].row]
+            for group in kept:
+                group.hidden = [(row, reason) for row, reason in group.hidden if squared[row] <= last]
+        return Ranking(found, x, squared, kept)
 
 
-def _settled(metric: Metric, q: NDArray[np.float64], squared: float, last_score: float) -> bool:
-    return metric.squared(last_score, q) > squared + metric.error_bound(q, squared)
-
-
-def _ranked(stored: StoredCase, terms: NDArray[np.float64], squared: float) -> Ranked:
-    shares = terms / squared if squared > 0 else np.zeros_like(terms)
-    return Ranked(stored, squared**0.5, shares.tolist())
+def _settled(metric: Metric, point: NDArray[np.float64], squared: float, last_score: float) -> bool:
+    return metric.squared(last_score, point) > squared + metric.error_bound(point, squared)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from casekin.contracts.base import CaseId
+from casekin.contracts.facets import FacetQuery, Facets
 from casekin.contracts.search import (
     Case,
     CaseBatchReceipt,
@@ -13,8 +14,6 @@ from casekin.contracts.search import (
     CollectionInfo,
     DigestQuery,
     Digests,
-    Facets,
-    Filters,
     LatentPage,
     SearchRequest,
     SearchResponse,
@@ -42,10 +41,10 @@ def search_routes(parts: Parts) -> APIRouter:
         """The nearest cases under filters."""
         return as_json(parts.searcher.search(request))
 
-    @router.get("/facets")
-    def facets(filters: Annotated[Filters, Query()]) -> Facets:
+    @router.post("/facets")
+    def facets(query: FacetQuery) -> Facets:
         """Counts by value under filters."""
-        return parts.searcher.facets(filters)
+        return parts.searcher.facets(query.filters)
 
     @router.get("/collection")
     def collection() -> Collection:

@@ -2,17 +2,31 @@
 
 from functools import partial
 
+import numpy as np
+
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.search import FACETED, Facets, FacetValue, Filters, SearchRequest, SearchResponse
+from casekin.contracts.conditions import Filters
+from casekin.contracts.facets import Facets
+from casekin.contracts.search import OwnCase, SearchRequest, SearchResponse
+from services.search.asking import Asked, case_reader, itself_among, resolve
 from services.search.census import Census, CensusTaker
-from services.search.conditions import ANY_AGE, conditions
 from services.search.description import Description
-from services.search.index import CaseIndex, Condition, NoneOf
-from services.search.matches import Similarity, to_matches
-from services.search.ranking import nearest
+from services.search.diversity import distances_between, diverse
+from services.search.facets import count_facets, effects
+from services.search.grouping import Group
+from services.search.index import CaseIndex
+from services.search.matches import Similarity, ordered, to_matches, to_own
+from services.search.payload import point_id
+from services.search.ranking import Ranker, Ranking
 from services.search.reading import CaseReader
-from services.search.statistics import neighbour_statistics
-from services.search.weighing import check_latent, check_version, metric_for
+from services.search.statistics import NEIGHBOURS, neighbour_statistics
+from services.search.weighing import check_version
+
+SAME_PICTURE = 1e-3
+"""Unweighted distance below which two latents are of one picture: an encoder repeats itself to within rounding."""
+POOL = 256
+"""Nearest cases among which diverse ones are chosen, on every page the same."""
+OWN_SHOWN = 24
 
 
 class Searcher:
@@ -30,49 +44,74 @@ class Searcher:
         """What holds for the whole collection now."""
         return self._census.now()
 
-    def search(self, request: SearchRequest) -> SearchResponse:
-        """The nearest cases; raises `WrongLatent`, `WrongWeights`, `BadInput`."""
-        check_version(self._manifest, request.bundle_version)
-        q = check_latent(self._manifest, request.latent)
-        metric = metric_for(self._manifest, request)
-        census = self._census.now()
-        asked = census.checked(request.filters, self._description.vocabulary())
-        others: tuple[Condition, ...] = ()
-        if request.exclude_lesion is not None:
-            others = (NoneOf("lesion_id", (request.exclude_lesion,)),)
-        read = partial(self._reader.read, census.revision)
-        ranked = nearest(self._index, read, metric, q, asked + others, request.k, one_per_lesion=request.one_per_lesion)
-        matches = to_matches(ranked, metric, self._similarity)
-        return SearchResponse(
-            matches=matches,
-            statistics=neighbour_statistics(matches, census.values["diagnosis"]),
-            passing=census.passing(asked),
-            revision=census.revision,
-        )
-
     def facets(self, filters: Filters) -> Facets:
-        """Counts by value; those of a field ignore the filter's own condition on it."""
+        """Counts by value; raises `BadInput` for a field or value that the collection does not have."""
         census = self._census.now()
-        asked = census.checked(filters, self._description.vocabulary())
-        ages = census.ages
-        return Facets(
-            fields={name: self._field(census, filters, name) for name in FACETED},
-            age_min=ages[0] if ages else None,
-            age_max=ages[1] if ages else None,
-            age_unknown=self._age_unknown(census, filters),
-            passing=census.passing(asked),
+        census.check(filters, self._description.vocabulary())
+        return count_facets(self._index, census, filters)
+
+    def search(self, request: SearchRequest) -> SearchResponse:
+        """The nearest cases; raises `WrongLatent`, `WrongWeights`, `BadInput`, `NotFound`."""
+        check_version(self._manifest, request.bundle_version)
+        census = self._census.now()
+        census.check(request.filters, self._description.vocabulary())
+        ranker = Ranker(self._index, partial(self._reader.read, census.revision), SAME_PICTURE)
+        asked = resolve(request, self._manifest, case_reader(self._index.get))
+        asked, ranking = _ranked(ranker, asked, request)
+        return self._answer(request, census, ranker, asked, ranking)
+
+    def _answer(
+        self, request: SearchRequest, census: Census, ranker: Ranker, asked: Asked, ranking: Ranking
+    ) -> SearchResponse:
+        shown = _chosen(ranking, asked, request)
+        page = slice(request.offset, request.offset + request.k)
+        matches = to_matches(ranking, shown[page], asked.target, self._similarity)
+        passing = census.passing(request.filters)
+        weights = self._description.read().evidence_weights
+        near = to_matches(ranking, ranking.groups[:NEIGHBOURS], asked.target, self._similarity)
+        return SearchResponse(
+            matches=ordered(matches, request.sort, weights),
+            statistics=neighbour_statistics(near, census.values("diagnosis")),
+            passing=passing,
+            revision=census.revision,
+            more=len(shown) > page.stop,
+            own=_own(ranker, asked) if request.one_per_lesion or asked.lesions else [],
+            excluded_by=effects(census, request.filters) if not passing else [],
         )
 
-    def _field(self, census: Census, filters: Filters, name: str) -> list[FacetValue]:
-        """Every value of the collection, also those that no case has under the filter: they can still be chosen."""
-        others = conditions(filters, without=name)
-        whole = census.values[name]
-        counts = dict.fromkeys(whole, 0) | self._index.facet(name, others) if others else whole
-        values = [FacetValue(value=value, count=count) for value, count in counts.items()]
-        if unknown := census.passing(others) - sum(counts.values()):
-            values.append(FacetValue(value=None, count=unknown))
-        return sorted(values, key=lambda one: (-one.count, one.value is None, one.value or ""))
 
-    def _age_unknown(self, census: Census, filters: Filters) -> int:
-        others = conditions(filters, without="age")
-        return census.passing(others) - census.passing((*others, ANY_AGE))
+def _ranked(ranker: Ranker, asked: Asked, request: SearchRequest) -> tuple[Asked, Ranking]:
+    """The ranking; ranked again where the first look finds the query itself among the cases."""
+    collapse = request.one_per_lesion
+    count = POOL if request.diversity else max(request.offset + request.k + 1, NEIGHBOURS)
+
+    def rank(asked: Asked) -> Ranking:
+        return ranker.nearest(asked.target, asked.others, count, collapse=collapse, skipped=asked.skipped)
+
+    ranking = rank(asked)
+    if collapse and (own := itself_among(ranking, asked, ranker.duplicate_within)):
+        asked = asked.recognising(own)
+        ranking = rank(asked)
+    return asked, ranking
+
+
+def _chosen(ranking: Ranking, asked: Asked, request: SearchRequest) -> list[Group]:
+    """Up to this page and one more: the nearest, or with diversity those that differ."""
+    groups, count = list(ranking.groups), request.offset + request.k + 1
+    if not request.diversity or not groups:
+        return groups[:count]
+    rows = [group.row for group in groups]
+    scaled = ranking.x[rows] * np.sqrt(asked.target.metric.weights)
+    distances = np.sqrt(np.array(ranking.squared)[rows])
+    return [groups[i] for i in diverse(distances, distances_between(scaled), request.diversity, count)]
+
+
+def _own(ranker: Ranker, asked: Asked) -> list[OwnCase]:
+    """Cases of the own lesions, and those without a lesion that are the query itself."""
+    points = [point_id(case_id) for case_id in sorted(asked.itself)]
+    alone = [stored for stored in ranker.read(points) if stored is not None] if points else []
+    own = to_own(alone, asked.target, ranker.duplicate_within)
+    if asked.lesions:
+        ranking = ranker.nearest(asked.target, (asked.of_own_lesions,), OWN_SHOWN, collapse=False)
+        own += to_own(ranking.shown(ranking.groups), asked.target, ranker.duplicate_within)
+    return sorted(own, key=lambda one: (one.distance, one.case.id))

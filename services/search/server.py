@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +13,11 @@ from qdrant_client import models as qm
 from typing_extensions import override
 
 from casekin.contracts.base import CaseId
-from services.search.index import AnyOf, Between, CaseIndex, Condition, Hit, NoneOf, Space, StoredCase
-from services.search.payload import point_id, to_payload, to_stored
+from casekin.contracts.conditions import Condition, is_column
+from services.search.index import CaseIndex, Hit, Space, StoredCase
+from services.search.payload import columns_of, field_of, payload_key, point_id, to_payload, to_stored
 from services.search.remote import Remote
+from services.search.server_filters import server_filter
 from services.search.server_options import DEFAULT_OPTIONS, PAYLOAD_INDEXES, ServerOptions
 from services.search.spaces import stored_vectors
 
@@ -47,6 +50,7 @@ class ServerIndex(CaseIndex):
         self._clinical = clinical
         self._options = options
         self._ids: tuple[str, list[CaseId]] | None = None
+        self._columns: frozenset[str] = frozenset()
         self._about = 0
         """How many cases there are, as the last revision read told."""
         self._remote.patiently(self._ensure)
@@ -70,6 +74,8 @@ class ServerIndex(CaseIndex):
     def revision(self) -> str:
         info = self._remote.ask(lambda client: client.get_collection(self.collection))
         revision = str((info.config.metadata or {}).get(_REVISION, "0-new"))
+        found = map(field_of, info.payload_schema)
+        self._columns = self._columns.union(field for field in found if is_column(field))
         count = revision.partition("-")[0]
         if count.isdigit():
             self._about = int(count)
@@ -90,7 +96,16 @@ class ServerIndex(CaseIndex):
             for stored in cases
         ]
         if points:
+            self._index_columns(columns_of(cases))
             self._change(lambda client: client.upsert(self.collection, points, wait=True))
+
+    def _index_columns(self, columns: set[str]) -> None:
+        for column in sorted(columns - self._columns):
+            self._remote.ask(partial(self._index_column, payload_key(column)))
+            self._columns = self._columns | {column}
+
+    def _index_column(self, key: str, client: QdrantClient) -> None:
+        client.create_payload_index(self.collection, key, qm.PayloadSchemaType.KEYWORD, wait=True)
 
     @override
     def delete(self, ids: Sequence[CaseId]) -> None:
@@ -138,7 +153,7 @@ class ServerIndex(CaseIndex):
                 query=vector,
                 using=space,
                 limit=limit,
-                query_filter=_filter(conditions),
+                query_filter=server_filter(conditions),
                 search_params=params,
                 with_payload=False,
                 with_vectors=False,
@@ -166,14 +181,18 @@ class ServerIndex(CaseIndex):
 
     @override
     def count(self, conditions: Sequence[Condition] = ()) -> int:
-        asked = _filter(conditions)
+        asked = server_filter(conditions)
         return int(self._remote.ask(lambda client: client.count(self.collection, asked, exact=True)).count)
 
     @override
-    def facet(self, field: str, conditions: Sequence[Condition] = ()) -> dict[str, int]:
-        limit = max(1, self.count()) if field == "lesion_id" else _FACET_VALUES
-        asked = _filter(conditions)
-        answer = self._remote.ask(lambda client: client.facet(self.collection, field, asked, limit=limit, exact=True))
+    def columns(self) -> list[str]:
+        return sorted(self._columns)
+
+    @override
+    def facet(self, field: str, conditions: Sequence[Condition] = (), most: int | None = None) -> dict[str, int]:
+        limit = most or (max(1, self.count()) if field == "lesion_id" else _FACET_VALUES)
+        key, asked = payload_key(field), server_filter(conditions)
+        answer = self._remote.ask(lambda client: client.facet(self.collection, key, asked, limit=limit, exact=True))
         return {str(hit.value): hit.count for hit in answer.hits if hit.count}
 
     @override
@@ -192,19 +211,3 @@ class ServerIndex(CaseIndex):
     @override
     def close(self) -> None:
         self._remote.close()
-
-
-def _filter(conditions: Sequence[Condition]) -> qm.Filter | None:
-    return qm.Filter(must=[_condition(c) for c in conditions]) if conditions else None
-
-
-def _condition(condition: Condition) -> Any:
-    match condition:
-        case NoneOf(field, values):
-            return qm.Filter(must_not=[qm.FieldCondition(key=field, match=qm.MatchAny(any=list(values)))])
-        case AnyOf(field, values, or_unknown):
-            asked = qm.FieldCondition(key=field, match=qm.MatchAny(any=list(values)))
-        case Between(field, low, high, or_unknown):
-            asked = qm.FieldCondition(key=field, range=qm.Range(gte=low, lte=high))
-    unknown = qm.IsEmptyCondition(is_empty=qm.PayloadField(key=field))
-    return qm.Filter(should=[asked, unknown]) if or_unknown else asked

@@ -3,7 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from casekin.contracts.search import DiagnosisShare, Match, NeighbourStatistics
+from casekin.contracts.neighbours import DiagnosisShare, NeighbourStatistics
+from casekin.contracts.search import Match
+
+NEIGHBOURS = 16
+"""That have a say, however many are shown (as in Tschandl et al., Br J Dermatol 2019)."""
 
 
 def neighbour_statistics(matches: Sequence[Match], collection: Mapping[str, int]) -> NeighbourStatistics:

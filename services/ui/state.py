@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from casekin.contracts.base import Preset
+from casekin.contracts.base import CaseId, Latent, Preset
 from casekin.contracts.encoder import EncodeResponse
-from casekin.contracts.search import FACETED, Filters, SearchRequest, SearchResponse
+from casekin.contracts.search import Example, SearchRequest, SearchResponse, Sort
 from casekin.errors import BadInput
+from services.ui.panel import Panel
 
 
 class Query(BaseModel):
@@ -21,15 +22,39 @@ class Query(BaseModel):
     encoded: EncodeResponse
 
 
+class Further(BaseModel):
+    """Another image of the same lesion, after encoding."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="of the file")
+    bundle_version: str
+    latent: Latent
+
+
 class Steering(BaseModel):
     """What the clinician asks of the search."""
 
     model_config = ConfigDict(frozen=True)
 
-    filters: Filters = Filters()
+    filters: Panel = Panel()
     preset: Preset = "clinical"
     k: int = 12
+    offset: int = 0
     one_per_lesion: bool = True
+    diversity: float = 0.0
+    sort: Sort = "distance"
+
+
+class Start(BaseModel):
+    """Where a search starts: an upload with its further images, or a case; and the examples that move it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    query: Query | None = None
+    further: list[Further] = []
+    case: CaseId | None = None
+    examples: list[Example] = []
 
 
 def steering_of(data: dict[str, Any] | None) -> Steering:
@@ -37,15 +62,22 @@ def steering_of(data: dict[str, Any] | None) -> Steering:
     return Steering() if data is None else Steering.model_validate(data)
 
 
-def search_request(query: Query, steering: Steering) -> SearchRequest:
-    """The search that `steering` asks for."""
+def search_request(start: Start, steering: Steering, bundle_version: str) -> SearchRequest:
+    """The search that `steering` asks for; `bundle_version` is the collection's, for a search from a case."""
+    latents = [start.query.encoded.latent] if start.query and not start.case else []
+    version = start.query.encoded.bundle_version if latents and start.query else bundle_version
     return SearchRequest(
-        bundle_version=query.encoded.bundle_version,
-        latent=query.encoded.latent,
-        filters=steering.filters,
+        bundle_version=version,
+        latents=(*latents, *(one.latent for one in start.further if latents and one.bundle_version == version)),
+        case=start.case,
+        examples=tuple(start.examples),
+        filters=steering.filters.filters(),
         preset=steering.preset,
         k=steering.k,
+        offset=steering.offset,
         one_per_lesion=steering.one_per_lesion,
+        diversity=steering.diversity,
+        sort=steering.sort,
     )
 
 
@@ -55,11 +87,6 @@ def slim(response: SearchResponse) -> dict[str, Any]:
     for match in data["matches"]:
         match["contributions"] = [round(share, 4) for share in match["contributions"]]
     return data
-
-
-def is_filtered(filters: Filters) -> bool:
-    """Whether any condition is set."""
-    return any(getattr(filters, field) for field in FACETED) or not (filters.age_min is filters.age_max is None)
 
 
 def image_bytes(contents: str) -> bytes:

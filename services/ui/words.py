@@ -50,8 +50,23 @@ FIELDS = {
     "site": "Site",
     "evidence": "Evidence",
     "source": "Source",
+    "columns": "Further columns",
 }
 """Fields of a case that filter, in the order of the panel."""
+NO_COLUMNS = "The collection has no further columns"
+ANY_FIELD = "One of:"
+VARIETY = {"0": "Nearest", "0.3": "Some", "0.6": "Much"}
+"""By diversity, 0 to 1."""
+ORDERS = {"distance": "Most alike first", "evidence": "Best evidence first", "age": "Youngest first"}
+MORE_LIKE = "More like this"
+LESS_LIKE = "Less like this"
+FROM_CASE = "Search from this case"
+SAME_IMAGE = "This image is in the collection"
+OWN_LESION = "Other images of the same lesion"
+OWN_HINT = "Set apart: they say nothing about other lesions, and do not count among the matches."
+ADD_IMAGE = "Add an image of this lesion"
+ADDING = "The image was not added"
+EXCLUSION = "{0} alone excludes {1}; without it {2} would pass"
 PRESETS = {"clinical": "Clinical", "visual": "Visual"}
 PRESET_HINTS = {
     "clinical": "Weighs the dimensions by how well they told diagnoses apart in training.",
@@ -99,13 +114,21 @@ def age(years: float | None) -> str:
     return "age unknown" if years is None else f"{years:g} y"
 
 
-def found(shown: int, passing: int, filtered: bool) -> str:
+def found(shown: int, passing: int, filtered: bool, first: int = 1) -> str:
     """The line above the cards."""
     if shown == 0:
         return "No matches"
     where = f"that {'passes' if passing == 1 else 'pass'} the filters" if filtered else "in the collection"
     of = f"of {count(passing, 'case')} {where}"
+    if first > 1:
+        return f"Matches {first:,} to {first + shown - 1:,} {of}"
     return f"{count(shown, 'nearest match', 'nearest matches')} {of}"
+
+
+def hidden(siblings: int, copies: int) -> str:
+    """Who stands behind a match: ``+ 2 of this lesion, 1 near-duplicate``."""
+    told = [f"{siblings} of this lesion" if siblings else "", count(copies, "near-duplicate") if copies else ""]
+    return f"+ {', '.join(filter(None, told))}"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -27,27 +27,75 @@
   }
 
   /* The controls of the filter panel as one value, a moment after the last change. */
-  function steer(diagnosis, site, sex, evidence, source, age, keepUnknown, preset, k, onePerLesion, low, high, held) {
+  const FACETED = ["diagnosis", "site", "sex", "evidence", "source"];
+  function steer(...controls) {
+    const codes = controls.splice(0, FACETED.length);
+    const modes = controls.splice(0, FACETED.length);
+    const [columns, age, keepUnknown, anyField, preset, k, onePerLesion, diversity, sort, low, high, held] = controls;
+    const filters = {
+      columns: columns || [],
+      excluded: FACETED.filter((field, place) => modes[place] === "not"),
+      age_min: age && age[0] > low ? age[0] : null,
+      age_max: age && age[1] < high ? age[1] : null,
+      keep_unknown: Boolean(keepUnknown),
+      any_field: Boolean(anyField),
+    };
+    FACETED.forEach((field, place) => (filters[field] = codes[place] || []));
     const chosen = {
-      filters: {
-        diagnosis: diagnosis || [],
-        site: site || [],
-        sex: sex || [],
-        evidence: evidence || [],
-        source: source || [],
-        age_min: age && age[0] > low ? age[0] : null,
-        age_max: age && age[1] < high ? age[1] : null,
-        keep_unknown: Boolean(keepUnknown),
-      },
+      filters: filters,
       preset: preset,
       k: Number(k),
+      offset: 0,
       one_per_lesion: Boolean(onePerLesion),
+      diversity: Number(diversity),
+      sort: sort,
     };
     // Dash drops a call that is asked again before its promise is kept, and the second with it: so not a promise
     clearTimeout(pending);
     pending = setTimeout(() => {
       if (!same(chosen, held)) window.dash_clientside.set_props("steering", { data: chosen });
     }, DEBOUNCE_MS);
+  }
+
+  /* Whether a button was pressed, not only drawn. */
+  function pressed() {
+    return trigger().triggered.some((entry) => entry.value);
+  }
+
+  /* Examples: a mark on a card sets or takes away, a step changes the weight; another image forgets all. */
+  function mark(_marks, _steps, _staged, held) {
+    const cause = trigger().triggered_id;
+    const examples = held || [];
+    if (cause === "staged") return examples.length ? [] : none();
+    if (!cause || !pressed()) return none();
+    const before = examples.find((example) => example.case === cause.case);
+    const others = examples.filter((example) => example.case !== cause.case);
+    if (cause.type === "example") {
+      const same = before && before.weight > 0 === cause.weight > 0;
+      return same ? others : [...others, { case: cause.case, weight: cause.weight }];
+    }
+    if (!before) return none();
+    const weight = before.weight + cause.step;
+    if (cause.step === 0 || weight * before.weight <= 0) return others;
+    const bounded = Math.min(Math.max(weight, -4), 4);
+    return examples.map((example) => (example === before ? { case: cause.case, weight: bounded } : example));
+  }
+
+  /* The case that a search starts from, until another image comes. */
+  function startFrom(_start, _leave, _staged, open) {
+    const cause = trigger().triggered_id;
+    if (cause === "staged") return [null, none()];
+    if (!cause || !pressed()) return [none(), none()];
+    return cause === "case-start" ? [open ? open.id : null, false] : [null, none()];
+  }
+
+  /* Pages of matches; what the search starts from begins with the first. */
+  function turnPage(_previous, _next, _query, _case, _examples, held) {
+    const cause = trigger().triggered_id;
+    const step = cause === "page-next" ? held.k : cause === "page-previous" ? -held.k : -held.offset;
+    if (!step || (String(cause).startsWith("page-") && !pressed())) return;
+    const offset = Math.min(Math.max(held.offset + step, 0), 1000);
+    window.dash_clientside.set_props("steering", { data: { ...held, offset: offset } });
   }
 
   function same(a, b) {
@@ -105,7 +153,7 @@
   }
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    casekin: { stage, showQuery, steer, openCase, drawing, hover },
+    casekin: { stage, showQuery, steer, mark, startFrom, turnPage, openCase, drawing, hover },
   });
 
   /* Arrow keys step through the matches while a case is open. */

@@ -5,15 +5,17 @@ from typing import Any
 from dash import ALL, Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
-from casekin.contracts.search import FACETED, Facets
+from casekin.contracts.facets import Facets
+from casekin.contracts.search import FACETED
 from casekin.errors import CasekinError
 from services.ui import words
 from services.ui.callbacks.browser import in_browser
 from services.ui.callbacks.vocabulary import vocabulary_of
 from services.ui.catalog import Catalog
-from services.ui.layout.filters import AGE_SPAN, active_counts, age_note, chips, facet_values
+from services.ui.layout.chips import active_counts, chips
+from services.ui.layout.filters import AGE_SPAN, age_note, column_values, facet_values
 from services.ui.layout.parts import fault
-from services.ui.state import Steering, is_filtered, steering_of
+from services.ui.state import Steering, steering_of
 from services.ui.threads import in_thread
 
 
@@ -30,11 +32,16 @@ def _register_steering(app: Dash) -> None:
         app,
         "steer",
         *[Input(f"filter-{field}", "value") for field in FACETED],
+        *[Input(f"mode-{field}", "value") for field in FACETED],
+        Input("filter-columns", "value"),
         Input("filter-age", "value"),
         Input("keep-unknown", "checked"),
+        Input("any-field", "checked"),
         Input("preset", "value"),
         Input("k", "value"),
         Input("one-per-lesion", "checked"),
+        Input("diversity", "value"),
+        Input("sort", "value"),
         State("filter-age", "min"),
         State("filter-age", "max"),
         State("steering", "data"),
@@ -49,6 +56,7 @@ def _register_counts(app: Dash, catalog: Catalog) -> None:
     @app.callback(
         output={
             "values": [Output(f"filter-{field}", "children") for field in FACETED],
+            "columns": Output("filter-columns", "data"),
             "active": [Output(f"active-{field}", "children") for field in words.FIELDS],
             "age": {part: Output("filter-age", part) for part in ("min", "max", "value")},
             "age_note": Output("age-note", "children"),
@@ -75,15 +83,16 @@ def _register_counts(app: Dash, catalog: Catalog) -> None:
         shown = {
             "active": active_counts(steering.filters),
             "chips": chips(steering.filters, vocabulary),
-            "clear": not is_filtered(steering.filters),
+            "clear": not steering.filters.is_set,
         }
         try:
-            facets = catalog.services.search.facets(steering.filters)
+            facets = catalog.services.search.facets(steering.filters.filters())
         except CasekinError as error:
             same = {"values": [no_update] * len(FACETED), "age": dict.fromkeys(("min", "max", "value"), no_update)}
             return {
                 **shown,
                 **same,
+                "columns": no_update,
                 "age_note": no_update,
                 "passing": no_update,
                 "error": fault(error, doing=words.COUNTING),
@@ -91,6 +100,7 @@ def _register_counts(app: Dash, catalog: Catalog) -> None:
         return {
             **shown,
             "values": [facet_values(field, facets, vocabulary, steering.filters) for field in FACETED],
+            "columns": column_values(facets, steering.filters),
             "age": _age_span(facets, low, high),
             "age_note": age_note(facets, steering.filters),
             "passing": words.count(facets.passing, "case"),
@@ -111,6 +121,7 @@ def _register_removal(app: Dash) -> None:
     @app.callback(
         output={
             "values": [Output(f"filter-{field}", "value") for field in FACETED],
+            "columns": Output("filter-columns", "value"),
             "age": Output("filter-age", "value", allow_duplicate=True),
         },
         inputs={
@@ -133,10 +144,11 @@ def _register_removal(app: Dash) -> None:
 def removed(steering: Steering, button: dict[str, str], span: list[float]) -> dict[str, Any]:
     """The values of the controls after a click on a chip or on a button that clears all."""
     if button["type"] == "clear":
-        return {"values": [[] for _ in FACETED], "age": span}
-    if button["field"] == "age":
-        return {"values": [no_update] * len(FACETED), "age": span}
-    values: dict[str, Any] = dict.fromkeys(FACETED, no_update)
-    chosen = getattr(steering.filters, button["field"])
-    values[button["field"]] = [code for code in chosen if code != button["value"]]
-    return {"values": list(values.values()), "age": no_update}
+        return {"values": [[] for _ in FACETED], "columns": [], "age": span}
+    field = button["field"]
+    if field == "age":
+        return {"values": [no_update] * len(FACETED), "columns": no_update, "age": span}
+    values: dict[str, Any] = dict.fromkeys((*FACETED, "columns"), no_update)
+    values[field] = [code for code in getattr(steering.filters, field) if code != button["value"]]
+    columns = values.pop("columns")
+    return {"values": list(values.values()), "columns": columns, "age": no_update}

@@ -1,4 +1,4 @@
-"""Search: by itself after an upload and after every change of the filters."""
+"""Search: by itself after an upload and after every change of what it is asked."""
 
 from typing import Any
 
@@ -11,13 +11,16 @@ from services.ui import words
 from services.ui.callbacks.collection import dimension_names
 from services.ui.callbacks.vocabulary import vocabulary_of
 from services.ui.catalog import Catalog
-from services.ui.layout.filters import conditions
-from services.ui.layout.matches import cards, no_collection, no_matches, start, statistics, status
+from services.ui.layout.chips import conditions
+from services.ui.layout.matches import cards, no_collection, no_matches, start, status
+from services.ui.layout.own import own_cases
 from services.ui.layout.parts import fault
-from services.ui.state import Query, Steering, search_request, slim, steering_of
+from services.ui.layout.statistics import statistics
+from services.ui.state import Query, Start, Steering, search_request, slim, steering_of
 from services.ui.threads import in_thread
 
 Held = dict[str, Any] | None
+Marks = list[dict[str, Any]] | None
 
 
 def register(app: Dash, catalog: Catalog) -> None:
@@ -29,10 +32,16 @@ def register(app: Dash, catalog: Catalog) -> None:
             "matches": Output("matches", "children"),
             "status": Output("match-status", "children"),
             "statistics": Output("statistics", "children"),
+            "own": Output("own", "children"),
+            "before": Output("page-previous", "disabled"),
+            "after": Output("page-next", "disabled"),
             "error": Output("search-error", "children"),
         },
         inputs={
             "asked": Input("query", "data"),
+            "further": Input("further", "data"),
+            "case": Input("start-case", "data"),
+            "examples": Input("examples", "data"),
             "steered": Input("steering", "data"),
             "collection": Input("collection", "data"),
             "_retry": Input({"type": "retry", "what": ALL}, "n_clicks"),
@@ -41,14 +50,28 @@ def register(app: Dash, catalog: Catalog) -> None:
         running=[(Output("matches-panel", "className"), "panel searching", "panel")],
     )
     @in_thread
-    def search(asked: Held, steered: Held, collection: Held, _retry: list[int | None], model: Held) -> dict[str, Any]:
-        if asked is None:
+    def search(
+        asked: Held,
+        further: Marks,
+        case: str | None,
+        examples: Marks,
+        steered: Held,
+        collection: Held,
+        _retry: list[int | None],
+        model: Held,
+    ) -> dict[str, Any]:
+        if asked is None and case is None:
             return _before(collection)
         if not _wanted():
             raise PreventUpdate
-        query, steering = Query.model_validate(asked), steering_of(steered)
+        query = Query.model_validate(asked) if asked else None
+        began = Start.model_validate(
+            {"query": query, "further": further or [], "case": case, "examples": examples or []}
+        )
+        version = collection["bundle_version"] if collection else ""
+        steering = steering_of(steered)
         try:
-            response = catalog.services.search.search(search_request(query, steering))
+            response = catalog.services.search.search(search_request(began, steering, version))
         except CasekinError as error:
             return {**_nothing(), "error": fault(error, doing=words.SEARCHING, retry="search")}
         return _found(response, steering, collection, model)
@@ -62,7 +85,8 @@ def _wanted() -> bool:
 
 
 def _nothing() -> dict[str, Any]:
-    return dict.fromkeys(("results", "matches", "status", "statistics", "error"))
+    nothing = dict.fromkeys(("results", "matches", "status", "statistics", "own", "error"))
+    return {**nothing, "before": True, "after": True}
 
 
 def _before(collection: Held) -> dict[str, Any]:
@@ -73,15 +97,18 @@ def _before(collection: Held) -> dict[str, Any]:
 def _found(response: SearchResponse, steering: Steering, collection: Held, model: Held) -> dict[str, Any]:
     vocabulary = vocabulary_of(collection)
     if response.matches:
-        drawn = cards(response, vocabulary, dimension_names(model))
+        drawn = cards(response, vocabulary, dimension_names(model), first=steering.offset + 1)
     elif collection is not None and collection["cases"] == 0:
         drawn = no_collection()
     else:
-        drawn = no_matches(conditions(steering.filters, vocabulary))
+        drawn = no_matches(conditions(steering.filters, vocabulary), response.excluded_by, vocabulary)
     return {
         "results": slim(response),
         "matches": drawn,
         "status": status(response, steering),
         "statistics": statistics(response, vocabulary),
+        "own": own_cases(response.own, vocabulary),
+        "before": steering.offset == 0,
+        "after": not response.more,
         "error": None,
     }

@@ -21,6 +21,7 @@ def case_modal() -> Component:
     after = html.Button(icon("right"), id="case-next", className="button square", **aria(label="Next match"))
     place = html.Span(id="case-place", className="muted figure", role="status")
     steps = html.Div([before, place, after], className="case-steps", id="case-steps")
+    begin = html.Button(words.FROM_CASE, id="case-start", className="button small", type="button")
     pictures = [
         html.Figure([html.Div(html.Img(id="case-image"), className="picture"), html.Figcaption(id="case-caption")]),
         html.Figure(
@@ -33,7 +34,7 @@ def case_modal() -> Component:
     ]
     body = html.Div(
         [
-            html.Div([html.Div(id="case-title", className="case-title"), steps], className="case-head"),
+            html.Div([html.Div(id="case-title", className="case-title"), begin, steps], className="case-head"),
             html.Div(id="case-error"),
             html.Div(pictures, className="case-pictures"),
             html.Div([html.Div(id="case-facts"), html.Div(id="case-contributions")], className="case-columns"),

@@ -6,9 +6,11 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from casekin.contracts.search import FACETED, Facets, FacetValue, Filters
+from casekin.contracts.facets import Facets, FacetValue
 from services.ui import words
-from services.ui.layout.parts import aria, data, dot, icon
+from services.ui.layout.chips import aged
+from services.ui.layout.parts import aria, data, dot
+from services.ui.panel import COLUMN_MARK, Panel
 from services.ui.vocabulary import Vocabulary
 
 MATCHES = ("6", "12", "24", "48", "96")
@@ -51,11 +53,23 @@ def filter_panel() -> Component:
 def _ranking() -> Component:
     presets = dmc.SegmentedControl(
         id="preset",
-        data=[{"value": value, "label": label} for value, label in words.PRESETS.items()],
+        data=_options(words.PRESETS),
         value="clinical",
         size="xs",
         fullWidth=True,
         **aria(label="Weights"),
+    )
+    variety = dmc.SegmentedControl(
+        id="diversity", data=_options(words.VARIETY), value="0", size="xs", fullWidth=True, **aria(label="Variety")
+    )
+    order = dmc.Select(
+        id="sort",
+        data=_options(words.ORDERS),
+        value="distance",
+        allowDeselect=False,
+        size="xs",
+        comboboxProps={"withinPortal": True},
+        **aria(label="Order of the matches"),
     )
     matches = dmc.Select(
         id="k",
@@ -71,15 +85,22 @@ def _ranking() -> Component:
         [
             html.Div([html.Span("Weights", className="control-name"), presets], className="control"),
             html.Div(words.PRESET_HINTS["clinical"], id="preset-hint", className="hint muted"),
+            html.Div([html.Span("Variety", className="control-name"), variety], className="control"),
+            html.Div([html.Span("Order", className="control-name"), order], className="control"),
             html.Div([html.Span("Matches", className="control-name"), matches], className="control"),
         ],
         className="ranking",
     )
 
 
+def _options(labels: dict[str, str]) -> list[dict[str, str]]:
+    return [{"value": value, "label": label} for value, label in labels.items()]
+
+
 def _switches() -> Component:
     return html.Div(
         [
+            dmc.Switch(id="any-field", label="One of these conditions is enough", checked=False, size="xs"),
             dmc.Switch(id="one-per-lesion", label="One case per lesion", checked=True, size="xs"),
             dmc.Switch(id="keep-unknown", label="Keep cases with unknown values", checked=False, size="xs"),
         ],
@@ -88,12 +109,39 @@ def _switches() -> Component:
 
 
 def _section(field: str) -> Component:
-    body = _age() if field == "age" else dmc.CheckboxGroup([], id=f"filter-{field}", value=[], size="xs")
+    body = {"age": _age, "columns": _columns}.get(field, lambda: _codes(field))()
     control = html.Span([words.FIELDS[field], html.Span(id=f"active-{field}", className="active-count")])
     item: Component = dmc.AccordionItem(
         [dmc.AccordionControl(control), dmc.AccordionPanel(html.Div(body, className="facet-values"))], value=field
     )
     return item
+
+
+def _codes(field: str) -> list[Component]:
+    wanted = dmc.SegmentedControl(
+        id=f"mode-{field}",
+        data=[{"value": "only", "label": "Only these"}, {"value": "not", "label": "Not these"}],
+        value="only",
+        size="xs",
+        **aria(label=f"{words.FIELDS[field]}: only these or not these"),
+    )
+    return [wanted, dmc.CheckboxGroup([], id=f"filter-{field}", value=[], size="xs")]
+
+
+def _columns() -> Component:
+    chooser: Component = dmc.MultiSelect(
+        id="filter-columns",
+        data=[],
+        value=[],
+        searchable=True,
+        clearable=True,
+        placeholder="Any value",
+        nothingFoundMessage=words.NO_COLUMNS,
+        size="xs",
+        comboboxProps={"withinPortal": True},
+        **aria(label=words.FIELDS["columns"]),
+    )
+    return chooser
 
 
 def _age() -> Component:
@@ -112,9 +160,9 @@ def _age() -> Component:
     return html.Div([slider, html.Div(id="age-note", className="age-note muted")], className="age")
 
 
-def facet_values(field: str, facets: Facets, vocabulary: Vocabulary, filters: Filters) -> list[Component]:
+def facet_values(field: str, facets: Facets, vocabulary: Vocabulary, panel: Panel) -> list[Component]:
     """A checkbox for each value of `field` with its count, then how many are unknown."""
-    chosen = getattr(filters, field)
+    chosen = getattr(panel, field)
     values = facets.fields.get(field, [])
     listed = [entry.value for entry in values]
     values = [*values, *(FacetValue(value=code, count=0) for code in chosen if code not in listed)]
@@ -123,7 +171,7 @@ def facet_values(field: str, facets: Facets, vocabulary: Vocabulary, filters: Fi
     boxes = [_checkbox(field, entry, vocabulary) for entry in values if entry.value is not None]
     unknown = sum(entry.count for entry in values if entry.value is None)
     if unknown:
-        fate = "kept" if filters.keep_unknown or not chosen else "left out"
+        fate = "kept" if panel.keep_unknown or not chosen else "left out"
         boxes.append(html.Div([f"unknown, {fate}", html.Span(f"{unknown:,}")], className="facet-unknown muted"))
     return boxes
 
@@ -146,55 +194,26 @@ def _checkbox(field: str, entry: FacetValue, vocabulary: Vocabulary) -> Componen
     return box
 
 
-def age_note(facets: Facets, filters: Filters) -> str:
+def column_values(facets: Facets, panel: Panel) -> list[dict[str, Any]]:
+    """Choices of the further columns, grouped by their names, with counts."""
+    groups = []
+    for field, entries in facets.fields.items():
+        group, _, name = field.partition(".")
+        known = {entry.value: entry.count for entry in entries if entry.value is not None}
+        known |= {value: known.get(value, 0) for value in panel.by_column().get(name, [])}
+        if group == "attributes" and known:
+            items = [
+                {"value": f"{name}{COLUMN_MARK}{value}", "label": f"{value} ({count:,})"}
+                for value, count in sorted(known.items())
+            ]
+            groups.append({"group": name.replace("_", " "), "items": items})
+    return groups
+
+
+def age_note(facets: Facets, panel: Panel) -> str:
     """What the slider says, and what becomes of unknown ages."""
-    if filters.age_min is None and filters.age_max is None:
-        text = "all ages"
-    else:
-        text = words.ages(filters.age_min, filters.age_max)
+    text = aged(panel) if panel.is_aged else "all ages"
     if not facets.age_unknown:
         return text
-    fate = "" if text == "all ages" else (" kept" if filters.keep_unknown else " left out")
+    fate = "" if text == "all ages" else (" kept" if panel.keep_unknown else " left out")
     return f"{text} · {facets.age_unknown:,} unknown{fate}"
-
-
-def active_counts(filters: Filters) -> list[str]:
-    """By field of the panel, how many values are chosen."""
-    aged = "1" if filters.age_min is not None or filters.age_max is not None else ""
-    return [aged if field == "age" else str(len(getattr(filters, field)) or "") for field in words.FIELDS]
-
-
-def conditions_by_button(filters: Filters, vocabulary: Vocabulary) -> list[tuple[str, str, str]]:
-    """The active conditions as (field, value, words); the age range has no value."""
-    entries = [
-        (field, code, f"{words.FIELDS[field]}: {vocabulary.label(field, code)}")
-        for field in FACETED
-        for code in getattr(filters, field)
-    ]
-    if filters.age_min is not None or filters.age_max is not None:
-        entries.append(("age", "", f"Age: {words.ages(filters.age_min, filters.age_max)}"))
-    return entries
-
-
-def conditions(filters: Filters, vocabulary: Vocabulary) -> list[str]:
-    """The active conditions in words."""
-    return [text for _, _, text in conditions_by_button(filters, vocabulary)]
-
-
-def chips(filters: Filters, vocabulary: Vocabulary) -> list[Component]:
-    """The active conditions, each as a button that takes it away."""
-    drawn = [_chip(*entry) for entry in conditions_by_button(filters, vocabulary)]
-    if drawn:
-        where = {"type": "clear", "where": "chips"}
-        drawn.append(html.Button("Clear all", id=where, className="button quiet small", type="button"))
-    return drawn
-
-
-def _chip(field: str, code: str, text: str) -> Component:
-    return html.Button(
-        [text, icon("close")],
-        id={"type": "chip", "field": field, "value": code},
-        className="chip",
-        type="button",
-        **aria(label=f"Remove the filter {text}"),
-    )

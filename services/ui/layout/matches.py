@@ -1,16 +1,16 @@
 """The matches as cards, and the diagnoses among them."""
 
-from typing import Any
+from collections import Counter
 
 import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from casekin.contracts.search import DiagnosisShare, Match, SearchResponse
+from casekin.contracts.conditions import leaves
+from casekin.contracts.search import ConditionEffect, Match, SearchResponse
 from services.ui import words
-from services.ui.colours import ink_on
-from services.ui.layout.parts import HIDDEN, aria, bar, data, dot, empty
-from services.ui.state import Steering, is_filtered
+from services.ui.layout.parts import HIDDEN, aria, bar, data, dot, empty, icon
+from services.ui.state import Steering
 from services.ui.vocabulary import Vocabulary
 
 SHOWN_DIMENSIONS = 3
@@ -27,14 +27,23 @@ def matches_panel() -> Component:
                 ],
                 className="match-line",
             ),
+            html.Div(id="steered"),
             html.Div(id="search-error"),
+            html.Div(id="own"),
             html.Div(id="statistics"),
             html.Div(skeletons(), className="cards skeletons", **HIDDEN),
             html.Div(start(), id="matches"),
+            _pages(),
         ],
         id="matches-panel",
         className="panel",
     )
+
+
+def _pages() -> Component:
+    before = html.Button([icon("left"), "Nearer"], id="page-previous", className="button small", disabled=True)
+    after = html.Button(["Farther", icon("right")], id="page-next", className="button small", disabled=True)
+    return html.Nav([before, after], className="pages", **aria(label="Pages of matches"))
 
 
 def start() -> Component:
@@ -48,11 +57,19 @@ def no_collection() -> Component:
     return empty(words.NO_COLLECTION_TITLE, html.P(words.NO_COLLECTION), html.Code(words.NO_COLLECTION_COMMAND))
 
 
-def no_matches(conditions: list[str]) -> Component:
-    """Nothing passes: which conditions, and a way out."""
+def no_matches(conditions: list[str], effects: list[ConditionEffect], vocabulary: Vocabulary) -> Component:
+    """Nothing passes: which conditions, what each excludes, and a way out."""
     clear = html.Button("Clear all filters", id={"type": "clear", "where": "empty"}, className="button", type="button")
     listed = html.Ul([html.Li(text) for text in conditions])
-    return empty(words.NO_MATCHES_TITLE, listed, clear)
+    told = html.Ul([html.Li(_effect(effect, vocabulary)) for effect in effects], className="muted")
+    return empty(words.NO_MATCHES_TITLE, listed, told, clear)
+
+
+def _effect(effect: ConditionEffect, vocabulary: Vocabulary) -> str:
+    fields = dict.fromkeys(leaf.field for leaf in leaves([effect.condition]))
+    named = words.listed([words.FIELDS.get(field, vocabulary.label("", field)) for field in fields])
+    excluded, left = words.count(effect.excludes, "case"), words.count(effect.passing_without, "case")
+    return words.EXCLUSION.format(named, excluded, left)
 
 
 def skeletons() -> list[Component]:
@@ -62,10 +79,27 @@ def skeletons() -> list[Component]:
     return [html.Div([html.Div(className="skeleton thumb"), *body], className="match-card") for _ in range(12)]
 
 
-def cards(response: SearchResponse, vocabulary: Vocabulary, dimensions: list[str]) -> Component:
-    """A card for each match, nearest first."""
-    drawn = [card(rank, match, vocabulary, dimensions) for rank, match in enumerate(response.matches, start=1)]
+def cards(response: SearchResponse, vocabulary: Vocabulary, dimensions: list[str], first: int = 1) -> Component:
+    """A card for each match in their order, ranked from `first`."""
+    ranked = enumerate(response.matches, start=first)
+    drawn = [_cell(match, card(rank, match, vocabulary, dimensions)) for rank, match in ranked]
     return html.Div(drawn, className="cards")
+
+
+def _cell(match: Match, drawn: Component) -> Component:
+    """A card with the buttons that steer by it; they stand beside it, for a button holds no buttons."""
+    buttons = [
+        html.Button(
+            icon(name),
+            id={"type": "example", "case": match.case.id, "weight": weight},
+            className="button square",
+            type="button",
+            title=text,
+            **aria(label=f"{text}: case {match.case.id}"),
+        )
+        for name, weight, text in (("plus", 1, words.MORE_LIKE), ("minus", -1, words.LESS_LIKE))
+    ]
+    return html.Div([drawn, html.Div(buttons, className="card-steering")], className="match-cell")
 
 
 def card(rank: int, match: Match, vocabulary: Vocabulary, dimensions: list[str]) -> Component:
@@ -84,6 +118,7 @@ def card(rank: int, match: Match, vocabulary: Vocabulary, dimensions: list[str])
     lines = [
         html.Span([f"distance {match.distance:.2f}", html.Span(evidence, title="Evidence")], className="card-line"),
         html.Span(" · ".join(person), className="card-line one"),
+        *_hidden(match),
     ]
     malignant = [html.Span("malignant", className="tag over")] if vocabulary.malignant(case.diagnosis) else []
     return html.Button(
@@ -97,6 +132,14 @@ def card(rank: int, match: Match, vocabulary: Vocabulary, dimensions: list[str])
         **aria(label=spoken),
         **data(case=case.id, diagnosis=case.diagnosis or "", sex=case.sex or "", age=words.bare(case.age)),
     )
+
+
+def _hidden(match: Match) -> list[Component]:
+    if not match.hidden:
+        return []
+    reasons = Counter(one.reason for one in match.hidden)
+    text = words.hidden(reasons["lesion"], reasons["duplicate"])
+    return [html.Span(text, className="card-line one", title=", ".join(one.case for one in match.hidden))]
 
 
 def _tooltip(match: Match) -> Component:
@@ -142,62 +185,4 @@ def dimension_name(index: int, dimensions: list[str]) -> str:
 
 def status(response: SearchResponse, steering: Steering) -> str:
     """How many are shown, of how many."""
-    return words.found(len(response.matches), response.passing, is_filtered(steering.filters))
-
-
-def statistics(response: SearchResponse, vocabulary: Vocabulary) -> Component | None:
-    """The diagnoses among the matches, plain and corrected for how common each is in the collection."""
-    shares = response.statistics.diagnoses
-    if not shares:
-        return None
-    shares = sorted(shares, key=lambda entry: -entry.share)
-    legend = [
-        html.Li(
-            [
-                dot(vocabulary.colour(entry.diagnosis)),
-                html.Span(vocabulary.diagnosis(entry.diagnosis)),
-                html.Span(f"{entry.count}", className="figure muted", title="matches"),
-            ]
-        )
-        for entry in shares
-    ]
-    heading = f"Diagnoses among {words.count(response.statistics.neighbours, 'match', 'matches')}"
-    return html.Section(
-        [
-            html.Div([html.H3(heading), html.Ul(legend, className="legend")], className="statistics-head"),
-            _strip("Plain", "Weighted by similarity", [(e, e.share) for e in shares], vocabulary),
-            _strip(
-                "Corrected",
-                "Divided by each diagnosis's share of the collection",
-                [(e, e.corrected) for e in shares],
-                vocabulary,
-            ),
-        ],
-        className="statistics",
-        **aria(label=heading),
-    )
-
-
-def _strip(name: str, hint: str, shares: list[tuple[DiagnosisShare, float]], vocabulary: Vocabulary) -> Component:
-    spoken = ", ".join(f"{vocabulary.diagnosis(entry.diagnosis)} {words.percent(share)}" for entry, share in shares)
-    segments: list[Any] = [
-        html.Span(
-            words.percent(share) if share >= 0.06 else "",
-            className="segment",
-            style=_segment_style(share, vocabulary.colour(entry.diagnosis)),
-            title=f"{vocabulary.diagnosis(entry.diagnosis)}: {words.percent(share)}",
-        )
-        for entry, share in shares
-        if share > 0
-    ]
-    return html.Div(
-        [
-            html.Span(name, className="strip-name", title=hint),
-            html.Div(segments, className="strip", role="img", **aria(label=f"{name}: {spoken}")),
-        ],
-        className="strip-row",
-    )
-
-
-def _segment_style(share: float, colour: str) -> dict[str, str]:
-    return {"flexGrow": f"{share:.4f}", "backgroundColor": colour, "color": ink_on(colour)}
+    return words.found(len(response.matches), response.passing, steering.filters.is_set, steering.offset + 1)

@@ -6,7 +6,7 @@ from dash.development.base_component import Component
 from services.ui import words
 from services.ui.guard import LARGEST_BODY, too_large
 from services.ui.layout.parts import aria, bar, data, dot, fault, icon
-from services.ui.state import Query
+from services.ui.state import Further, Query
 from services.ui.vocabulary import Vocabulary
 
 
@@ -47,9 +47,24 @@ def _pair() -> list[Component]:
     return [
         html.Div([query, kept], className="pair"),
         html.Div([html.Div(id="query-name", className="query-name"), forget], className="query-line"),
+        _further(),
         html.Div(id="quality", role="status"),
         html.Div(id="class-head", className="class-head"),
     ]
+
+
+def _further() -> Component:
+    """A second upload, for other images of the same lesion."""
+    button = html.Button([icon("plus"), words.ADD_IMAGE], className="button quiet small", type="button")
+    upload = dcc.Upload(button, id="upload-further", className="upload-further", style_active={})
+    return html.Div([upload, html.Div(id="further-names"), html.Div(id="further-error")])
+
+
+def further_names(further: list[Further]) -> Component | None:
+    """The other images of the lesion by their names."""
+    if not further:
+        return None
+    return html.Ul([html.Li(one.name) for one in further], className="further")
 
 
 def query_name(query: Query) -> list[Component]:

@@ -33,7 +33,9 @@ def manifest(version: str = "made-1", clinical: Sequence[float] = tuple(CLINICAL
     return BundleManifest.model_validate(made)
 
 
-def stored(case_id: str, latent: Sequence[float], image: str = "0" * 32, **fields: Any) -> StoredCase:
+def stored(case_id: str, latent: Sequence[float], image: str | None = None, **fields: Any) -> StoredCase:
+    """Without `image` it has a picture of its own."""
+    image = image or hashlib.sha256(case_id.encode()).hexdigest()[:32]
     digest = hashlib.sha256(f"{case_id}{list(latent)}{fields}".encode()).hexdigest()
     return StoredCase(Case(id=case_id, **fields), np.array(latent, np.float32), digest, image)
 

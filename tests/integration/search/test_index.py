@@ -6,13 +6,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not, Or
 from casekin.errors import Unavailable
-from services.search.index import AnyOf, Between, CaseIndex, NoneOf
+from services.search.index import CaseIndex
 from tests.integration.search.conftest import MakeIndex
 from tests.integration.search.made import collection, stored
 
 
-def ids_of(index: CaseIndex, *conditions: AnyOf | Between | NoneOf, limit: int = 100) -> set[str]:
+def any_of(field: str, *values: str) -> AnyOf:
+    return AnyOf(field=field, values=values)
+
+
+def ids_of(index: CaseIndex, *conditions: Condition, limit: int = 100) -> set[str]:
     found = index.nearest("visual", [0.0] * 4, conditions, limit)
     return {stored.case.id for stored in index.read([hit.point for hit in found]).values()}
 
@@ -26,7 +31,7 @@ def test_upsert__is_read_back_whole(index: CaseIndex) -> None:
     index.upsert(cases)
     read = index.get(["C", "A", "missing", "b.1_2-3"])
     assert [one.case for one in read] == [cases[2].case, cases[0].case, cases[1].case]
-    assert [one.image for one in read] == ["f" * 32, "0" * 32, "0" * 32]
+    assert [one.image for one in read] == [cases[i].image for i in (2, 0, 1)]
     np.testing.assert_array_equal([one.latent for one in read], [cases[i].latent for i in (2, 0, 1)])
     assert index.digests(["A", "missing"]) == {"A": cases[0].digest}
     assert index.count() == 3
@@ -75,21 +80,44 @@ def test_conditions__unknown_passes_only_where_kept(index: CaseIndex) -> None:
             stored("ageless", [0, 0, 0, 0], sex="female"),
         ]
     )
-    assert ids_of(index, Between("age", 20, 30)) == {"young", "edge"}
-    assert ids_of(index, Between("age", None, 29.9)) == {"young"}
-    assert ids_of(index, Between("age", 30, None, or_unknown=True)) == {"edge", "old", "ageless"}
-    assert ids_of(index, AnyOf("sex", ("female", "male"))) == {"young", "edge", "ageless"}
-    assert ids_of(index, AnyOf("sex", ("male",), or_unknown=True)) == {"young", "old"}
-    assert ids_of(index, NoneOf("sex", ("female",))) == {"young", "old"}
-    both = (AnyOf("sex", ("female",)), Between("age", 0, 50))
+    male, female = any_of("sex", "male"), any_of("sex", "female")
+    assert ids_of(index, Between(low=20, high=30)) == {"young", "edge"}
+    assert ids_of(index, Between(high=29.9)) == {"young"}
+    assert ids_of(index, Between(low=30, keep_unknown=True)) == {"edge", "old", "ageless"}
+    assert ids_of(index, any_of("sex", "female", "male")) == {"young", "edge", "ageless"}
+    assert ids_of(index, AnyOf(field="sex", values=("male",), keep_unknown=True)) == {"young", "old"}
+    assert ids_of(index, AnyOf(field="sex", keep_unknown=True)) == {"old"}
+    both = (female, Between(low=0, high=50))
     assert ids_of(index, *both) == {"edge"}
     assert index.count(both) == 1
+    assert ids_of(index, Not(of=female)) == {"young", "old"}, "an unknown sex is not female"
+    assert ids_of(index, Not(of=AnyOf(field="sex", values=("female",), keep_unknown=True))) == {"young"}
+    assert ids_of(index, Or(of=(male, Between(low=70)))) == {"young", "old"}
+    assert ids_of(index, Not(of=And(of=(female, Between(high=40))))) == {"young", "old", "ageless"}
+
+
+def test_columns__filter_and_count_whatever_their_names(index: CaseIndex) -> None:
+    index.upsert([stored("plain", [0, 0, 0, 0])])
+    assert index.columns() == []
+    index.upsert(
+        [
+            stored("a", [0, 0, 0, 0], attributes={"lens": "D3", "Skin type (I-VI)": "II"}),
+            stored("b", [0, 0, 0, 0], attributes={"lens": "D5", "a.b": "x", 'no "path"': "y"}),
+        ]
+    )
+    assert index.columns() == ["attributes.Skin type (I-VI)", "attributes.a.b", "attributes.lens"]
+    assert index.facet("attributes.lens") == {"D3": 1, "D5": 1}
+    assert len(index.facet("attributes.lens", most=1)) == 1
+    assert ids_of(index, any_of("attributes.lens", "D3")) == {"a"}
+    assert ids_of(index, any_of("attributes.a.b", "x")) == {"b"}
+    assert ids_of(index, Not(of=any_of("attributes.Skin type (I-VI)", "II"))) == {"plain", "b"}
+    assert ids_of(index, AnyOf(field="attributes.lens", keep_unknown=True)) == {"plain"}
 
 
 def test_facet__counts_agree_with_a_count_by_hand(index: CaseIndex) -> None:
     cases = collection(97)
     index.upsert(cases)
-    asked = (AnyOf("evidence", ("histo",)), Between("age", 20, 70, or_unknown=True))
+    asked = (any_of("evidence", "histo"), Between(low=20, high=70, keep_unknown=True))
     passing = [
         one.case for one in cases if one.case.evidence == "histo" and (one.case.age is None or 20 <= one.case.age <= 70)
     ]
@@ -116,7 +144,7 @@ def test_close__then_reads_are_refused_by_name(make_index: MakeIndex, request: p
     index.upsert(collection(3))
     index.close()
     with pytest.raises(Unavailable, match="closed"):
-        index.count((AnyOf("sex", ("male",)),))
+        index.count((any_of("sex", "male"),))
 
 
 def test_threads__search_while_others_write(make_index: MakeIndex, request: pytest.FixtureRequest) -> None:
@@ -131,7 +159,7 @@ def test_threads__search_while_others_write(make_index: MakeIndex, request: pyte
         rng = np.random.default_rng(threading.get_ident() % 1000)
         try:
             while not stop.is_set():
-                found = index.nearest("weighted", [*rng.normal(size=4), -1, -1, -1, -1], (AnyOf("sex", ("male",)),), 10)
+                found = index.nearest("weighted", [*rng.normal(size=4), -1, -1, -1, -1], (any_of("sex", "male"),), 10)
                 assert len(found) == 10
                 cases = index.read([hit.point for hit in found])
                 assert all(len(one.latent) == len(one.image) - 28 == 4 for one in cases.values())

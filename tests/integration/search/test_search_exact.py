@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casekin.contracts.search import FACETED, Case, Filters, SearchRequest
+from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not, Or
+from casekin.contracts.search import Case, SearchRequest
 from services.search.blobs import Blobs
 from services.search.description import Description
 from services.search.index import StoredCase
@@ -25,66 +26,97 @@ def searcher(index: Any, folder: Path) -> Searcher:
     return Searcher(index, manifest(), Description(Blobs(str(folder / "images")), "test"))
 
 
-def passes(case: Case, filters: Filters) -> bool:
-    for field in FACETED:
-        asked, value = getattr(filters, field), getattr(case, field)
-        if asked and value not in asked and not (value is None and filters.keep_unknown):
-            return False
-    if filters.age_min is None and filters.age_max is None:
-        return True
-    if case.age is None:
-        return filters.keep_unknown
-    return (filters.age_min or 0) <= case.age <= (130 if filters.age_max is None else filters.age_max)
+def passes(case: Case, condition: Condition) -> bool:
+    match condition:
+        case And(of=parts):
+            return all(passes(case, part) for part in parts)
+        case Or(of=parts):
+            return any(passes(case, part) for part in parts)
+        case Not(of=part):
+            return not passes(case, part)
+        case AnyOf(field=name, values=values, keep_unknown=keep):
+            value = case.attributes.get(name[11:]) if name.startswith("attributes.") else getattr(case, name)
+            return keep if value is None else value in values
+        case Between(low=low, high=high, keep_unknown=keep):
+            return keep if case.age is None else (low or 0) <= case.age <= (130 if high is None else high)
 
 
 def oracle(cases: list[StoredCase], request: SearchRequest) -> list[tuple[str, float]]:
-    """Every distance, sorted by (distance, id), filtered and collapsed afterwards."""
+    """Every distance, sorted by (distance, id); then what is the query itself, its lesion and copies are left out."""
     weights = {"visual": np.ones(4), "clinical": CLINICAL, "custom": np.array(request.weights or [0])}[request.preset]
-    squared = ((np.array(request.latent) - latents(cases)) ** 2) @ weights
-    order = sorted(range(len(cases)), key=lambda i: (squared[i], cases[i].case.id))
-    found, met = [], set()
+    x, images = latents(cases), np.array(request.latents)
+    squared = np.mean([((image - x) ** 2) @ weights for image in images], axis=0)
+    towards = ((images.mean(0) - x) ** 2) @ weights
+    order = sorted(range(len(cases)), key=lambda i: (towards[i], cases[i].case.id))
+    order = [i for i in order if all(passes(cases[i].case, one) for one in request.filters)]
+    own = {request.own_lesion} - {None}
+    itself = set()
+    if request.one_per_lesion:
+        same = [i for i in order if cases[i].case.lesion_id not in own and (x[i] == images).all(1).any()]
+        own |= {cases[i].case.lesion_id for i in same}
+        itself = {i for i in same if cases[i].case.lesion_id is None}
+    found: list[tuple[str, float]] = []
+    met: set[Any] = set()
     for i in order:
-        case = cases[i].case
-        lesion = case.lesion_id
-        if not passes(case, request.filters) or (lesion and lesion == request.exclude_lesion):
+        lesion, latent = cases[i].case.lesion_id, tuple(x[i])
+        if i in itself or (lesion and lesion in own):
             continue
-        if request.one_per_lesion and lesion and lesion in met:
+        if request.one_per_lesion and ((lesion and lesion in met) or latent in met):
             continue
-        met.add(lesion)
-        found.append((case.id, float(np.sqrt(squared[i]))))
-    return found[: request.k]
+        met |= {lesion, latent}
+        found.append((cases[i].case.id, float(np.sqrt(squared[i]))))
+    return found[request.offset : request.offset + request.k]
 
 
 cases_on_a_grid = st.lists(
-    st.builds(
-        lambda latent, lesion, site, sex, age, diagnosis: (latent, lesion, site, sex, age, diagnosis),
+    st.tuples(
         st.lists(grid, min_size=4, max_size=4),
         st.sampled_from([None, "L1", "L2", "L3"]),
         st.sampled_from([None, *SITES]),
         st.sampled_from([None, *SEXES]),
         st.sampled_from([None, 0.0, 35.0, 70.0]),
         st.sampled_from(["nv", "mel"]),
+        st.sampled_from([{}, {"lens": "D3"}, {"lens": "D5"}]),
     ),
     min_size=1,
     max_size=60,
 )
+leaf = st.one_of(
+    st.builds(
+        AnyOf,
+        field=st.just("site"),
+        values=st.lists(st.sampled_from(SITES), min_size=1).map(tuple),
+        keep_unknown=st.booleans(),
+    ),
+    st.builds(AnyOf, field=st.just("sex"), values=st.just(("male",)), keep_unknown=st.booleans()),
+    st.builds(AnyOf, field=st.just("attributes.lens"), values=st.just(("D5",)), keep_unknown=st.booleans()),
+    st.builds(AnyOf, field=st.just("lesion_id"), values=st.just(()), keep_unknown=st.just(True)),
+    st.builds(
+        Between,
+        low=st.sampled_from([None, 10.0, 35.0]),
+        high=st.sampled_from([None, 35.0, 60.0]),
+        keep_unknown=st.booleans(),
+    ),
+)
+condition = st.recursive(
+    leaf,
+    lambda inner: st.one_of(
+        st.builds(Not, of=inner),
+        st.builds(And, of=st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(Or, of=st.lists(inner, min_size=1, max_size=3).map(tuple)),
+    ),
+    max_leaves=5,
+)
 a_request = st.fixed_dictionaries(
     {
-        "latent": st.lists(grid, min_size=4, max_size=4),
+        "latents": st.lists(st.lists(grid, min_size=4, max_size=4), min_size=1, max_size=2),
         "weights": st.lists(st.sampled_from([0.0, 0.125, 0.5, 1.0, 3.0, 100.0]), min_size=4, max_size=4).filter(any),
         "preset": st.sampled_from(["visual", "clinical", "custom"]),
         "k": st.integers(1, 12),
+        "offset": st.sampled_from([0, 0, 1, 5]),
         "one_per_lesion": st.booleans(),
-        "exclude_lesion": st.sampled_from([None, "L1"]),
-        "filters": st.fixed_dictionaries(
-            {
-                "site": st.lists(st.sampled_from(SITES), max_size=2),
-                "sex": st.lists(st.sampled_from(SEXES), max_size=1),
-                "age_min": st.sampled_from([None, 10.0, 35.0]),
-                "age_max": st.sampled_from([None, 35.0, 60.0]),
-                "keep_unknown": st.booleans(),
-            }
-        ),
+        "own_lesion": st.sampled_from([None, "L1"]),
+        "filters": st.lists(condition, max_size=3).map(tuple),
     }
 )
 
@@ -95,7 +127,8 @@ def test_search__finds_what_brute_force_finds(engine: str, tmp_path: Path) -> No
         index = make(CLINICAL)
         tool = searcher(index, tmp_path)
         vocabulary = [
-            stored(f"known-{s}-{x}", [3, 3, 3, 3], site=s, sex=x, diagnosis="nv") for s in SITES for x in SEXES
+            stored(f"known-{s}-{x}", [3, 3, i, 3], site=s, sex=x, diagnosis="nv", attributes={"lens": "D5"})
+            for i, (s, x) in enumerate((s, x) for s in SITES for x in SEXES)
         ]
 
         @given(cases_on_a_grid, st.lists(a_request, min_size=1, max_size=4))
@@ -103,8 +136,8 @@ def test_search__finds_what_brute_force_finds(engine: str, tmp_path: Path) -> No
         def check(made: list[Any], asked: list[dict[str, Any]]) -> None:
             index.delete(index.ids())
             cases = vocabulary + [
-                stored(f"c{i}", x, lesion_id=lesion, site=site, sex=sex, age=age, diagnosis=diagnosis)
-                for i, (x, lesion, site, sex, age, diagnosis) in enumerate(made)
+                stored(f"c{i}", x, lesion_id=lesion, site=site, sex=sex, age=age, diagnosis=diagnosis, attributes=more)
+                for i, (x, lesion, site, sex, age, diagnosis, more) in enumerate(made)
             ]
             index.upsert(cases)
             for one in asked:
@@ -114,9 +147,13 @@ def test_search__finds_what_brute_force_finds(engine: str, tmp_path: Path) -> No
                 expected = oracle(cases, request)
                 assert [match.case.id for match in answer.matches] == [case_id for case_id, _ in expected]
                 np.testing.assert_allclose(
-                    [match.distance for match in answer.matches], [d for _, d in expected], rtol=1e-12, atol=0
+                    [match.distance for match in answer.matches], [d for _, d in expected], rtol=1e-12, atol=1e-12
                 )
-                assert answer.passing == sum(passes(c.case, request.filters) for c in cases)
+                passing = [all(passes(c.case, part) for part in request.filters) for c in cases]
+                assert answer.passing == sum(passing)
+                assert len(answer.excluded_by) == (len(request.filters) if not any(passing) else 0)
+                following = request.model_copy(update={"offset": request.offset + request.k})
+                assert answer.more == bool(oracle(cases, following))
 
         check()
 
@@ -135,7 +172,8 @@ def test_search__float32_does_not_swap_near_neighbours(engine: str, offset: floa
         for _ in range(5):
             request = SearchRequest(
                 bundle_version="made-1",
-                latent=(offset + rng.normal(size=4) * 1e-2).tolist(),
+                latents=((offset + rng.normal(size=4) * 1e-2).tolist(),),
+                one_per_lesion=False,
                 preset="custom",
                 weights=rng.random(4).tolist(),
                 k=10,
@@ -144,14 +182,18 @@ def test_search__float32_does_not_swap_near_neighbours(engine: str, offset: floa
 
 
 def test_search__looks_past_a_lesion_with_many_cases(tmp_path: Path) -> None:
-    near = [stored(f"near-{i}", [i / 1000, 0, 0, 0], lesion_id="one") for i in range(500)]
+    near = [stored(f"near-{i}", [i / 100, 0, 0, 0], lesion_id="one") for i in range(500)]
     far = [stored(f"far-{i}", [10 + i, 0, 0, 0], lesion_id=f"other-{i}") for i in range(5)]
     with opened("edge", tmp_path) as make:
         index = make(CLINICAL)
         index.upsert(near)
         index.upsert(far)
-        answer = searcher(index, tmp_path).search(SearchRequest(bundle_version="made-1", latent=[0, 0, 0, 0], k=4))
+        answer = searcher(index, tmp_path).search(
+            SearchRequest(bundle_version="made-1", latents=([0, 0, 0.5, 0],), k=4)
+        )
     assert [m.case.id for m in answer.matches] == ["near-0", "far-0", "far-1", "far-2"]
+    assert len(answer.matches[0].hidden) == 499
+    assert {hidden.reason for hidden in answer.matches[0].hidden} == {"lesion"}
 
 
 @pytest.mark.parametrize("k", [1, 200])
@@ -160,14 +202,16 @@ def test_search__equal_latents_come_by_id(k: int, tmp_path: Path) -> None:
     with opened("edge", tmp_path) as make:
         index = make(CLINICAL)
         index.upsert(cases[::-1])
-        request = SearchRequest(bundle_version="made-1", latent=[1, 1, 1, 0], k=k, one_per_lesion=False)
+        request = SearchRequest(bundle_version="made-1", latents=([1, 1, 1, 0],), k=k, one_per_lesion=False)
         answer = searcher(index, tmp_path).search(request)
     assert [m.case.id for m in answer.matches] == [f"c{i:04d}" for i in range(k)]
 
 
 def test_search__of_an_empty_collection_is_empty(tmp_path: Path) -> None:
     with opened("edge", tmp_path) as make:
-        answer = searcher(make(CLINICAL), tmp_path).search(SearchRequest(bundle_version="made-1", latent=[0, 0, 0, 0]))
+        answer = searcher(make(CLINICAL), tmp_path).search(
+            SearchRequest(bundle_version="made-1", latents=([0, 0, 0, 0],))
+        )
     assert (answer.matches, answer.passing, answer.statistics.diagnoses) == ([], 0, [])
 
 
@@ -183,7 +227,11 @@ def test_search__random_latents_of_32_dimensions(tmp_path: Path) -> None:
         for _ in range(20):
             q, w = rng.normal(size=32), rng.random(32) ** 4
             request = SearchRequest(
-                bundle_version="made-1", latent=q.tolist(), preset="custom", weights=w.tolist(), one_per_lesion=False
+                bundle_version="made-1",
+                latents=(q.tolist(),),
+                preset="custom",
+                weights=w.tolist(),
+                one_per_lesion=False,
             )
             answer = tool.search(request)
             nearest = np.argsort(((q - x) ** 2) @ w)[:12]

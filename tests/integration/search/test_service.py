@@ -11,7 +11,8 @@ from asgi_lifespan import LifespanManager
 from PIL import Image
 
 from casekin.clients.search import SearchClient
-from casekin.contracts.search import CollectionInfo, Diagnosis, Filters, SearchRequest
+from casekin.contracts.conditions import AnyOf, Between, Not
+from casekin.contracts.search import CollectionInfo, Diagnosis, Example, SearchRequest
 from casekin.errors import BadInput, NotFound, StorageFull, UploadTooLarge, WrongLatent, WrongWeights
 from services.search.app import create_app
 from services.search.settings import SearchSettings
@@ -20,6 +21,11 @@ from tests.integration.search.made import batch, collection, image, stored
 from tests.serving import serving
 
 CASES = collection(48)
+DEEP = '{"kind": "not", "of": ' * 11 + '{"kind": "between", "low": 1}' + "}" * 11
+
+
+def any_of(field: str, *values: str) -> AnyOf:
+    return AnyOf(field=field, values=values)
 
 
 @pytest.fixture
@@ -57,7 +63,7 @@ async def test_probes__answer(http: httpx.AsyncClient) -> None:
 async def test_empty_collection__says_so(http: httpx.AsyncClient) -> None:
     said = (await http.get("/v1/collection")).json()
     assert (said["cases"], said["lesions"], said["info"]["title"]) == (0, 0, "cases")
-    assert (await http.get("/v1/facets")).json()["age_min"] is None
+    assert (await http.post("/v1/facets", json={})).json()["age_min"] is None
     assert (await http.get("/v1/latents")).json()["cases"] == []
 
 
@@ -75,27 +81,27 @@ def test_client__meets_every_route(filled: SearchClient) -> None:
 
 
 def test_search__over_http(filled: SearchClient) -> None:
-    client = filled
     query = CASES[30]
     request = SearchRequest(
         bundle_version="made-1",
-        latent=query.latent.tolist(),
-        filters=Filters(sex=["female"], age_min=20, keep_unknown=True),
-        exclude_lesion=CASES[31].case.lesion_id,
+        latents=((query.latent + 0.1).tolist(),),
+        filters=(AnyOf(field="sex", values=("female",), keep_unknown=True), Between(low=20, keep_unknown=True)),
+        own_lesion=CASES[31].case.lesion_id,
         k=7,
     )
-    answer = client.search(request)
+    answer = filled.search(request)
     assert len(answer.matches) == 7
     assert [m.distance for m in answer.matches] == sorted(m.distance for m in answer.matches)
     assert all(m.case.sex in ("female", None) and (m.case.age is None or m.case.age >= 20) for m in answer.matches)
-    assert all(m.case.lesion_id != request.exclude_lesion for m in answer.matches)
-    assert sum(one.count for one in answer.statistics.diagnoses) == 7
-    assert answer.revision == client.collection().revision
+    assert all(m.case.lesion_id != request.own_lesion for m in answer.matches)
+    assert {one.case.lesion_id for one in answer.own} == {request.own_lesion}
+    assert sum(one.count for one in answer.statistics.diagnoses) == answer.statistics.neighbours
+    assert answer.revision == filled.collection().revision
 
 
 def test_facets__of_a_field_ignore_its_own_condition(filled: SearchClient) -> None:
-    client = filled
-    whole, chosen = client.facets(Filters()), client.facets(Filters(site=["face"], age_min=40))
+    face, aged = AnyOf(field="site", values=("face",)), Between(low=40)
+    whole, chosen = filled.facets(()), filled.facets((face, aged))
     assert whole.passing == 48
     assert {one.value: one.count for one in whole.fields["site"]} == {"back": 12, "face": 12, "hand": 12, None: 12}
     old = [one.case for one in CASES if one.case.age is not None and one.case.age >= 40]
@@ -108,6 +114,11 @@ def test_facets__of_a_field_ignore_its_own_condition(filled: SearchClient) -> No
     assert (whole.age_min, whole.age_max) == (0, 85)
     counts = [one.count for one in whole.fields["diagnosis"]]
     assert counts == sorted(counts, reverse=True)
+    elsewhere = filled.facets((Not(of=face),))
+    assert {one.value: one.count for one in elsewhere.fields["site"]} == {
+        one.value: one.count for one in whole.fields["site"]
+    }, "a condition that excludes a value leaves it to be chosen too"
+    assert elsewhere.passing == 36
 
 
 def test_images__come_back_without_metadata_and_are_audited(client: SearchClient, settings: SearchSettings) -> None:
@@ -144,7 +155,11 @@ def test_collection__keeps_its_description(client: SearchClient, settings: Searc
     )
     assert client.describe_collection(info).info == info
     assert (
-        client.search(SearchRequest(bundle_version="made-1", latent=[0] * 4, filters=Filters(diagnosis=["df"]))).matches
+        client.search(
+            SearchRequest(
+                bundle_version="made-1", latents=([0] * 4,), filters=(AnyOf(field="diagnosis", values=("df",)),)
+            )
+        ).matches
         == []
     ), "a diagnosis of the vocabulary may have no case yet"
 
@@ -208,40 +223,66 @@ def test_put__stops_before_the_disk_is_full(settings: SearchSettings) -> None:
     ("wrong", "error", "text"),
     [
         ({"bundle_version": "other-2"}, WrongLatent, "bundle other-2, this collection of bundle made-1"),
-        ({"latent": [0.0] * 3}, WrongLatent, "3 numbers; bundle made-1 has 4 dimensions"),
-        ({"latent": [0.0, 0.0, 1e7, 0.0]}, WrongLatent, r"1e\+07 in dimension 2"),
+        ({"latents": ([0.0] * 3,)}, WrongLatent, "3 numbers; bundle made-1 has 4 dimensions"),
+        ({"latents": ([0.0] * 4, [0.0, 0.0, 1e7, 0.0])}, WrongLatent, r"latent 2 has 1e\+07 in dimension 2"),
         ({"preset": "custom"}, WrongWeights, "needs weights: 4"),
         ({"weights": [1.0] * 4}, WrongWeights, "the preset is clinical"),
         ({"preset": "custom", "weights": [1.0]}, WrongWeights, "1 weights were sent"),
         ({"preset": "custom", "weights": [1.0, -1.0, 0.0, 0.0]}, WrongWeights, "weight 1 is -1"),
         ({"preset": "custom", "weights": [0.0] * 4}, WrongWeights, "all weights are 0"),
-        ({"filters": Filters(site=["moon"])}, BadInput, "site: the collection has no 'moon'; it has back, face, hand"),
+        ({"filters": (any_of("site", "moon"),)}, BadInput, "no 'moon'; it has back, face, hand"),
+        ({"filters": (Not(of=any_of("sex", "x")),)}, BadInput, "no 'x'; it has female, male"),
+        ({"filters": (any_of("lesion_id", "HAM_9"),)}, BadInput, "lesion_id: the collection has no 'HAM_9'"),
+        ({"filters": (any_of("attributes.lens", "D3"),)}, BadInput, "no case has a field 'attributes.lens'; there are"),
+        ({"latents": (), "case": "nobody"}, NotFound, "no case nobody in the collection"),
+        ({"examples": (Example(case="nobody", weight=1),)}, NotFound, "no case nobody in the collection"),
     ],
 )
 def test_search__wrong_input_is_named(
     filled: SearchClient, wrong: dict[str, object], error: type[Exception], text: str
 ) -> None:
-    right = SearchRequest(bundle_version="made-1", latent=[0.0] * 4)
+    right = SearchRequest(bundle_version="made-1", latents=([0.0] * 4,))
     with pytest.raises(error, match=text):
         filled.search(right.model_copy(update=wrong))
 
 
 @pytest.mark.parametrize(
-    ("body", "code"),
+    ("body", "code", "text"),
     [
-        ('"latent": [0, 0, 0, NaN]', "wrong-latent"),
-        ('"latent": [0, 0, 0, 0], "preset": "custom", "weights": [NaN, 0, 0, 1]', "wrong-weights"),
-        ('"latent": [0, 0, 0, 0], "k": 0', "bad-input"),
-        ('"latent": [0, 0, 0, 0], "k": 1000000', "bad-input"),
-        ('"latent": [0, 0, 0, 0], "filters": {"colour": ["red"]}', "bad-input"),
-        ('"latent": [0, 0, 0, 0], "filters": {"age_min": 50, "age_max": 40}', "bad-input"),
-        ("not json", "bad-input"),
+        ('"latents": [[0, 0, 0, NaN]]', "wrong-latent", "latents.0.3: Input should be a finite number"),
+        (
+            '"latents": [[0, 0, 0, 0]], "preset": "custom", "weights": [NaN, 0, 0, 1]',
+            "wrong-weights",
+            "weights.0: Input should be a finite number",
+        ),
+        ('"latents": [[0, 0, 0, 0]], "k": 0', "bad-input", "k"),
+        ('"latents": [[0, 0, 0, 0]], "k": 1000000', "bad-input", "200"),
+        ('"latents": [[0, 0, 0, 0]], "offset": 1000000', "bad-input", "1000"),
+        (
+            '"latents": [[0, 0, 0, 0]], "filters": [{"kind": "any_of", "field": "colour", "values": ["red"]}]',
+            "bad-input",
+            "there is no field 'colour'; fields are diagnosis, site",
+        ),
+        ('"latents": [[0, 0, 0, 0]], "filters": [{"kind": "any_of", "field": "site"}]', "bad-input", "name a value"),
+        (
+            '"latents": [[0, 0, 0, 0]], "filters": [{"kind": "between", "low": 50, "high": 40}]',
+            "bad-input",
+            "low 50 is above high 40",
+        ),
+        (f'"latents": [[0, 0, 0, 0]], "filters": [{DEEP}]', "bad-input", "conditions lie 12 deep"),
+        ('"latents": [[0, 0, 0, 0]], "case": "ISIC_0000000"', "bad-input", "from latents or from a case"),
+        ('"k": 3', "bad-input", "from latents or from a case"),
+        ('"latents": [[0, 0, 0, 0]], "examples": [{"case": "a", "weight": 0}]', "bad-input", "example a has weight 0"),
+        ('"latents": [[0, 0, 0, 0]], "diversity": 0.5, "k": 150, "offset": 100', "bad-input", "at most 200"),
+        ('"latents": [[0, 0, 0, 0]], "diversity": 2', "bad-input", "diversity"),
+        ("not json", "bad-input", ""),
     ],
 )
-async def test_search__out_of_contract_is_refused(http: httpx.AsyncClient, body: str, code: str) -> None:
+async def test_search__out_of_contract_is_refused(http: httpx.AsyncClient, body: str, code: str, text: str) -> None:
     content = f'{{"bundle_version": "made-1", {body}}}'
     answer = await http.post("/v1/search", content=content, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
+    assert text in answer.json()["detail"]
 
 
 async def test_put__without_a_readable_batch_is_refused(http: httpx.AsyncClient) -> None:

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from casekin.contracts.search import Case, Filters, Match
-from services.search.conditions import conditions
-from services.search.index import AnyOf, Between
-from services.search.matches import Similarity, to_matches
-from services.search.ranking import Ranked
+from casekin.contracts.conditions import AnyOf, Between, Not, Or, leaves, without
+from casekin.contracts.search import Case, Match
+from services.search.grouping import Group
+from services.search.matches import Similarity, ordered, to_matches
+from services.search.ranking import Ranking
 from services.search.spaces import Metric
 from services.search.statistics import neighbour_statistics
+from services.search.target import Target
 from tests.integration.search.made import manifest, stored
 
 MADE = manifest()  # visual: 0.9 at 0 to 0.4 at 5; clinical: 0.95 to 0.4
@@ -18,24 +19,43 @@ VISUAL = Metric("visual", np.ones(4))
 
 def test_similarity__is_linear_between_points_and_level_beyond() -> None:
     similarity = Similarity(MADE)
-    np.testing.assert_allclose(similarity.of(VISUAL, [0, 1, 2.5, 5, 99]), [0.9, 0.8, 0.65, 0.4, 0.4])
+    np.testing.assert_allclose(similarity.of(VISUAL, np.array([0, 1, 2.5, 5, 99])), [0.9, 0.8, 0.65, 0.4, 0.4])
     clinical = Metric("clinical", np.array(MADE.clinical_weights))
-    np.testing.assert_allclose(similarity.of(clinical, [0, 2.5]), [0.95, 0.675])
+    np.testing.assert_allclose(similarity.of(clinical, np.array([0, 2.5])), [0.95, 0.675])
 
 
 @pytest.mark.parametrize("factor", [0.25, 1.0, 16.0])
 def test_similarity__of_own_weights_ignores_their_scale(factor: float) -> None:
     metric = Metric("weighted", np.full(4, factor))
     distance = 2.5 * factor**0.5
-    np.testing.assert_allclose(Similarity(MADE).of(metric, [distance]), [0.65])
+    np.testing.assert_allclose(Similarity(MADE).of(metric, np.array([distance])), [0.65])
 
 
-def test_matches__carry_case_and_shares() -> None:
-    ranked = Ranked(stored("a", [0] * 4, age=3), 2.5, [0.5, 0.5, 0, 0])
-    [match] = to_matches([ranked], VISUAL, Similarity(MADE))
+def test_matches__carry_case_shares_and_who_stands_behind() -> None:
+    found = [stored("a", [2, 0, 0, 1.5], age=3), stored("b", [2, 0, 0, 1.6])]
+    x = np.array([one.latent for one in found], np.float64)
+    target = Target(VISUAL, np.zeros((1, 4)), np.zeros(4))
+    ranking = Ranking(found, x, target.squared(x).tolist(), [Group(0, [(1, "lesion")])])
+    [match] = to_matches(ranking, ranking.groups, target, Similarity(MADE))
     assert match.case == Case(id="a", age=3)
-    assert (match.distance, match.contributions) == (2.5, [0.5, 0.5, 0, 0])
+    assert match.distance == 2.5
+    assert match.contributions == [0.64, 0, 0, 0.36]
     assert match.similarity == pytest.approx(0.65)
+    [behind] = match.hidden
+    assert (behind.case, behind.reason) == ("b", "lesion")
+    assert behind.distance == pytest.approx(float(np.hypot(2, 1.6)))
+
+
+def test_ordered__by_evidence_or_age_with_the_unknown_last() -> None:
+    def told(case_id: str, evidence: str | None, age: float | None) -> Match:
+        case = Case(id=case_id, evidence=evidence, age=age)
+        return Match(case=case, distance=1, similarity=1, contributions=[])
+
+    matches = [told("a", "consensus", 50), told("b", None, 0), told("c", "histo", None), told("d", "consensus", 30)]
+    weights = {"consensus": 0.5}
+    assert [m.case.id for m in ordered(matches, "distance", weights)] == ["a", "b", "c", "d"]
+    assert [m.case.id for m in ordered(matches, "evidence", weights)] == ["c", "a", "d", "b"]
+    assert [m.case.id for m in ordered(matches, "age", weights)] == ["b", "d", "a", "c"]
 
 
 def match(diagnosis: str | None, similarity: float) -> Match:
@@ -61,10 +81,9 @@ def test_statistics__of_nothing_are_empty() -> None:
     assert neighbour_statistics([match(None, 0.5)], {}).diagnoses == []
 
 
-def test_conditions__leave_out_a_field_and_carry_unknown() -> None:
-    filters = Filters(site=["hand", "face", "hand"], age_max=40, keep_unknown=True)
-    site, age = AnyOf("site", ("face", "hand"), or_unknown=True), Between("age", None, 40, or_unknown=True)
-    assert conditions(filters) == (site, age)
-    assert conditions(filters, without="site") == (age,)
-    assert conditions(filters, without="age") == (site,)
-    assert conditions(Filters(keep_unknown=True)) == ()
+def test_without__leaves_out_what_speaks_of_a_field_alone() -> None:
+    site, age = AnyOf(field="site", values=("hand", "face"), keep_unknown=True), Between(high=40)
+    other, mixed = Not(of=AnyOf(field="site", values=("back",))), Or(of=(site, age))
+    assert without((site, age, other, mixed), "site") == (age, mixed)
+    assert without((site, age, other, mixed), "age") == (site, other, mixed)
+    assert list(leaves((other, mixed))) == [other.of, site, age]

@@ -95,13 +95,43 @@ async def test_upload__what_is_no_data_uri_is_said_in_words(browser: Browser, co
     assert answer["upload-error"]["children"]["props"]["data-code"] in ("bad-input", "empty-upload")
 
 
-async def test_search__finds_the_image_itself_first(browser: Browser) -> None:
+async def test_search__sets_the_image_itself_apart(browser: Browser) -> None:
     asked = {"query": await query(browser, 3), "steering": steering(), **await collection(browser)}
     answer = await browser.call("results.data", "query", **asked)
-    assert matched(answer)[0]["id"] == "CASE_003"
+    assert "CASE_003 · the same image" in said(answer["own"]["children"])
+    assert not {"CASE_002", "CASE_003"} & {case["id"] for case in matched(answer)}, "its lesion tells nothing"
     assert said(answer["match-status"]["children"]) == "6 nearest matches of 24 cases in the collection"
     assert "Melanoma" in said(answer["matches"]["children"])
     assert "Plain" in said(answer["statistics"]["children"])
+
+
+async def test_search__pages_examples_and_further_images_reach_the_service(browser: Browser) -> None:
+    asked = {"query": await query(browser), "steering": steering(), **await collection(browser)}
+    plain = matched(await browser.call("results.data", "query", **asked))
+    second = await browser.call("results.data", "steering", **{**asked, "steering": {**steering(), "offset": 6}})
+    assert not {case["id"] for case in plain} & {case["id"] for case in matched(second)}
+    assert said(second["match-status"]["children"]).startswith("Matches 7 to 11 of 24")
+    assert (second["page-previous"]["disabled"], second["page-next"]["disabled"]) == (False, True)
+    examples = [{"case": plain[-1]["id"], "weight": 2.0}]
+    moved = matched(await browser.call("results.data", "examples", **asked, examples=examples))
+    assert plain[-1]["id"] not in {case["id"] for case in moved}
+    assert [case["id"] for case in moved] != [case["id"] for case in plain]
+    added = await browser.call("further.data", "upload-further", upload_further=staged(picture(9))["contents"])
+    both = await browser.call("results.data", "further", **asked, further=added["further"]["data"])
+    assert "CASE_009" in said(both["own"]["children"])
+
+
+async def test_search__starts_from_a_case_without_an_upload(browser: Browser) -> None:
+    answer = await browser.call(
+        "results.data", "start-case", start_case="CASE_010", steering=steering(), **await collection(browser)
+    )
+    assert "CASE_010 · the same image" in said(answer["own"]["children"])
+    assert len(matched(answer)) == 6
+
+
+async def test_further__what_is_no_image_is_said_in_words(browser: Browser) -> None:
+    answer = await browser.call("further.data", "upload-further", upload_further="data:text/plain;base64,aGVsbG8=")
+    assert answer["further-error"]["children"]["props"]["data-code"] == "unsupported-image"
 
 
 async def test_search__matches_obey_the_filters(browser: Browser) -> None:
@@ -118,6 +148,7 @@ async def test_search__nothing_passes_says_which_conditions(browser: Browser) ->
     assert "Diagnosis: Melanoma" in words
     assert "Age: from 100 years" in words
     assert "Clear all filters" in words
+    assert "Age alone excludes 24 cases; without it 8 cases would pass" in words
 
 
 async def test_search__away_says_so_and_offers_another_try(browser: Browser, lonely: Browser) -> None:
@@ -169,12 +200,13 @@ async def test_counts__away_says_so_and_keeps_the_chips(browser: Browser, lonely
 async def test_case__shows_what_is_known(browser: Browser) -> None:
     held = await collection(browser)
     found = await browser.call("results.data", "query", query=await query(browser), steering=steering(), **held)
-    values = {"open_case": {"id": "CASE_003", "at": 1}, "results": found["results"]["data"], **held}
+    nearest = matched(found)[0]
+    values = {"open_case": {"id": nearest["id"], "at": 1}, "results": found["results"]["data"], **held}
     answer = await browser.call("case-modal.opened", "open-case", **values)
     assert answer["case-modal"]["opened"] is True
-    assert answer["case-image"]["src"] == "/images/CASE_003"
+    assert answer["case-image"]["src"] == f"/images/{nearest['id']}"
     assert said(answer["case-place"]["children"]) == "1 of 6"
-    assert "LESION_1" in said(answer["case-facts"]["children"])
+    assert nearest["lesion_id"] in said(answer["case-facts"]["children"])
 
 
 async def test_case__of_the_map_need_not_be_a_match(browser: Browser) -> None:

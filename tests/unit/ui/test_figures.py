@@ -41,7 +41,13 @@ def placed(diagnoses: tuple[str | None, ...] = ("nv", "mel", "nv", None)) -> Pla
 def found(*ids: str) -> SearchResponse:
     matches = [Match(case=Case(id=one), distance=1, similarity=0.5, contributions=[1.0]) for one in ids]
     return SearchResponse(
-        matches=matches, statistics=NeighbourStatistics(neighbours=0, diagnoses=[]), passing=4, revision="r"
+        matches=matches,
+        statistics=NeighbourStatistics(neighbours=0, diagnoses=[]),
+        passing=4,
+        revision="r",
+        more=False,
+        own=[],
+        excluded_by=[],
     )
 
 

@@ -3,25 +3,21 @@ from typing import Any
 
 from plotly.utils import PlotlyJSONEncoder
 
+from casekin.contracts.facets import Facets, FacetValue
+from casekin.contracts.neighbours import DiagnosisShare, NeighbourStatistics
 from casekin.contracts.projector import RolloutResult, RolloutRow
-from casekin.contracts.search import (
-    Case,
-    CollectionInfo,
-    Diagnosis,
-    DiagnosisShare,
-    Facets,
-    FacetValue,
-    Filters,
-    Match,
-    NeighbourStatistics,
-    SearchResponse,
-)
+from casekin.contracts.search import Case, CollectionInfo, Diagnosis, Example, Hidden, Match, OwnCase, SearchResponse
 from casekin.errors import BadInput, Unavailable
-from services.ui.layout.filters import age_note, facet_values
-from services.ui.layout.matches import card, statistics
+from services.ui.layout.chips import conditions
+from services.ui.layout.filters import age_note, column_values, facet_values
+from services.ui.layout.matches import card
+from services.ui.layout.own import own_cases
 from services.ui.layout.page import page
 from services.ui.layout.parts import fault
 from services.ui.layout.rollouts import rollout_rows
+from services.ui.layout.statistics import statistics
+from services.ui.layout.steered import steered
+from services.ui.panel import Panel
 from services.ui.vocabulary import Vocabulary
 from tests.unit.ui.conftest import said
 
@@ -102,7 +98,9 @@ def test_statistics__both_strips_speak() -> None:
         DiagnosisShare(diagnosis="mel", count=1, share=0.25, corrected=0.6),
     ]
     numbers = NeighbourStatistics(neighbours=4, diagnoses=shares)
-    response = SearchResponse(matches=[], statistics=numbers, passing=4, revision="r")
+    response = SearchResponse(
+        matches=[], statistics=numbers, passing=4, revision="r", more=False, own=[], excluded_by=[]
+    )
     strips = [
         div["aria-label"] for div in every(sent(statistics(response, VOCABULARY)), "Div") if div.get("role") == "img"
     ]
@@ -115,7 +113,7 @@ def facets(**fields: list[FacetValue]) -> Facets:
 
 def test_facets__diagnoses_in_the_order_of_the_collection_and_unknown_last() -> None:
     values = [FacetValue(value="nv", count=5), FacetValue(value=None, count=2), FacetValue(value="mel", count=3)]
-    boxes = sent(facet_values("diagnosis", facets(diagnosis=values), VOCABULARY, Filters()))
+    boxes = sent(facet_values("diagnosis", facets(diagnosis=values), VOCABULARY, Panel()))
     assert [box["props"].get("value") for box in boxes] == ["mel", "nv", None]
     assert said(boxes[-1]) == "unknown, kept 2"
 
@@ -123,19 +121,19 @@ def test_facets__diagnoses_in_the_order_of_the_collection_and_unknown_last() -> 
 def test_facets__rows_keep_their_places_whatever_the_counts() -> None:
     values = [FacetValue(value="male", count=5), FacetValue(value="female", count=2)]
     for counted in (values, values[::-1]):
-        boxes = sent(facet_values("sex", facets(sex=counted), VOCABULARY, Filters()))
+        boxes = sent(facet_values("sex", facets(sex=counted), VOCABULARY, Panel()))
         assert [box["props"]["value"] for box in boxes] == ["female", "male"]
 
 
 def test_facets__a_chosen_value_that_nothing_has_can_still_be_taken_away() -> None:
-    boxes = sent(facet_values("sex", facets(sex=[]), VOCABULARY, Filters(sex=["other"])))
+    boxes = sent(facet_values("sex", facets(sex=[]), VOCABULARY, Panel(sex=["other"])))
     assert [box["props"]["value"] for box in boxes] == ["other"]
 
 
 def test_age_note__tells_what_becomes_of_unknown_ages() -> None:
-    assert age_note(facets(), Filters()) == "all ages · 50 unknown"
-    assert age_note(facets(), Filters(age_min=30, age_max=60)) == "30 to 60 years · 50 unknown left out"
-    assert age_note(facets(), Filters(age_max=60, keep_unknown=True)) == "to 60 years · 50 unknown kept"
+    assert age_note(facets(), Panel()) == "all ages · 50 unknown"
+    assert age_note(facets(), Panel(age_min=30, age_max=60)) == "30 to 60 years · 50 unknown left out"
+    assert age_note(facets(), Panel(age_max=60, keep_unknown=True)) == "to 60 years · 50 unknown kept"
 
 
 def test_rollouts__the_step_nearest_to_the_query_is_marked() -> None:
@@ -150,3 +148,44 @@ def test_rollouts__the_step_nearest_to_the_query_is_marked() -> None:
 def test_fault__another_try_is_offered_only_where_it_can_help() -> None:
     assert "Try again" in said(sent(fault(Unavailable("search is away"), doing="The search", retry="search")))
     assert "Try again" not in said(sent(fault(BadInput("k is 0"), doing="The search", retry="search")))
+
+
+def test_card__says_who_stands_behind_it() -> None:
+    behind = [Hidden(case=f"S{i}", reason="lesion", distance=2) for i in range(2)]
+    behind.append(Hidden(case="D", reason="duplicate", distance=1.3))
+    shown = match().model_copy(update={"hidden": behind})
+    assert "+ 2 of this lesion, 1 near-duplicate" in said(sent(card(1, shown, VOCABULARY, [])))
+    assert "of this lesion" not in said(sent(card(1, match(), VOCABULARY, [])))
+
+
+def test_own_cases__are_told_apart_from_the_image_itself() -> None:
+    sibling = OwnCase(case=Case(id="S", diagnosis="nv"), distance=1.5, same_picture=False)
+    itself = OwnCase(case=Case(id="I"), distance=0, same_picture=True)
+    assert own_cases([], VOCABULARY) is None
+    assert "Other images of the same lesion" in said(sent(own_cases([sibling], VOCABULARY)))
+    told = said(sent(own_cases([itself, sibling], VOCABULARY)))
+    assert "This image is in the collection" in told
+    assert "I · the same image" in told
+    assert "S · distance 1.50" in told
+
+
+def test_steered__every_example_can_be_weighed_and_forgotten() -> None:
+    drawn = sent(steered("C9", [Example(case="A", weight=1.5), Example(case="B", weight=-1)]))
+    assert "Search from case C9" in said(drawn)
+    assert "More like this × 1.5" in said(drawn)
+    assert "Less like this × 1" in said(drawn)
+    steps = [b["id"]["step"] for b in every(drawn, "Button") if b["id"].get("case") == "B"]
+    assert steps == [0.5, -0.5, 0], "more weight of a negative example is more negative"
+    assert steered(None, []) == []
+
+
+def test_conditions__say_what_is_left_out() -> None:
+    panel = Panel(diagnosis=["mel"], excluded=["diagnosis"], columns=["skin_type\tII"], age_min=30)
+    assert conditions(panel, VOCABULARY) == ["Diagnosis not: Melanoma", "Age: from 30 years", "skin type: II"]
+
+
+def test_columns__are_offered_by_name_with_counts() -> None:
+    counted = facets(**{"attributes.lens": [FacetValue(value="D3", count=1200), FacetValue(value=None, count=3)]})
+    offered = column_values(counted, Panel(columns=["lens\tD9"]))
+    items = [{"value": "lens\tD3", "label": "D3 (1,200)"}, {"value": "lens\tD9", "label": "D9 (0)"}]
+    assert offered == [{"group": "lens", "items": items}]

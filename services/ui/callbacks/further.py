@@ -1,0 +1,58 @@
+"""Further images of the lesion on the screen: each is encoded and joins the search."""
+
+from typing import Any
+
+from dash import Dash, Input, Output, State, no_update
+from dash.exceptions import PreventUpdate
+
+from casekin.errors import CasekinError
+from services.ui import words
+from services.ui.catalog import Catalog
+from services.ui.layout.parts import fault
+from services.ui.layout.upload import further_names
+from services.ui.state import Further, image_bytes
+from services.ui.threads import in_thread
+
+MOST = 7
+"""Beside the first, as many as a search takes."""
+
+
+def register(app: Dash, catalog: Catalog) -> None:
+    """Tie the second upload to the encoder."""
+
+    @app.callback(
+        output={
+            "further": Output("further", "data"),
+            "emptied": Output("upload-further", "contents"),
+            "error": Output("further-error", "children"),
+        },
+        inputs={
+            "contents": Input("upload-further", "contents"),
+            "name": State("upload-further", "filename"),
+            "held": State("further", "data"),
+        },
+        prevent_initial_call=True,
+    )
+    @in_thread
+    def add(contents: str | None, name: str | None, held: list[dict[str, Any]] | None) -> dict[str, Any]:
+        if contents is None:
+            raise PreventUpdate
+        try:
+            encoded = catalog.services.encoder.encode(image_bytes(contents), reconstruction=False)
+        except CasekinError as error:
+            return {"further": no_update, "emptied": None, "error": fault(error, doing=f"{words.ADDING} ({name})")}
+        added = Further(name=name or "image", bundle_version=encoded.bundle_version, latent=encoded.latent)
+        return {"further": [*(held or []), added.model_dump()][-MOST:], "emptied": None, "error": None}
+
+    @app.callback(
+        Output("further", "data", allow_duplicate=True),
+        Input("staged", "data"),
+        State("further", "data"),
+        prevent_initial_call=True,
+    )
+    async def forget(_: dict[str, Any] | None, held: list[dict[str, Any]] | None) -> Any:
+        return None if held else no_update
+
+    @app.callback(Output("further-names", "children"), Input("further", "data"), prevent_initial_call=True)
+    async def name(held: list[dict[str, Any]] | None) -> Any:
+        return further_names([Further.model_validate(one) for one in held or []])
