@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import qdrant_edge as qe
@@ -33,13 +33,15 @@ SITES: Filters = (AnyOf(field="site", values=EIGHT_PER_CENT),)
 EQUAL_DISTANCE = 1e-9
 """Relative: cases this close to the k-th are as right as it is."""
 Floats = NDArray[np.float64]
+T = TypeVar("T")
+Preset = Literal["visual", "clinical", "custom"]
 
 
 @dataclass(frozen=True)
 class Asked:
     """One way to search, and what it must find."""
 
-    preset: str
+    preset: Preset
     filters: Filters
     weights: Floats
 
@@ -48,7 +50,7 @@ class Asked:
         return SearchRequest(
             bundle_version="cohort-1",
             latents=(q.tolist(),),
-            preset=self.preset,  # type: ignore[arg-type]
+            preset=self.preset,
             weights=self.weights.tolist() if self.preset == "custom" else None,
             filters=self.filters,
             k=K,
@@ -81,10 +83,10 @@ def _small(folder: Path) -> tuple[dict[str, float], dict[str, float | str]]:
         kept = _kept(cases, way.filters)
         requests = [way.request(q) for q in queries]
         for q, request in zip(queries, requests, strict=True):
-            bare_ms.append(_timed(lambda q=q, way=way: bare(q, way))[1])
-            response, taken = _timed(lambda request=request: searcher.search(request))
+            bare_ms.append(_timed(bare, q, way)[1])
+            response, taken = _timed(searcher.search, request)
             service_ms.append(taken)
-            truth, scanned = _timed(lambda q=q, way=way, kept=kept: _scan(cases, q, way.weights, kept))
+            truth, scanned = _timed(_scan, cases, q, way.weights, kept)
             scan_ms.append(scanned)
             recalls.append(_recall(cases, q, way.weights, [m.case.id for m in response.matches], truth))
     prototype = _prototype(cases, folder / "cases.csv", queries[:5])
@@ -118,7 +120,8 @@ def _large(folder: Path, count: int) -> tuple[dict[str, float], dict[str, float 
     before = _resident_mb()
     searcher, index = _open(folder)
     filtered = Asked("clinical", SITES, clinical_weights())
-    figures, details = {}, {"build_s": built}
+    figures: dict[str, float] = {}
+    details: dict[str, float | str] = {"build_s": built}
     for name, way in [("filtered", filtered), *(("custom", way) for way in _custom_ways())]:
         recall, p95, scan = _measure(searcher, cases, way, queries)
         for figure, value, worst in (("recall", recall, min), ("p95_ms", p95, max)):
@@ -127,7 +130,7 @@ def _large(folder: Path, count: int) -> tuple[dict[str, float], dict[str, float 
         details[f"numpy_scan_median_ms_{name}"] = scan
     figures["mb_per_million"] = (_resident_mb() - before) * 1e6 / count
     index.close()
-    return figures, dict(details)
+    return figures, details
 
 
 def build(folder: Path, count: int) -> None:
@@ -145,11 +148,11 @@ def _open(folder: Path) -> tuple[Searcher, EdgeIndex]:
     return Searcher(index, cohort_manifest(), Description(Blobs(str(folder / "images")), "cohort")), index
 
 
-def _weightings(rng: np.random.Generator) -> list[tuple[str, Floats]]:
+def _weightings(rng: np.random.Generator) -> list[tuple[Preset, Floats]]:
     size = len(clinical_weights())
     few = np.zeros(size)
     few[:3] = 1.0
-    presets = [("visual", np.ones(size)), ("clinical", clinical_weights())]
+    presets: list[tuple[Preset, Floats]] = [("visual", np.ones(size)), ("clinical", clinical_weights())]
     return [*presets, ("custom", rng.random(size)), ("custom", rng.random(size) ** 4), ("custom", few)]
 
 
@@ -165,8 +168,8 @@ def _measure(searcher: Searcher, cases: Cohort, way: Asked, queries: Floats) -> 
     searcher.search(way.request(queries[0]))  # counts what passes the filter, once a revision
     for q in queries:
         request = way.request(q)
-        response, milliseconds = _timed(lambda request=request: searcher.search(request))
-        truth, scanned = _timed(lambda q=q: _scan(cases, q, way.weights, kept))
+        response, milliseconds = _timed(searcher.search, request)
+        truth, scanned = _timed(_scan, cases, q, way.weights, kept)
         taken.append(milliseconds)
         scans.append(scanned)
         recalls.append(_recall(cases, q, way.weights, [m.case.id for m in response.matches], truth))
@@ -239,12 +242,12 @@ def _prototype(cases: Cohort, table: Path, queries: Floats) -> float:
         x = np.loadtxt(table, delimiter=",")
         return np.argsort(np.sqrt((((x - q) * np.sqrt(weights)) ** 2).sum(1)))[:K]
 
-    return float(np.median([_timed(lambda q=q: once(q))[1] for q in queries]))
+    return float(np.median([_timed(once, q)[1] for q in queries]))
 
 
-def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+def _timed(call: Callable[..., T], *arguments: Any) -> tuple[T, float]:
     started = time.perf_counter()
-    answer = call()
+    answer = call(*arguments)
     return answer, (time.perf_counter() - started) * 1000
 
 

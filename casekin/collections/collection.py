@@ -57,6 +57,7 @@ def _load(spec: CollectionSpec, metadata: Path, images: ImageIndex) -> LoadedCol
         citation=spec.citation,
         diagnoses=vocabulary(spec.diagnoses, (label for row in rows for label in row.labels)),
         labels=spec.labels,
+        evidence_weights=spec.evidence_weights,
     )
     return LoadedCollection(info, rows, skipped + reader.skipped, metadata)
 

@@ -4,11 +4,11 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from casekin.contracts.base import Contract
+from casekin.contracts.base import Code, Contract
 from casekin.contracts.search import Diagnosis
 from casekin.errors import BadInput
 
@@ -70,6 +70,9 @@ class CollectionSpec(Contract):
         default_factory=list, description="in the order to show them; of several in one image, the first stands for it"
     )
     labels: dict[str, dict[str, str]] = Field(default_factory=dict, description="field -> code -> what the page shows")
+    evidence_weights: dict[Code, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict, description="how much a neighbour's diagnosis counts by its evidence; 1 where not named"
+    )
 
 
 def read_spec(file: Path) -> CollectionSpec:

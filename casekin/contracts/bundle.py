@@ -60,6 +60,59 @@ class CalibrationPoint(Contract):
     share: float = Field(ge=0, le=1)
 
 
+class VoteScale(Contract):
+    """How the votes of neighbours become probabilities: (vote + smoothing)^(1 / temperature), normalised."""
+
+    smoothing: float = Field(ge=0, description="share of a vote that every diagnosis has beforehand")
+    temperature: float = Field(gt=0)
+
+
+class Tail(Contract):
+    """The end of a measure's distribution over validation images: an exponential tail (peaks over a threshold)."""
+
+    beyond: float = Field(description="5 per cent of the images lie further out than this")
+    excess: float = Field(gt=0, description="by which they lie further out, on average")
+
+
+class StrangenessScale(Contract):
+    """What is usual of a query: strangeness is the sum over tails of how many excesses it lies beyond them."""
+
+    upper: dict[str, Tail] = Field(
+        description="by measure: neighbour_distance, extreme_coordinate, reconstruction_error, sharpness, brightness"
+    )
+    lower: dict[str, Tail] = Field(description="likewise, of measures that can be too low: sharpness, brightness")
+    latent_limit: float = Field(ge=0, description="99 per cent of validation images are less strange by latent alone")
+    image_limit: float = Field(ge=0, description="likewise by latent and image together")
+
+
+class VoteCalibration(Contract):
+    """What the nearest neighbours under one preset mean, measured on validation images."""
+
+    plain: VoteScale = Field(description="over votes; fitted where diagnoses are as frequent as they are")
+    corrected: VoteScale = Field(description="over votes by prior; fitted where all diagnoses count alike")
+    conformal: dict[Code, float] = Field(
+        description="least corrected probability with which a diagnosis belongs to the set (Mondrian: one each)"
+    )
+    strangeness: StrangenessScale
+
+
+class NeighbourCalibration(Contract):
+    """How votes of neighbours are read; see ``training.neighbour_calibration`` for how it is measured."""
+
+    neighbours: int = Field(ge=1, le=200, description="nearest cases with a vote, one a lesion, never the query's own")
+    coverage: float = Field(gt=0, lt=1, description="of the conformal set, within each diagnosis")
+    near_duplicate_distance: float = Field(
+        ge=0, description="unweighted; of images of different lesions one in a thousand is nearer to its nearest"
+    )
+    presets: dict[Preset, VoteCalibration] = Field(description="of all presets")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if missing := sorted({"visual", "clinical"} - set(self.presets)):
+            raise ValueError(f"presets lacks {', '.join(missing)}")
+        return self
+
+
 class FileDigest(Contract):
     """What a file of the bundle must hash to."""
 
@@ -108,6 +161,34 @@ EXAMPLE: dict[str, JsonValue] = {
         "clinical": [{"distance": 0.0, "share": 0.95}, {"distance": 5.0, "share": 0.4}],
     },
     "out_of_distribution": {"nearest_distance_0.99": 4.2, "reconstruction_error_0.99": 0.03},
+    "neighbours": {
+        "neighbours": 16,
+        "coverage": 0.9,
+        "near_duplicate_distance": 0.2,
+        "presets": {
+            preset: {
+                "plain": {"smoothing": 0.05, "temperature": 0.8},
+                "corrected": {"smoothing": 0.1, "temperature": 0.6},
+                "conformal": {"mel": 0.2, "nv": 0.35},
+                "strangeness": {
+                    "upper": {
+                        "neighbour_distance": {"beyond": 4.0, "excess": 0.5},
+                        "extreme_coordinate": {"beyond": 3.1, "excess": 0.6},
+                        "reconstruction_error": {"beyond": 0.012, "excess": 0.005},
+                        "sharpness": {"beyond": 4.1, "excess": 1.2},
+                        "brightness": {"beyond": 0.75, "excess": 0.03},
+                    },
+                    "lower": {
+                        "sharpness": {"beyond": 0.3, "excess": 0.1},
+                        "brightness": {"beyond": 0.5, "excess": 0.04},
+                    },
+                    "latent_limit": 3.5,
+                    "image_limit": 5.2,
+                },
+            }
+            for preset in ("visual", "clinical")
+        },
+    },
     "metrics": {"p_at_1_macro": 0.57},
     "provenance": {
         "data": "HAM10000",
@@ -135,6 +216,9 @@ class BundleManifest(Contract):
     clinical_weights: list[float] = Field(description="D non-negative weights, learned, mean 1")
     similarity: dict[Preset, list[CalibrationPoint]] = Field(description="by distance ascending, share falling")
     out_of_distribution: dict[str, float] = Field(description="training quantiles beyond which an image is strange")
+    neighbours: NeighbourCalibration | None = Field(
+        default=None, description="none where the bundle was made without: search then says that it is not calibrated"
+    )
     metrics: dict[str, float]
     provenance: Provenance
     files: dict[str, FileDigest]

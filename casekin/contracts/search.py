@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from casekin.contracts.base import CaseId, Code, Contract, Latent, Preset
 from casekin.contracts.conditions import Condition, Filters
-from casekin.contracts.neighbours import NeighbourStatistics
+from casekin.contracts.neighbours import ImageMeasures, NeighbourStatistics
 
 _CASE: dict[str, JsonValue] = {
     "id": "ISIC_0000001",
@@ -234,6 +234,8 @@ class SearchRequest(Contract):
         default="distance", description="order of the matches found; the best evidence or youngest first"
     )
 
+    image: ImageMeasures | None = Field(default=None, description="of the query's image, where it is one upload")
+
     @model_validator(mode="after")
     def _one_start(self) -> Self:
         if bool(self.latents) == (self.case is not None):
@@ -301,6 +303,10 @@ class SearchResponse(Contract):
                 "statistics": {
                     "neighbours": 1,
                     "diagnoses": [{"diagnosis": "nv", "count": 1, "share": 1.0, "corrected": 1.0}],
+                    "agreement": 1.0,
+                    "conformal": {"coverage": 0.9, "diagnoses": ["nv"]},
+                    "strangeness": {"score": 0.4, "limit": 3.5, "is_strange": False, "reasons": []},
+                    "uncalibrated": None,
                 },
                 "passing": 8470,
                 "revision": "8470-9f2c",

@@ -12,4 +12,5 @@ def described(before: Collection, new: CollectionInfo) -> CollectionInfo:
     kept = [diagnosis for diagnosis in old.diagnoses if diagnosis.code not in codes]
     fields = old.labels.keys() | new.labels.keys()
     labels = {field: old.labels.get(field, {}) | new.labels.get(field, {}) for field in sorted(fields)}
-    return new.model_copy(update={"diagnoses": [*new.diagnoses, *kept], "labels": labels})
+    evidence = old.evidence_weights | new.evidence_weights
+    return new.model_copy(update={"diagnoses": [*new.diagnoses, *kept], "labels": labels, "evidence_weights": evidence})

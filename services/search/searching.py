@@ -19,11 +19,12 @@ from services.search.matches import Similarity, ordered, to_matches, to_own
 from services.search.payload import point_id
 from services.search.ranking import Ranker, Ranking
 from services.search.reading import CaseReader
-from services.search.statistics import NEIGHBOURS, neighbour_statistics
+from services.search.statistics import NeighbourReader
 from services.search.weighing import check_version
 
 SAME_PICTURE = 1e-3
-"""Unweighted distance below which two latents are of one picture: an encoder repeats itself to within rounding."""
+"""Unweighted distance below which two latents are of one picture: an encoder repeats itself to within rounding.
+A bundle that measured how near re-saved pictures lie says more."""
 POOL = 256
 """Nearest cases among which diverse ones are chosen, on every page the same."""
 OWN_SHOWN = 24
@@ -37,6 +38,9 @@ class Searcher:
         self._manifest = manifest
         self._description = description
         self._similarity = Similarity(manifest)
+        self._neighbours = NeighbourReader(manifest)
+        near = manifest.neighbours.near_duplicate_distance if manifest.neighbours else 0.0
+        self._same_within = max(SAME_PICTURE, near)
         self._census = CensusTaker(index)
         self._reader = CaseReader(index)
 
@@ -55,9 +59,9 @@ class Searcher:
         check_version(self._manifest, request.bundle_version)
         census = self._census.now()
         census.check(request.filters, self._description.vocabulary())
-        ranker = Ranker(self._index, partial(self._reader.read, census.revision), SAME_PICTURE)
+        ranker = Ranker(self._index, partial(self._reader.read, census.revision), self._same_within)
         asked = resolve(request, self._manifest, case_reader(self._index.get))
-        asked, ranking = _ranked(ranker, asked, request)
+        asked, ranking = _ranked(ranker, asked, request, self._neighbours.count)
         return self._answer(request, census, ranker, asked, ranking)
 
     def _answer(
@@ -68,10 +72,10 @@ class Searcher:
         matches = to_matches(ranking, shown[page], asked.target, self._similarity)
         passing = census.passing(request.filters)
         weights = self._description.read().evidence_weights
-        near = to_matches(ranking, ranking.groups[:NEIGHBOURS], asked.target, self._similarity)
+        near = to_matches(ranking, ranking.groups[: self._neighbours.count], asked.target, self._similarity)
         return SearchResponse(
             matches=ordered(matches, request.sort, weights),
-            statistics=neighbour_statistics(near, census.values("diagnosis")),
+            statistics=self._neighbours.read(near, request, asked.target.images, census.values("diagnosis"), weights),
             passing=passing,
             revision=census.revision,
             more=len(shown) > page.stop,
@@ -80,10 +84,10 @@ class Searcher:
         )
 
 
-def _ranked(ranker: Ranker, asked: Asked, request: SearchRequest) -> tuple[Asked, Ranking]:
+def _ranked(ranker: Ranker, asked: Asked, request: SearchRequest, neighbours: int) -> tuple[Asked, Ranking]:
     """The ranking; ranked again where the first look finds the query itself among the cases."""
     collapse = request.one_per_lesion
-    count = POOL if request.diversity else max(request.offset + request.k + 1, NEIGHBOURS)
+    count = POOL if request.diversity else max(request.offset + request.k + 1, neighbours)
 
     def rank(asked: Asked) -> Ranking:
         return ranker.nearest(asked.target, asked.others, count, collapse=collapse, skipped=asked.skipped)

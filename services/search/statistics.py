@@ -1,38 +1,128 @@
-"""Which diagnoses the matches have, as they are and corrected for how common each is in the collection."""
+"""Which diagnoses the nearest cases have, as they are and corrected for how common each is; and what that promises."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from casekin.contracts.neighbours import DiagnosisShare, NeighbourStatistics
-from casekin.contracts.search import Match
+import numpy as np
+from numpy.typing import NDArray
+
+from casekin.contracts.bundle import BundleManifest, VoteScale
+from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics
+from casekin.contracts.search import Match, SearchRequest
+from services.search.strangeness import judge
+
+Floats = NDArray[np.float64]
 
 NEIGHBOURS = 16
-"""That have a say, however many are shown (as in Tschandl et al., Br J Dermatol 2019)."""
+"""That have a say where the bundle does not tell how many (as in Tschandl et al., Br J Dermatol 2019)."""
+AS_THEY_ARE = VoteScale(smoothing=0, temperature=1)
+"""Votes without a calibration."""
 
 
-def neighbour_statistics(matches: Sequence[Match], collection: Mapping[str, int]) -> NeighbourStatistics:
-    """Diagnoses among `matches`, most frequent by share first; `collection` counts each in the whole collection.
+@dataclass(frozen=True)
+class Votes:
+    """Votes of the neighbours, by diagnosis."""
 
-    A match weighs by its similarity s: share(c) = sum of s over matches with c / sum of s over all whose diagnosis is
-    known; corrected(c) is share(c) / prior(c), normalised to sum to 1. Where all similarities are 0, all weigh alike.
-    """
-    known = [(match.case.diagnosis, match.similarity) for match in matches if match.case.diagnosis is not None]
-    counts = Counter(diagnosis for diagnosis, _ in known)
-    weights: dict[str, float] = dict.fromkeys(counts, 0.0)
-    for diagnosis, similarity in known:
-        weights[diagnosis] += similarity
-    if not sum(weights.values()):
-        weights = {c: float(count) for c, count in counts.items()}
-    share = _normalised(weights)
-    corrected = _normalised({c: share[c] / max(1, collection.get(c, 0)) for c in share})
-    order = sorted(counts, key=lambda c: (-share[c], -counts[c], c))
-    diagnoses = [
-        DiagnosisShare(diagnosis=c, count=counts[c], share=min(1.0, share[c]), corrected=min(1.0, corrected[c]))
-        for c in order
+    diagnoses: list[str]
+    """C, of the collection and of the neighbours."""
+    counts: list[int]
+    """[C]"""
+    shares: Floats
+    """[C], weighted by similarity and evidence, summing to 1; all 0 without a vote."""
+    corrected: Floats
+    """[C], shares divided by the diagnosis's share of the collection."""
+
+
+class NeighbourReader:
+    """Reads neighbours as the bundle's calibration says, or tells why it cannot."""
+
+    def __init__(self, manifest: BundleManifest) -> None:
+        self._manifest = manifest
+        self._calibration = manifest.neighbours
+        self.count = self._calibration.neighbours if self._calibration else NEIGHBOURS
+        """How many nearest cases have a vote."""
+
+    def read(
+        self,
+        near: Sequence[Match],
+        request: SearchRequest,
+        images: Floats,
+        collection: Mapping[str, int],
+        evidence: Mapping[str, float],
+    ) -> NeighbourStatistics:
+        """What `near`, the nearest cases, say of a query with latents `images` [M, D].
+
+        `collection` counts each diagnosis in the whole collection, `evidence` is how much each kind of it counts.
+        """
+        votes = cast_votes(near, collection, evidence)
+        why = self._uncalibrated(request, len(near))
+        calibration = None
+        if why is None and self._calibration is not None and request.preset != "custom":
+            calibration = self._calibration.presets[request.preset]
+        plain = probabilities(votes.shares, calibration.plain if calibration else AS_THEY_ARE)
+        corrected = probabilities(votes.corrected, calibration.corrected if calibration else AS_THEY_ARE)
+        return NeighbourStatistics(
+            neighbours=len(near),
+            diagnoses=_shares(votes, plain, corrected),
+            agreement=min(1.0, float(votes.shares.max(initial=0.0))),
+            conformal=self._set(votes, corrected, calibration.conformal) if calibration else None,
+            strangeness=judge(near, images, request.image, calibration.strangeness) if calibration else None,
+            uncalibrated=why,
+        )
+
+    def _set(self, votes: Votes, corrected: Floats, least: Mapping[str, float]) -> ConformalSet:
+        """Diagnoses whose corrected share is no smaller than what their own kind mostly has.
+
+        One that the calibration never met cannot be excluded.
+        """
+        order = np.argsort(-corrected, kind="stable")
+        kept = [votes.diagnoses[i] for i in order if corrected[i] >= least.get(votes.diagnoses[i], 0.0)]
+        assert self._calibration is not None
+        return ConformalSet(coverage=self._calibration.coverage, diagnoses=kept)
+
+    def _uncalibrated(self, request: SearchRequest, found: int) -> str | None:
+        if self._calibration is None:
+            return f"bundle {self._manifest.version} holds no calibration of neighbours"
+        reasons = {
+            "own weights were not calibrated; the presets are": request.preset == "custom",
+            "filters change who the neighbours are; without them shares are calibrated": bool(request.filters),
+            "examples move the search away from the image": bool(request.examples),
+            "several images were not calibrated together; one alone is": len(request.latents) > 1,
+            "calibrated is one case a lesion": not request.one_per_lesion,
+            f"{found} cases were found; {self.count} neighbours are calibrated": found < self.count,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def cast_votes(near: Sequence[Match], collection: Mapping[str, int], evidence: Mapping[str, float]) -> Votes:
+    """Each neighbour votes for its diagnosis with similarity times evidence; where all are 0, all count alike."""
+    known = [match for match in near if match.case.diagnosis is not None]
+    diagnoses = sorted({*collection, *(str(match.case.diagnosis) for match in known)})
+    place = {diagnosis: i for i, diagnosis in enumerate(diagnoses)}
+    counts, shares = [0] * len(diagnoses), np.zeros(len(diagnoses))
+    weights = [match.similarity * evidence.get(match.case.evidence or "", 1.0) for match in known]
+    alike = not any(weights)
+    for match, weight in zip(known, weights, strict=True):
+        i = place[str(match.case.diagnosis)]
+        counts[i] += 1
+        shares[i] += 1.0 if alike else weight
+    shares /= shares.sum() or 1.0
+    prior = np.array([max(1, collection.get(diagnosis, 0)) for diagnosis in diagnoses], np.float64)
+    return Votes(diagnoses, counts, shares, shares * prior.sum() / prior)
+
+
+def probabilities(shares: Floats, scale: VoteScale) -> Floats:
+    """(share + smoothing)^(1 / temperature) [C], normalised to sum to 1; as training fitted them."""
+    powers = (shares + scale.smoothing) ** (1 / scale.temperature)
+    return np.asarray(powers / (powers.sum() or 1.0))
+
+
+def _shares(votes: Votes, plain: Floats, corrected: Floats) -> list[DiagnosisShare]:
+    told = [
+        DiagnosisShare(diagnosis=diagnosis, count=count, share=min(1.0, share), corrected=min(1.0, after))
+        for diagnosis, count, share, after in zip(
+            votes.diagnoses, votes.counts, plain.tolist(), corrected.tolist(), strict=True
+        )
+        if count or (share and any(votes.counts))
     ]
-    return NeighbourStatistics(neighbours=len(matches), diagnoses=diagnoses)
-
-
-def _normalised(amounts: Mapping[str, float]) -> dict[str, float]:
-    total = sum(amounts.values())
-    return {name: amount / total for name, amount in amounts.items()}
+    return sorted(told, key=lambda one: (-one.share, -one.count, one.diagnosis))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from casekin.contracts.base import CaseId, Latent, Preset
 from casekin.contracts.encoder import EncodeResponse
+from casekin.contracts.neighbours import ImageMeasures
 from casekin.contracts.search import Example, SearchRequest, SearchResponse, Sort
 from casekin.errors import BadInput
 from services.ui.panel import Panel
@@ -78,6 +79,16 @@ def search_request(start: Start, steering: Steering, bundle_version: str) -> Sea
         one_per_lesion=steering.one_per_lesion,
         diversity=steering.diversity,
         sort=steering.sort,
+        image=_measures(start.query) if latents and start.query else None,
+    )
+
+
+def _measures(query: Query) -> ImageMeasures | None:
+    quality = query.encoded.quality
+    if quality.reconstruction_error is None:
+        return None
+    return ImageMeasures(
+        reconstruction_error=quality.reconstruction_error, sharpness=quality.sharpness, brightness=quality.brightness
     )
 
 

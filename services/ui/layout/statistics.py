@@ -5,7 +5,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from casekin.contracts.neighbours import DiagnosisShare
+from casekin.contracts.neighbours import DiagnosisShare, NeighbourStatistics, Strangeness
 from casekin.contracts.search import SearchResponse
 from services.ui import words
 from services.ui.colours import ink_on
@@ -14,36 +14,46 @@ from services.ui.vocabulary import Vocabulary
 
 
 def statistics(response: SearchResponse, vocabulary: Vocabulary) -> Component | None:
-    """The diagnoses among the matches, plain and corrected for how common each is in the collection."""
-    shares = response.statistics.diagnoses
-    if not shares:
+    """The diagnoses among the nearest cases, plain and corrected for how common each is, and what that promises."""
+    told = response.statistics
+    if not told.diagnoses:
         return None
-    shares = sorted(shares, key=lambda entry: -entry.share)
-    legend = [
-        html.Li(
-            [
-                dot(vocabulary.colour(entry.diagnosis)),
-                html.Span(vocabulary.diagnosis(entry.diagnosis)),
-                html.Span(f"{entry.count}", className="figure muted", title="matches"),
-            ]
-        )
-        for entry in shares
-    ]
-    heading = f"Diagnoses among the {words.count(response.statistics.neighbours, 'nearest case')}"
+    heading = f"Diagnoses among the {words.count(told.neighbours, 'nearest case')}"
+    legend = html.Ul([_entry(one, vocabulary) for one in told.diagnoses if one.count], className="legend")
     return html.Section(
         [
-            html.Div([html.H3(heading), html.Ul(legend, className="legend")], className="statistics-head"),
-            _strip("Plain", "Weighted by similarity", [(e, e.share) for e in shares], vocabulary),
-            _strip(
-                "Corrected",
-                "Divided by each diagnosis's share of the collection",
-                [(e, e.corrected) for e in shares],
-                vocabulary,
-            ),
+            *_strange(told.strangeness),
+            html.Div([html.H3(heading), legend], className="statistics-head"),
+            _strip("Plain", words.PLAIN_HINT, [(e, e.share) for e in told.diagnoses], vocabulary),
+            _strip("Corrected", words.CORRECTED_HINT, [(e, e.corrected) for e in told.diagnoses], vocabulary),
+            html.Div(_promise(told, vocabulary), className="promise"),
         ],
         className="statistics",
         **aria(label=heading),
     )
+
+
+def _entry(one: DiagnosisShare, vocabulary: Vocabulary) -> Component:
+    name, count = html.Span(vocabulary.diagnosis(one.diagnosis)), html.Span(f"{one.count}", className="figure muted")
+    return html.Li([dot(vocabulary.colour(one.diagnosis)), name, count])
+
+
+def _strange(told: Strangeness | None) -> list[Component]:
+    if told is None or not told.is_strange:
+        return []
+    reasons = html.Ul([html.Li(reason) for reason in told.reasons])
+    return [html.Div([html.Strong(words.STRANGE), reasons], className="strange", role="alert")]
+
+
+def _promise(told: NeighbourStatistics, vocabulary: Vocabulary) -> list[Component]:
+    agree = html.Span(f"{words.percent(told.agreement)} of the votes agree", title=words.AGREEMENT_HINT)
+    if told.conformal is None:
+        why = words.sentence(f"{words.NOT_CALIBRATED}: {told.uncalibrated}") if told.uncalibrated else ""
+        return [agree, html.Span(why, className="muted")]
+    names = words.listed([vocabulary.diagnosis(code) for code in told.conformal.diagnoses]) or "nothing"
+    promise = words.CONFORMAL_HINT.format(words.percent(told.conformal.coverage))
+    listed = html.Span([f"{words.CANNOT_BE_EXCLUDED}: ", html.Strong(names)])
+    return [agree, listed, html.Span(promise, className="muted")]
 
 
 def _strip(name: str, hint: str, shares: list[tuple[DiagnosisShare, float]], vocabulary: Vocabulary) -> Component:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from fastapi import FastAPI
 
+from casekin.contracts.neighbours import NeighbourStatistics
 from casekin.contracts.search import (
     Case,
     Collection,
     CollectionInfo,
     LatentPage,
     Match,
-    NeighbourStatistics,
     SearchRequest,
     SearchResponse,
 )
@@ -84,17 +84,33 @@ def create_small_search(held: SmallCollection) -> FastAPI:
     def search(request: SearchRequest) -> SearchResponse:
         held.count("search")
         time.sleep(held.search_delay_s)
-        if len(request.latent) != held.latents.shape[1]:
-            raise WrongLatent(f"{len(request.latent)} numbers; the collection has {held.latents.shape[1]} dimensions")
+        [latent] = request.latents
+        if len(latent) != held.latents.shape[1]:
+            raise WrongLatent(f"{len(latent)} numbers; the collection has {held.latents.shape[1]} dimensions")
         weights = WEIGHTS[request.preset]
-        squared = ((held.latents - request.latent) ** 2 * weights).sum(1)
+        squared = ((held.latents - latent) ** 2 * weights).sum(1)
         nearest = np.argsort(squared, kind="stable")[: request.k]
         cases = held.cases
         matches = [
             Match(case=cases[row], distance=float(np.sqrt(squared[row])), similarity=0.5, contributions=[0.25] * 4)
             for row in nearest
         ]
-        statistics = NeighbourStatistics(neighbours=len(matches), diagnoses=[])
-        return SearchResponse(matches=matches, statistics=statistics, passing=len(cases), revision=held.revision)
+        statistics = NeighbourStatistics(
+            neighbours=len(matches),
+            diagnoses=[],
+            agreement=0,
+            conformal=None,
+            strangeness=None,
+            uncalibrated="not computed here",
+        )
+        return SearchResponse(
+            matches=matches,
+            statistics=statistics,
+            passing=len(cases),
+            revision=held.revision,
+            more=len(cases) > request.k,
+            own=[],
+            excluded_by=[],
+        )
 
     return app

@@ -99,6 +99,19 @@ def test_search__over_http(filled: SearchClient) -> None:
     assert answer.revision == filled.collection().revision
 
 
+def test_search__promises_what_the_bundle_measured_and_nothing_under_filters(filled: SearchClient) -> None:
+    plain = SearchRequest(bundle_version="made-1", latents=([9.0, 9.0, 9.0, 9.0],))
+    told = filled.search(plain).statistics
+    assert (told.neighbours, told.uncalibrated) == (16, None)
+    assert told.conformal is not None
+    assert told.strangeness is not None
+    assert told.strangeness.is_strange
+    assert "Far from every case of the collection" in told.strangeness.reasons
+    filtered = filled.search(plain.model_copy(update={"filters": (Between(low=0, keep_unknown=True),)})).statistics
+    assert (filtered.conformal, filtered.strangeness) == (None, None)
+    assert "filters change" in str(filtered.uncalibrated)
+
+
 def test_facets__of_a_field_ignore_its_own_condition(filled: SearchClient) -> None:
     face, aged = AnyOf(field="site", values=("face",)), Between(low=40)
     whole, chosen = filled.facets(()), filled.facets((face, aged))

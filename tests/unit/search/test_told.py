@@ -9,7 +9,6 @@ from services.search.grouping import Group
 from services.search.matches import Similarity, ordered, to_matches
 from services.search.ranking import Ranking
 from services.search.spaces import Metric
-from services.search.statistics import neighbour_statistics
 from services.search.target import Target
 from tests.integration.search.made import manifest, stored
 
@@ -56,29 +55,6 @@ def test_ordered__by_evidence_or_age_with_the_unknown_last() -> None:
     assert [m.case.id for m in ordered(matches, "distance", weights)] == ["a", "b", "c", "d"]
     assert [m.case.id for m in ordered(matches, "evidence", weights)] == ["c", "a", "d", "b"]
     assert [m.case.id for m in ordered(matches, "age", weights)] == ["b", "d", "a", "c"]
-
-
-def match(diagnosis: str | None, similarity: float) -> Match:
-    return Match(case=Case(id="a", diagnosis=diagnosis), distance=1, similarity=similarity, contributions=[])
-
-
-def test_statistics__weigh_by_similarity_and_correct_by_prior() -> None:
-    matches = [match("nv", 0.6), match("nv", 0.2), match("mel", 0.8), match(None, 0.9)]
-    told = neighbour_statistics(matches, {"nv": 80, "mel": 20})
-    assert told.neighbours == 4
-    assert [(d.diagnosis, d.count) for d in told.diagnoses] == [("nv", 2), ("mel", 1)]
-    assert [d.share for d in told.diagnoses] == pytest.approx([0.5, 0.5])
-    assert [d.corrected for d in told.diagnoses] == pytest.approx([0.2, 0.8])  # 0.5/80 against 0.5/20
-
-
-def test_statistics__without_similarity_weigh_alike() -> None:
-    told = neighbour_statistics([match("nv", 0), match("nv", 0), match("mel", 0)], {"nv": 10, "mel": 10})
-    assert [d.share for d in told.diagnoses] == pytest.approx([2 / 3, 1 / 3])
-
-
-def test_statistics__of_nothing_are_empty() -> None:
-    assert neighbour_statistics([], {}).diagnoses == []
-    assert neighbour_statistics([match(None, 0.5)], {}).diagnoses == []
 
 
 def test_without__leaves_out_what_speaks_of_a_field_alone() -> None:

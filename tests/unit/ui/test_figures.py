@@ -42,7 +42,9 @@ def found(*ids: str) -> SearchResponse:
     matches = [Match(case=Case(id=one), distance=1, similarity=0.5, contributions=[1.0]) for one in ids]
     return SearchResponse(
         matches=matches,
-        statistics=NeighbourStatistics(neighbours=0, diagnoses=[]),
+        statistics=NeighbourStatistics(
+            neighbours=0, diagnoses=[], agreement=0, conformal=None, strangeness=None, uncalibrated=None
+        ),
         passing=4,
         revision="r",
         more=False,

@@ -4,7 +4,7 @@ from typing import Any
 from plotly.utils import PlotlyJSONEncoder
 
 from casekin.contracts.facets import Facets, FacetValue
-from casekin.contracts.neighbours import DiagnosisShare, NeighbourStatistics
+from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics, Strangeness
 from casekin.contracts.projector import RolloutResult, RolloutRow
 from casekin.contracts.search import Case, CollectionInfo, Diagnosis, Example, Hidden, Match, OwnCase, SearchResponse
 from casekin.errors import BadInput, Unavailable
@@ -92,19 +92,47 @@ def test_card__similarity_says_what_it_means() -> None:
     assert hint.startswith("Of matches this close, 78 % shared the diagnosis")
 
 
+def told(shares: list[DiagnosisShare], **more: Any) -> NeighbourStatistics:
+    bare = {"agreement": 0.75, "conformal": None, "strangeness": None, "uncalibrated": None}
+    return NeighbourStatistics(neighbours=4, diagnoses=shares, **{**bare, **more})
+
+
+def answered(statistics: NeighbourStatistics) -> SearchResponse:
+    return SearchResponse(
+        matches=[], statistics=statistics, passing=4, revision="r", more=False, own=[], excluded_by=[]
+    )
+
+
 def test_statistics__both_strips_speak() -> None:
     shares = [
         DiagnosisShare(diagnosis="nv", count=3, share=0.75, corrected=0.4),
         DiagnosisShare(diagnosis="mel", count=1, share=0.25, corrected=0.6),
     ]
-    numbers = NeighbourStatistics(neighbours=4, diagnoses=shares)
-    response = SearchResponse(
-        matches=[], statistics=numbers, passing=4, revision="r", more=False, own=[], excluded_by=[]
-    )
+    response = answered(told(shares))
     strips = [
         div["aria-label"] for div in every(sent(statistics(response, VOCABULARY)), "Div") if div.get("role") == "img"
     ]
     assert strips == ["Plain: Nevus 75 %, Melanoma 25 %", "Corrected: Nevus 40 %, Melanoma 60 %"]
+
+
+def test_statistics__say_what_is_promised_and_what_is_strange() -> None:
+    share = DiagnosisShare(diagnosis="nv", count=4, share=1, corrected=1)
+    strange = Strangeness(score=9, limit=3, is_strange=True, reasons=["Far from every case", "Very dark"])
+    conformal = ConformalSet(coverage=0.9, diagnoses=["nv", "mel"])
+    words = said(sent(statistics(answered(told([share], conformal=conformal, strangeness=strange)), VOCABULARY)))
+    assert "Cannot be excluded:  Nevus and Melanoma" in words
+    assert "90 %" in words
+    assert "unlike the collection's images" in words
+    assert "Far from every case" in words
+    usual = strange.model_copy(update={"is_strange": False})
+    assert "unlike" not in said(sent(statistics(answered(told([share], strangeness=usual)), VOCABULARY)))
+
+
+def test_statistics__say_why_nothing_is_promised() -> None:
+    share = DiagnosisShare(diagnosis="nv", count=4, share=1, corrected=1)
+    words = said(sent(statistics(answered(told([share], uncalibrated="filters are on")), VOCABULARY)))
+    assert "Not calibrated: filters are on." in words
+    assert "Cannot be excluded" not in words
 
 
 def facets(**fields: list[FacetValue]) -> Facets:
