@@ -15,7 +15,7 @@ from casekin.contracts.bundle import (
     VoteCalibration,
     VoteScale,
 )
-from training.retrieval import Labelled
+from training.evaluation.retrieval import Labelled
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]

@@ -6,6 +6,7 @@ import pytest
 from casekin.contracts.bundle import StrangenessScale, Tail, VoteScale
 from casekin.contracts.search import Case, Match
 from services.search import statistics as serving
+from training.evaluation.retrieval import Labelled
 from training.neighbour_calibration import (
     calibrate_neighbours,
     cast_votes,
@@ -17,7 +18,6 @@ from training.neighbour_calibration import (
     strangeness,
     upper_tail,
 )
-from training.retrieval import Labelled
 from training.weights import calibrate
 
 CLASSES = ["a", "b", "c"]
