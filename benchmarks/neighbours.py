@@ -1,0 +1,188 @@
+"""What neighbours promise, tested on fold 0: similarity, probabilities, conformal sets, strangeness of odd pictures.
+
+Calibrated anew on the folds that the bundle's training held back, as its export does, so that the promise is tested
+and not the file. Test queries ask all other folds, as in use. ``python -m benchmarks.neighbours [DATA] [BUNDLE]``
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.oddities import oddities
+from benchmarks.report import ROOT, is_quick, report
+from casekin.bundle import read_manifest
+from casekin.contracts.bundle import CalibrationPoint, NeighbourCalibration, StrangenessScale
+from training.evaluation.evaluate import Material, gather
+from training.evaluation.retrieval import Labelled
+from training.evaluation.split import rows_in
+from training.evaluation.systems import BundleSystem, learned_from
+from training.fitting import default_cache
+from training.neighbour_calibration import (
+    calibrate_neighbours,
+    cast_votes,
+    latent_measures,
+    nearest_lesions,
+    probabilities,
+    strangeness,
+)
+from training.pixels import Pixels
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+
+TEST = (0,)
+QUICK_CASES = 1500
+ODD_PICTURES = 150
+TENTHS = 10
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def main(data: Path, bundle: Path) -> None:
+    """Measure under the clinical preset and report."""
+    system, manifest = BundleSystem(bundle), read_manifest(bundle)
+    material = gather(system, data, default_cache(), TEST, QUICK_CASES if is_quick() else None)
+    cases, learned = material.split.cases, learned_from(manifest.provenance)
+    held, trained = rows_in(cases, learned.choices), rows_in(cases, learned.weights)
+    test, rest = material.split.queries, material.split.gallery
+    calibration = calibrate_neighbours(
+        _part(material, held),
+        _part(material, trained),
+        {"visual": system.presets["visual"], "clinical": system.presets["clinical"]},
+        manifest.similarity,
+        system.classes,
+        _measures(system, material.pixels[held], material.latents[held]),
+    )
+    curve = manifest.similarity["clinical"]
+    figures = _promises(
+        _part(material, test), _part(material, rest), system.presets["clinical"], curve, calibration, system.classes
+    )
+    odd, details = _strange(system, material, _part(material, rest), calibration, system.presets["clinical"])
+    details |= {"bundle": system.name, "cases": len(cases)}
+    report("neighbours", figures | odd, details, quick=is_quick())
+
+
+def _part(material: Material, rows: Ints) -> Labelled:
+    return material.split.labelled(rows, material.latents)
+
+
+def _promises(
+    queries: Labelled,
+    gallery: Labelled,
+    weights: Floats,
+    curve: list[CalibrationPoint],
+    calibration: NeighbourCalibration,
+    classes: list[str],
+) -> dict[str, float]:
+    preset = calibration.presets["clinical"]
+    distances, rows = nearest_lesions(queries, gallery, weights, calibration.neighbours)
+    shares = cast_votes(distances, gallery.labels[rows], curve, np.ones_like(distances), len(classes))
+    prior = np.bincount(gallery.labels, minlength=len(classes)) / len(gallery.labels)
+    corrected = probabilities(shares / np.maximum(prior, 1e-12), preset.corrected)
+    least = np.array([preset.conformal[code] for code in classes])
+    own = corrected[np.arange(len(corrected)), queries.labels]
+    covered = own >= least[queries.labels]
+    said = np.interp(distances, [p.distance for p in curve], [p.share for p in curve])
+    balanced = 1 / np.bincount(queries.labels, minlength=len(classes))[queries.labels]
+    plain = probabilities(shares, preset.plain)
+    present = np.unique(queries.labels)
+    return {
+        "coverage": float(covered.mean()),
+        "coverage_lowest": float(min(covered[queries.labels == c].mean() for c in present)),
+        "set_size": float((corrected >= least).sum(1).mean()),
+        "ece_corrected": _calibration_error(corrected, queries.labels, balanced),
+        "ece_plain": _calibration_error(plain, queries.labels, np.ones(len(plain))),
+        "similarity_gap": _worst_tenth(said.ravel(), (gallery.labels[rows] == queries.labels[:, None]).ravel()),
+    }
+
+
+def _calibration_error(told: Floats, labels: Ints, weights: Floats) -> float:
+    """Of the most probable diagnosis, ten bins of equal width (Guo 2017, equation 3); queries count by `weights`."""
+    top, hit = told.max(1), told.argmax(1) == labels
+    place = np.minimum((top * TENTHS).astype(int), TENTHS - 1)
+    gaps = np.bincount(place, weights * (hit - top), TENTHS)
+    return float(np.abs(gaps).sum() / weights.sum())
+
+
+def _worst_tenth(said: Floats, so: npt.NDArray[np.bool_]) -> float:
+    """The largest gap between what similarity says and what is so, over tenths of all matches by similarity."""
+    order = np.argsort(said, kind="stable")
+    return max(abs(float(said[part].mean() - so[part].mean())) for part in np.array_split(order, TENTHS))
+
+
+def _strange(
+    system: BundleSystem, material: Material, gallery: Labelled, calibration: NeighbourCalibration, weights: Floats
+) -> tuple[dict[str, float], dict[str, float | str]]:
+    scale, depth = calibration.presets["clinical"].strangeness, calibration.neighbours
+    test = material.split.queries
+    usual = _score(system, material.pixels[test], gallery, weights, scale, depth)
+    pictures = oddities(material.pixels[test], ODD_PICTURES)
+    odd = {kind: _score(system, made, gallery, weights, scale, depth) for kind, made in pictures.items()}
+    details: dict[str, float | str] = {f"auroc {kind}": _auroc(usual, scores) for kind, scores in odd.items()}
+    details["usual images flagged"] = float((usual > scale.image_limit).mean())
+    details |= _left_out(system, material, gallery, weights, scale, depth)
+    return {"ood_auroc": _auroc(usual, np.concatenate(list(odd.values())))}, details
+
+
+def _left_out(
+    system: BundleSystem, material: Material, gallery: Labelled, weights: Floats, scale: StrangenessScale, depth: int
+) -> Mapping[str, float]:
+    """By diagnosis, how well its test images are told from the others' where the collection has none of it."""
+    found = {}
+    test, labels = material.split.queries, material.split.labels[material.split.queries]
+    for number, code in enumerate(system.classes):
+        kept = gallery.labels != number
+        lesions = [lesion for lesion, is_kept in zip(gallery.lesions, kept, strict=True) if is_kept]
+        without = Labelled(gallery.latents[kept], gallery.labels[kept], lesions)
+        scores = _score(system, material.pixels[test], without, weights, scale, depth)
+        if (labels == number).any():
+            found[f"auroc {code} left out"] = _auroc(scores[labels != number], scores[labels == number])
+    return found
+
+
+def _score(
+    system: BundleSystem, pixels: Pixels, gallery: Labelled, weights: Floats, scale: StrangenessScale, depth: int
+) -> Floats:
+    """Strangeness [N] of images [N, H, W, 3] before a gallery."""
+    latents = system.embed(pixels)
+    nobody = Labelled(latents, np.zeros(len(latents), np.int64), [""] * len(latents))
+    distances, _ = nearest_lesions(nobody, gallery, weights, depth)
+    measures = latent_measures(latents, distances) | _measures(system, pixels, latents)
+    return strangeness(measures, scale)
+
+
+def _measures(system: BundleSystem, pixels: Pixels, latents: Floats) -> dict[str, Floats]:
+    """What the encoder measures of images: see the contract `Quality`."""
+    luma = pixels @ LUMA / 255
+    inner = luma[:, 1:-1, 1:-1]
+    around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
+    return {
+        "reconstruction_error": _errors(system, pixels, latents),
+        "sharpness": np.var(around - 4 * inner, axis=(1, 2)) * 1000,
+        "brightness": luma.mean((1, 2)),
+    }
+
+
+def _errors(system: BundleSystem, pixels: Pixels, latents: Floats) -> Floats:
+    from training.evaluation.reconstruction import targets  # noqa: PLC0415  it brings torch
+
+    found = []
+    for start in range(0, len(pixels), 64):
+        rebuilt = system.reconstruct(latents[start : start + 64])
+        wanted = targets(pixels[start : start + 64], system.output).numpy()
+        found.append(((rebuilt - wanted) ** 2).mean((1, 2, 3)))
+    return np.concatenate(found)
+
+
+def _auroc(usual: Floats, odd: Floats) -> float:
+    """The chance that an odd one scores above a usual one, ties counting half (Mann & Whitney 1947)."""
+    order = np.sort(usual)
+    below, upto = np.searchsorted(order, odd, "left"), np.searchsorted(order, odd, "right")
+    return float(((below + upto) / 2).mean() / len(usual))
+
+
+if __name__ == "__main__":
+    given = [Path(argument) for argument in sys.argv[1:]]
+    main(*(given + [ROOT.parent / "shared" / "data" / "ham10000", ROOT / "bundles" / "default"][len(given) :]))
