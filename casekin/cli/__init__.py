@@ -2,6 +2,7 @@
 
 import typer
 
+from casekin.cli.delete import delete
 from casekin.cli.demo import demo
 from casekin.cli.ingest import ingest
 from casekin.cli.phantoms import phantoms
@@ -15,6 +16,7 @@ def main() -> None:
     """Finds the dermatoscopic cases that look like the one on the screen, and shows why."""
 
 
+app.command()(delete)
 app.command()(demo)
 app.command()(ingest)
 app.command()(phantoms)

@@ -85,7 +85,7 @@ def ingest(
     except CasekinError as error:
         raise stop(error) from error
     try:
-        encoder_url, search_url = encoder_url or _where("encoder", data), search_url or _where("search", data)
+        encoder_url, search_url = encoder_url or where("encoder", data), search_url or where("search", data)
         with (
             EncoderClient(encoder_url, api_key=api_key, attempts=ATTEMPTS) as encoder,
             SearchClient(search_url, api_key=api_key, attempts=ATTEMPTS, timeout_s=120) as search,
@@ -98,7 +98,8 @@ def ingest(
         raise typer.Exit(INTERRUPTED)
 
 
-def _where(service: str, data: Path) -> str:
+def where(service: str, data: Path) -> str:
+    """URL of a service: of the launcher that runs on `data`, or else its own port on this machine."""
     found = running(data)
     return found.url(service) if found else ALONE[service]
 

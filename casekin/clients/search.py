@@ -1,6 +1,7 @@
 """Client of the search service."""
 
 from collections.abc import Iterator, Mapping
+from urllib.parse import quote
 
 from casekin.clients.http import ServiceClient
 from casekin.contracts.base import CaseId
@@ -12,6 +13,7 @@ from casekin.contracts.search import (
     CaseBatchReceipt,
     Collection,
     CollectionInfo,
+    Deletion,
     DigestQuery,
     Digests,
     LatentPage,
@@ -65,6 +67,15 @@ class SearchClient(ServiceClient):
         data = {"batch": batch.model_dump_json()}
         response = self._call("PUT", "/v1/cases", data=data, files=files)
         return CaseBatchReceipt.model_validate_json(response.content)
+
+    def delete_case(self, case_id: CaseId, *, user: str | None = None) -> Deletion:
+        """Delete a case with its images for good; audited under `user`."""
+        return Deletion.model_validate_json(self._call("DELETE", f"/v1/cases/{case_id}", user=user).content)
+
+    def delete_lesion(self, lesion_id: str, *, user: str | None = None) -> Deletion:
+        """Delete all cases of a lesion with their images for good; audited under `user`."""
+        path = f"/v1/lesions/{quote(lesion_id, safe='')}"
+        return Deletion.model_validate_json(self._call("DELETE", path, user=user).content)
 
     def latents(self, page_size: int = 2000) -> Iterator[LatentPage]:
         """All cases with their latents, page by page in the order of their ids."""

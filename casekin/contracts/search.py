@@ -77,6 +77,19 @@ class CaseBatchReceipt(Contract):
     revision: str
 
 
+class Deletion(Contract):
+    """Answer to ``DELETE /v1/cases/{id}`` and ``DELETE /v1/lesions/{id}``: sent when all of it is gone for good."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"cases": ["ISIC_0000001"], "files": 2, "left": 0, "revision": "8469-9f2d"}}
+    )
+
+    cases: list[CaseId] = Field(description="that were in the collection")
+    files: int = Field(ge=0, description="images and thumbnails removed")
+    left: int = Field(ge=0, description="cases and files of theirs found by looking again afterwards; 0")
+    revision: str
+
+
 class DigestQuery(Contract):
     """Body of ``POST /v1/cases/digests``: which of these are stored already, and with what digest?"""
 

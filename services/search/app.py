@@ -11,6 +11,7 @@ from casekin.contracts.bundle import BundleManifest
 from casekin.service.app import create_service
 from casekin.service.audit import AuditLog
 from services.search.blobs import Blobs
+from services.search.deleting import Deleter
 from services.search.description import Description
 from services.search.edge import EdgeIndex
 from services.search.images import ImageStore
@@ -36,9 +37,12 @@ def create_app(settings: SearchSettings) -> FastAPI:
         description=description,
         searcher=Searcher(index, manifest, description),
         writer=Writer(index, images, manifest),
+        deleter=Deleter(index, images, blobs),
         audit=AuditLog(settings.audit_file),
         batch_bytes=settings.batch_mb * 1_000_000,
     )
+
+    parts.deleter.finish()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

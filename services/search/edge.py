@@ -166,17 +166,19 @@ class EdgeIndex(CaseIndex):
         return [Hit(point.id, point.score) for point in points]
 
     @override
-    def ids(self) -> list[CaseId]:
+    def ids(self, conditions: Sequence[Condition] = ()) -> list[CaseId]:
+        if conditions:
+            return sorted(self._scroll_ids(conditions))
         revision, kept = self.revision(), self._ids
         if kept is None or kept[0] != revision:
             kept = self._ids = (revision, sorted(self._scroll_ids()))
         return kept[1]
 
-    def _scroll_ids(self) -> Iterator[CaseId]:
-        offset = None
+    def _scroll_ids(self, conditions: Sequence[Condition] = ()) -> Iterator[CaseId]:
+        offset, asked = None, edge_filter(conditions)
         while True:
             records, offset = self._scroll(
-                qe.ScrollRequest(offset=offset, limit=_PAGE, with_payload=["id"], with_vector=False)
+                qe.ScrollRequest(offset=offset, limit=_PAGE, filter=asked, with_payload=["id"], with_vector=False)
             )
             yield from (record.payload["id"] for record in records)
             if offset is None:

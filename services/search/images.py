@@ -44,9 +44,12 @@ class ImageStore:
 
     def drop_all_but(self, case_id: CaseId, key: str | None) -> None:
         """Delete pictures of a case, but that of `key`."""
-        prefix = f"{_folder(case_id)}/{case_id}~"
         kept = _keys(case_id, key) if key is not None else ()
-        self._blobs.delete(found for found in self._blobs.keys(prefix) if found not in kept)
+        self._blobs.delete(found for found in self.files(case_id) if found not in kept)
+
+    def files(self, case_id: CaseId) -> list[str]:
+        """What lies in the store of a case: pictures in use, and such as a crash left behind."""
+        return self._blobs.keys(f"{_folder(case_id)}/{case_id}~")
 
     def _read(self, case_id: CaseId, key: str) -> bytes:
         data = self._blobs.read(key)

@@ -68,8 +68,8 @@ class CaseIndex(Protocol):
     def nearest(self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int) -> list[Hit]:
         """At most `limit` cases under `conditions`, nearest first by its own score; fewer where there are no more."""
 
-    def ids(self) -> list[CaseId]:
-        """All ids, ascending."""
+    def ids(self, conditions: Sequence[Condition] = ()) -> list[CaseId]:
+        """All ids of cases that fulfil `conditions`, ascending."""
 
     def count(self, conditions: Sequence[Condition] = ()) -> int:
         """How many cases fulfil `conditions`."""

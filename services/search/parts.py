@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from casekin.contracts.bundle import BundleManifest
 from casekin.service.audit import AuditLog
+from services.search.deleting import Deleter
 from services.search.description import Description
 from services.search.images import ImageStore
 from services.search.index import CaseIndex
@@ -21,5 +22,6 @@ class Parts:
     description: Description
     searcher: Searcher
     writer: Writer
+    deleter: Deleter
     audit: AuditLog
     batch_bytes: int

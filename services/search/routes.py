@@ -12,6 +12,7 @@ from casekin.contracts.search import (
     CaseBatchReceipt,
     Collection,
     CollectionInfo,
+    Deletion,
     DigestQuery,
     Digests,
     LatentPage,
@@ -90,6 +91,18 @@ def case_routes(parts: Parts) -> APIRouter:
     def digests(query: DigestQuery) -> Digests:
         """The digest of each id that is stored."""
         return Digests(digests=parts.index.digests(query.ids))
+
+    @router.delete("/cases/{case_id}")
+    def delete_case(case_id: CaseId, request: Request) -> Deletion:
+        """Delete a case with its images; answers when all of it is gone for good."""
+        parts.audit.record(acting_user(request), "delete case", case_id)
+        return parts.deleter.case(case_id)
+
+    @router.delete("/lesions/{lesion_id}")
+    def delete_lesion(lesion_id: str, request: Request) -> Deletion:
+        """Delete all cases of a lesion with their images."""
+        parts.audit.record(acting_user(request), "delete lesion", lesion_id)
+        return parts.deleter.lesion(lesion_id)
 
     @router.put("/cases", openapi_extra=BATCH_BODY)
     def put(received: Annotated[ReceivedBatch, Depends(batch_reader(parts.batch_bytes))]) -> CaseBatchReceipt:

@@ -162,16 +162,19 @@ class ServerIndex(CaseIndex):
         return [Hit(UUID(str(point.id)), point.score) for point in answer.points]
 
     @override
-    def ids(self) -> list[CaseId]:
+    def ids(self, conditions: Sequence[Condition] = ()) -> list[CaseId]:
+        if conditions:
+            return sorted(self._scroll_ids(conditions))
         revision, kept = self.revision(), self._ids
         if kept is None or kept[0] != revision:
             kept = self._ids = (revision, sorted(self._scroll_ids()))
         return kept[1]
 
-    def _scroll_ids(self) -> Iterator[CaseId]:
+    def _scroll_ids(self, conditions: Sequence[Condition] = ()) -> Iterator[CaseId]:
         offset: Any = None
+        asked = {"scroll_filter": server_filter(conditions), "with_payload": ["id"], "with_vectors": False}
         while True:
-            records, offset = self._scroll(limit=_PAGE, offset=offset, with_payload=["id"], with_vectors=False)
+            records, offset = self._scroll(limit=_PAGE, offset=offset, **asked)
             yield from (record.payload["id"] for record in records)
             if offset is None:
                 return

@@ -135,6 +135,8 @@ def test_ids__ascend_and_follow_changes(index: CaseIndex) -> None:
     assert index.ids() == [one.case.id for one in cases]
     index.upsert([stored("A", [0, 0, 0, 0])])
     assert index.ids()[0] == "A"
+    siblings = [one.case.id for one in cases if one.case.lesion_id == cases[1].case.lesion_id]
+    assert index.ids((any_of("lesion_id", str(cases[1].case.lesion_id)),)) == siblings
 
 
 def test_close__then_reads_are_refused_by_name(make_index: MakeIndex, request: pytest.FixtureRequest) -> None:

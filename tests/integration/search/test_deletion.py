@@ -1,0 +1,110 @@
+"""Deletion leaves nothing of a case behind, also where a crash came in between."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from casekin.cli import app as casekin
+from casekin.clients.search import SearchClient
+from casekin.contracts.search import SearchRequest
+from casekin.errors import NotFound
+from services.search.app import create_app, open_index
+from services.search.blobs import Blobs
+from services.search.deleting import Deleter
+from services.search.images import ImageStore
+from services.search.settings import SearchSettings
+from tests.integration.search.made import batch, collection, manifest
+from tests.serving import serving
+
+CASES = collection(30)
+GONE = CASES[4].case
+
+
+@pytest.fixture
+def served(settings: SearchSettings) -> Iterator[str]:
+    with serving(create_app(settings)) as url:
+        with SearchClient(url, attempts=1) as client:
+            client.put_cases(*batch(CASES))
+        yield url
+
+
+def files_of(settings: SearchSettings, *ids: str) -> list[Path]:
+    return [file for case_id in ids for file in (settings.data / "images").rglob(f"*{case_id}*")]
+
+
+def test_case__is_gone_from_every_answer_and_from_the_store(served: str, settings: SearchSettings) -> None:
+    with SearchClient(served, user="dr.who", attempts=1) as client:
+        before = client.facets(())
+        assert len(files_of(settings, GONE.id)) == 2
+        done = client.delete_case(GONE.id)
+        assert (done.cases, done.files, done.left) == ([GONE.id], 2, 0)
+        assert files_of(settings, GONE.id) == []
+        for ask in (client.case, client.image, client.thumbnail):
+            with pytest.raises(NotFound):
+                ask(GONE.id)
+        asked = SearchRequest(bundle_version="made-1", latents=(CASES[4].latent.tolist(),), k=30, one_per_lesion=False)
+        assert GONE.id not in {match.case.id for match in client.search(asked).matches}
+        assert GONE.id not in {case.id for page in client.latents() for case in page.cases}
+        assert client.digests([GONE.id]) == {}
+        assert (before.passing, client.facets(()).passing, client.collection().cases) == (30, 29, 29)
+        assert client.collection().revision == done.revision
+        with pytest.raises(NotFound, match=f"no case {GONE.id}"):
+            client.delete_case(GONE.id)
+    assert settings.audit_file is not None
+    told = [json.loads(line) for line in settings.audit_file.read_text().splitlines()]
+    assert ("dr.who", "delete case", GONE.id) in [(one["who"], one["what"], one["subject"]) for one in told]
+
+
+def test_lesion__goes_with_all_its_cases_and_no_other(served: str, settings: SearchSettings) -> None:
+    lesion = "HAM_0000008"
+    ids = [one.case.id for one in CASES if one.case.lesion_id == lesion]
+    assert len(ids) == 2
+    with SearchClient(served, attempts=1) as client:
+        done = client.delete_lesion(lesion)
+        assert (done.cases, done.files, done.left) == (ids, 4, 0)
+        assert client.collection().cases == 28
+        with pytest.raises(NotFound, match=f"no case of lesion {lesion}"):
+            client.delete_lesion(lesion)
+    assert files_of(settings, *ids) == []
+    assert len(list((settings.data / "images").rglob("*~*"))) == 56
+
+
+def test_case__comes_back_with_another_ingest(served: str) -> None:
+    with SearchClient(served, attempts=1) as client:
+        client.delete_case(GONE.id)
+        client.put_cases(*batch(CASES[4:5]))
+        assert client.case(GONE.id) == GONE
+        assert client.image(GONE.id)[1] == "image/jpeg"
+
+
+def test_finish__completes_what_a_crash_interrupted(settings: SearchSettings) -> None:
+    with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:
+        client.put_cases(*batch(CASES))
+    index, blobs = open_index(settings, manifest()), Blobs(str(settings.data / "images"))
+
+    class Dies(ImageStore):
+        def drop_all_but(self, case_id: str, key: str | None) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Deleter(index, Dies(blobs), blobs).case(GONE.id)
+    index.close()
+    assert len(files_of(settings, GONE.id)) == 3, "two pictures and the note"
+    with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:
+        assert files_of(settings, GONE.id) == []
+        assert client.collection().cases == 29
+        np.testing.assert_array_equal([case.id == GONE.id for page in client.latents() for case in page.cases], False)
+
+
+def test_command__deletes_and_says_what_is_left(served: str) -> None:
+    run = CliRunner().invoke(casekin, ["delete", "--case", GONE.id, "--search-url", served])
+    assert run.exit_code == 0, run.output
+    assert f"{GONE.id}: out of the index, 2 files removed, 0 left" in run.output
+    again = CliRunner().invoke(casekin, ["delete", "--case", GONE.id, "--search-url", served])
+    assert again.exit_code == 1
+    both = CliRunner().invoke(casekin, ["delete", "--case", "a", "--lesion", "b"])
+    assert both.exit_code == 2
