@@ -17,7 +17,7 @@ from casekin.launcher.ports import free_port
 from services.search.app import create_app
 from services.search.index import StoredCase
 from services.search.settings import SearchSettings
-from tests.integration.search.made import batch, collection
+from tests.integration.search.made import batch, collection, image
 from tests.serving import serving
 
 BATCH = 8
@@ -55,32 +55,64 @@ def write(url: str, batches: list[list[StoredCase]], acknowledged: list[int]) ->
 def test_kill__loses_nothing_acknowledged(settings: SearchSettings, seed: int) -> None:
     batches = [CASES[i : i + BATCH] for i in range(0, len(CASES), BATCH)]
     batch(CASES)  # makes the images before the clock runs
+    acknowledged = killed_while_writing(settings, batches, random.Random(seed).uniform(0, 0.3), at_least=2)
+    assert 2 <= len(acknowledged) < len(batches), "the kill came before or after the writes"
+
+    with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:
+        check_whole(client, batches, set(acknowledged))
+        client.put_cases(*batch(CASES))
+        assert client.collection().cases == len(CASES), "and it goes on from there"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_kill__twenty_times_in_ten_thousand_writes(settings: SearchSettings) -> None:
+    """Every kill at a random moment; each start goes on with the first batch that was not acknowledged."""
+    cases = collection(10_000, seed=10)
+    batches = [cases[i : i + 2 * BATCH] for i in range(0, len(cases), 2 * BATCH)]
+    for one in cases:
+        image(one.case.id)  # made before the clock runs
+    moments = random.Random(20)
+    done: set[int] = set()
+    for _ in range(20):
+        left = [number for number in range(len(batches)) if number not in done]
+        assert left, "all was written before the twentieth kill"
+        seconds = moments.uniform(0, 0.5)
+        done |= {left[i] for i in killed_while_writing(settings, [batches[number] for number in left], seconds)}
+    with serving(create_app(settings)) as url, SearchClient(url, attempts=1, timeout_s=120) as client:
+        check_whole(client, batches, done)
+        for number in sorted(set(range(len(batches))) - done):
+            client.put_cases(*batch(batches[number]))
+        check_whole(client, batches, set(range(len(batches))))
+
+
+def killed_while_writing(
+    settings: SearchSettings, batches: list[list[StoredCase]], seconds: float, at_least: int = 0
+) -> list[int]:
+    """Write to a service of its own, killed `seconds` after `at_least` batches were acknowledged; which ones were."""
     process, url = start(settings)
     acknowledged: list[int] = []
     writer = threading.Thread(target=write, args=(url, batches, acknowledged))
     writer.start()
     try:
-        while len(acknowledged) < 2 and writer.is_alive():
+        while len(acknowledged) < at_least and writer.is_alive():
             time.sleep(0.001)
-        time.sleep(random.Random(seed).uniform(0, 0.3))
+        time.sleep(seconds)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(10)
         writer.join(30)
-    assert 2 <= len(acknowledged) < len(batches), "the kill came before or after the writes"
+    return acknowledged
 
-    with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:
-        there = {
-            case.id: (case, x) for page in client.latents() for case, x in zip(page.cases, page.latents, strict=True)
-        }
-        assert client.collection().cases == len(there)
-        for number, cases in enumerate(batches):
-            present = [one for one in cases if one.case.id in there]
-            assert len(present) in ((BATCH,) if number in acknowledged else (0, BATCH)), (
-                f"batch {number} is there by half"
-            )
-            for one in present:
-                assert there[one.case.id] == (one.case, one.latent.tolist())
-                assert client.image(one.case.id)[1] == client.thumbnail(one.case.id)[1] == "image/jpeg"
-        client.put_cases(*batch(CASES))
-        assert client.collection().cases == len(CASES), "and it goes on from there"
+
+def check_whole(client: SearchClient, batches: list[list[StoredCase]], acknowledged: set[int]) -> None:
+    """Every acknowledged batch is there, none by half, and each case that is there has all that it came with."""
+    there = {case.id: (case, x) for page in client.latents() for case, x in zip(page.cases, page.latents, strict=True)}
+    assert client.collection().cases == len(there)
+    for number, cases in enumerate(batches):
+        present = [one for one in cases if one.case.id in there]
+        whole = (len(cases),) if number in acknowledged else (0, len(cases))
+        assert len(present) in whole, f"batch {number} is there by half"
+        for one in present:
+            assert there[one.case.id] == (one.case, one.latent.tolist())
+            assert client.image(one.case.id)[1] == client.thumbnail(one.case.id)[1] == "image/jpeg"
