@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.report import ROOT, is_quick, report
+from training.cases import read_collection
 from training.evaluation.evaluate import Material, baselines, gather, measure
 from training.evaluation.figures import HEADLINE
 from training.evaluation.intervals import retrieval_intervals
@@ -28,7 +29,7 @@ def main(data: Path, bundle: Path) -> None:
     """Measure and report."""
     torch.set_num_threads(1)
     system = BundleSystem(bundle)
-    material = gather(system, data, default_cache(), QUERY_FOLDS, QUICK_CASES if is_quick() else None)
+    material = gather(system, read_collection(data), default_cache(), QUERY_FOLDS, QUICK_CASES if is_quick() else None)
     measured = measure(material.split, under_presets(system, material.latents))
     beside = baselines(material, default_cache())
     others = {vectors.name: retrieval_intervals(material.split.ask(vectors)) for vectors in beside}

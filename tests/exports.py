@@ -42,9 +42,10 @@ def isic_rows(lesions: int, images_each: int = 2) -> list[tuple[str, ...]]:
 def write_isic(folder: Path, lesions: int) -> Path:
     """Write an export of so many lesions with two images each."""
     rows = isic_rows(lesions)
+    folder.mkdir(exist_ok=True)
     write_csv(folder / "metadata.csv", ISIC_HEADER, rows)
     for number, row in enumerate(rows):
-        (folder / f"{row[0]}.jpg").write_bytes(_tinted(KINDS[row[7]][2], number))
+        (folder / f"{row[0]}.jpg").write_bytes(tinted(KINDS[row[7]][2], number))
     return folder
 
 
@@ -61,6 +62,7 @@ def nih_rows(patients: int, images_each: int = 2) -> list[tuple[str, ...]]:
 def write_nih(folder: Path, patients: int) -> Path:
     """Write an export of so many patients, grey images spread over two folders."""
     rows = nih_rows(patients)
+    folder.mkdir(exist_ok=True)
     write_csv(folder / "Data_Entry_2017.csv", NIH_HEADER, rows)
     for number, row in enumerate(rows):
         inside = folder / f"images_{number % 2 + 1:03d}" / "images"
@@ -75,9 +77,12 @@ def write_csv(file: Path, header: tuple[str, ...], rows: list[tuple[str, ...]]) 
         csv.writer(stream).writerows([header, *rows])
 
 
-def _tinted(colour: tuple[int, int, int], seed: int) -> bytes:
+def tinted(colour: tuple[int, int, int], seed: int) -> bytes:
+    """A lesion of 80 x 60 pixels in this colour, with place, light and noise of its own; JPEG."""
+    random = np.random.default_rng(seed)
     pixels = np.asarray(lesion(80, 60)).astype(float) * 0.5 + np.array(colour) * 0.5
-    noise = np.random.default_rng(seed).normal(0, 5, pixels.shape)
+    pixels = np.roll(pixels, random.integers(-15, 15, 2), (0, 1)) * random.uniform(0.6, 1.1)
+    noise = random.normal(0, 5, pixels.shape)
     return saved(Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8)), "JPEG", quality=95)
 
 

@@ -5,35 +5,76 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from casekin.bundle import read_manifest
-from training.config import Config, named, on_split
+from casekin.collections import built_in_names
+from casekin.errors import BadInput, CasekinError
+from training.cases import read_collection
+from training.config import CONFIGS, Config, named, on_split
 from training.data import Collection
 from training.family import fit_member
 from training.fitting import Trained, default_cache, fit, load_study, load_trained, save_trained
 from training.held import held_by
 from training.measuring import measure_members
 from training.members import FAMILY, FamilyConfig, is_member, member
+from training.phantoms import WORD as PHANTOMS
+from training.phantoms import phantom_collection
 from training.polishing import PolishConfig, polish
 
-app = typer.Typer(help="Trains the VAE, measures it, and writes the bundle that is served.", no_args_is_help=True)
+
+class Told(TyperGroup):
+    """Says what is wrong with what was given in one line, without a trace."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; leave with status 1 where the input is at fault."""
+        try:
+            return super().invoke(ctx)
+        except CasekinError as error:
+            typer.echo(f"casekin-train: {error.detail}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=Told, help="Trains the VAE, measures it, and writes the bundle that is served.", no_args_is_help=True
+)
+
+
+def folder(given: str) -> Path:
+    """Return the folder of that name, or one with phantoms, drawn now if they are not there yet."""
+    if given.partition(":")[0] == PHANTOMS and not Path(given).is_dir():
+        return phantom_collection(given, default_cache())
+    if not Path(given).is_dir():
+        raise BadInput(f"{given!r} is no folder; name one with a collection, or {PHANTOMS}")
+    return Path(given)
+
 
 MEMBERS = f"{', '.join(FAMILY)}; or debug- and its name"
-Data = Annotated[
-    Path, typer.Option(help="Folder with the HAM10000 download and folds.csv.", file_okay=False, exists=True)
+COLLECTION = f"Folder with images and a table, maybe folds.csv; or {PHANTOMS}, {PHANTOMS}:COUNT."
+Data = Annotated[Path, typer.Option(metavar="DIR", parser=folder, help=COLLECTION)]
+Reading = Annotated[
+    str,
+    typer.Option(
+        "--mapping",
+        help=f"How to read it: {', '.join(built_in_names())}, or a TOML file; default: the folder's collection.toml, "
+        "or known by its columns.",
+    ),
 ]
-Name = Annotated[str, typer.Option(help="Configuration: debug, coarse, guided.")]
-Split = Annotated[str, typer.Option(help="Folds: choose (2 to 4, 1 validates), prove (1 to 4), ship (all).")]
+Folds = Annotated[
+    int, typer.Option("--folds", min=3, help="Into how many a hash divides lesions, where no folds.csv does.")
+]
+Name = Annotated[str, typer.Option(help=f"Configuration: {', '.join(CONFIGS)}.")]
+Split = Annotated[str, typer.Option(help="Folds: choose (from 2 on, 1 validates), prove (from 1 on), ship (all).")]
 Store = Annotated[Path | None, typer.Option(help="Folder for runs and decoded images; default in ~/.cache.")]
 
 
 @app.command("fit")
 def fit_command(
-    data: Annotated[str, typer.Option(help="As elsewhere; members of the family also take `sprites` and `phantoms`.")],
-    config: Annotated[str, typer.Option(help=f"debug, coarse, guided; of the family {MEMBERS}.")] = "guided",
+    data: Annotated[str, typer.Option(metavar="DIR", help=f"{COLLECTION} Members of the family also take sprites.")],
+    config: Annotated[str, typer.Option(help=f"{', '.join(CONFIGS)}; of the family {MEMBERS}.")] = "guided",
     split: Split = "choose",
     store: Store = None,
     initial: Annotated[
@@ -41,18 +82,26 @@ def fit_command(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Take only so many cases; not of the family.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
-    devices: Annotated[int, typer.Option(help="Processes or GPUs to share the work; of the family only.")] = 1,
+    devices: Annotated[int, typer.Option(help="GPUs, or processes on a CPU, to share the work.")] = 1,
+    mapping: Reading = "",
+    folds: Folds = 5,
 ) -> None:
     """Train, or go on with a run that was cut off; prints the checkpoint."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     root = store or default_cache()
     runs, pixels = root / "runs", root / "pixels"
     if is_member(config):
-        _refuse({"--initial": initial, "--limit": limit}, f"a member of the family such as {config}")
+        refused = {
+            "--initial": initial,
+            "--limit": limit,
+            "--mapping": mapping or None,
+            "--folds": None if folds == 5 else folds,
+        }
+        _refuse(refused, f"a member of the family such as {config}")
         typer.echo(fit_member(_chosen_member(config, epochs, devices), data, runs, pixels))
     else:
-        _refuse({"--devices": devices if devices > 1 else None}, config)
-        typer.echo(fit(_chosen(config, split, epochs), _folder(data), runs, pixels, initial, limit))
+        chosen = _trained(_chosen(config, split, mapping, folds), epochs, devices)
+        typer.echo(fit(chosen, folder(data), runs, pixels, initial, limit))
 
 
 @app.command()
@@ -72,12 +121,14 @@ def polish_command(
     checkpoint: Path,
     config: Name = "guided",
     split: Split = "choose",
+    mapping: Reading = "",
+    folds: Folds = 5,
     store: Store = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = PolishConfig.epochs,
 ) -> None:
     """Train appearance and decoder on beside diagnosis dimensions that stay; writes and prints `polished.ckpt`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    chosen, setting = PolishConfig(epochs=epochs), _chosen(config, split)
+    chosen, setting = PolishConfig(epochs=epochs), _chosen(config, split, mapping, folds)
     collection = Collection(data, (store or default_cache()) / "pixels", setting.data, setting.seed)
     trained = load_trained(checkpoint, len(collection.classes))
     target = checkpoint.with_name("polished.ckpt")
@@ -93,6 +144,8 @@ def evaluate_command(
     fold: Annotated[
         list[int] | None, typer.Option(help="Folds of the queries; the others are found. Default 0.")
     ] = None,
+    mapping: Reading = "",
+    folds: Folds = 5,
     store: Store = None,
     limit: Annotated[int | None, typer.Option(help="Take only so many cases.")] = None,
 ) -> None:
@@ -100,7 +153,8 @@ def evaluate_command(
     from training.evaluation.command import write_evaluation  # noqa: PLC0415  plots take a second to import
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    evaluation = write_evaluation(bundle, data, target, store or default_cache(), tuple(fold or [0]), limit)
+    collection = read_collection(data, mapping, folds)
+    evaluation = write_evaluation(bundle, collection, target, store or default_cache(), tuple(fold or [0]), limit)
     for warning in evaluation.warnings:
         typer.secho(f"WARNING: {warning}", fg=typer.colors.RED, bold=True, err=True)
     typer.echo(target / "index.html")
@@ -114,6 +168,8 @@ def export(
     version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.2",
     config: Name = "guided",
     split: Split = "choose",
+    mapping: Reading = "",
+    folds: Folds = 5,
     store: Store = None,
     proof: Annotated[
         Path | None, typer.Option(help="Bundle of the split `prove`, to calibrate one of the split `ship` by.")
@@ -123,7 +179,8 @@ def export(
     from training.export import export as write  # noqa: PLC0415  ONNX takes seconds to import
 
     held = held_by(read_manifest(proof)) if proof else None
-    study = load_study(_chosen(config, split), checkpoint, data, (store or default_cache()) / "pixels", held=held)
+    chosen = _chosen(config, split, mapping, folds)
+    study = load_study(chosen, checkpoint, data, (store or default_cache()) / "pixels", held=held)
     manifest = write(study, target, version)
     typer.echo(json.dumps(manifest.metrics, indent=1))
 
@@ -133,18 +190,17 @@ def _refuse(options: Mapping[str, object], of: str) -> None:
         raise typer.BadParameter(f"{' and '.join(given)} cannot be used with {of}; leave it out")
 
 
-def _folder(data: str) -> Path:
-    if not Path(data).is_dir():
-        raise typer.BadParameter(f"{data!r} is no folder; name the one with the collection", param_hint="--data")
-    return Path(data)
-
-
 def _chosen_member(name: str, epochs: int | None, devices: int) -> FamilyConfig:
     config = member(name)
     schedule = config.schedule if epochs is None else replace(config.schedule, epochs=epochs)
     return replace(config, schedule=schedule, hardware=replace(config.hardware, devices=devices))
 
 
-def _chosen(name: str, split: str, epochs: int | None = None) -> Config:
-    config = on_split(named(name), split)
-    return config if epochs is None else replace(config, optimiser=replace(config.optimiser, epochs=epochs))
+def _chosen(name: str, split: str, mapping: str, folds: int) -> Config:
+    config = named(name)
+    return on_split(replace(config, data=replace(config.data, mapping=mapping, folds=folds)), split)
+
+
+def _trained(config: Config, epochs: int | None, devices: int) -> Config:
+    optimiser = replace(config.optimiser, epochs=epochs or config.optimiser.epochs, devices=devices)
+    return replace(config, optimiser=optimiser)

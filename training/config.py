@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
+from casekin.errors import BadInput
+
 Scalar = str | int | float | bool | None
 
 
@@ -164,8 +166,15 @@ class OptimiserConfig:
     """bfloat16 is faster where the processor has it."""
     validate_every: int = 5
     """Epochs between two measurements of retrieval on the validation folds."""
+    patience: int = 0
+    """Measurements of retrieval on the validation folds without a better precision at 1 before the training stops;
+    0 never does, and neither does a run without such folds."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """`auto` takes a GPU where there is one."""
+    devices: int = 1
+    """GPUs, or processes on a CPU. On more than one (DDP) each takes `batch_size` images a step: raise the rates."""
     threads: int = 2
-    """Of torch, on a CPU."""
+    """Of torch, on a CPU, per process."""
 
 
 @dataclass(frozen=True)
@@ -196,26 +205,24 @@ class Config:
 
 
 def named(name: str) -> Config:
-    """Return the configuration of that name: `debug`, `coarse` or `guided`."""
+    """Return the configuration of that name; raises `BadInput` for one that there is not."""
     if name not in CONFIGS:
-        raise ValueError(f"there is no configuration {name!r}; there are {', '.join(CONFIGS)}")
+        raise BadInput(f"there is no configuration {name!r}; there are {', '.join(CONFIGS)}")
     return CONFIGS[name]
 
 
-SPLITS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
-    "choose": ((2, 3, 4), (1,)),
-    "prove": ((1, 2, 3, 4), ()),
-    "ship": ((0, 1, 2, 3, 4), ()),
-}
-"""Training and validation folds by what a run is for: to choose settings, weights and calibration on fold 1; to prove
-on fold 0 what the recipe gives; to ship a network that has seen all. Fold 0 never chooses anything."""
+SPLITS: dict[str, tuple[int, tuple[int, ...]]] = {"choose": (2, (1,)), "prove": (1, ()), "ship": (0, ())}
+"""First of the training folds, which run on to the last, and validation folds, by what a run is for: choosing settings,
+weights and calibration on fold 1; proving on fold 0 what the recipe gives; shipping a network that has seen all.
+Fold 0 never chooses anything."""
 
 
 def on_split(config: Config, split: str) -> Config:
     """Return the configuration for the folds of that split, under a name of its own."""
     if split not in SPLITS:
-        raise ValueError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
-    train, validation = SPLITS[split]
+        raise BadInput(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
+    first, validation = SPLITS[split]
+    train = tuple(range(first, config.data.folds))
     data = replace(config.data, train_folds=train, validation_folds=validation)
     return replace(config, name=f"{config.name}-{split}", data=data)
 
@@ -244,5 +251,12 @@ CONFIGS = {
     "guided": Config(
         name="guided",
         optimiser=OptimiserConfig(epochs=8, backbone_rate=2.5e-4, new_rate=8e-4),
+    ),
+    # Chest X-rays of 1024 x 1024 pixels, several findings each: there is an up, and the heart is left.
+    "chest": Config(
+        name="chest",
+        data=DataConfig(height=160, width=160),
+        augment=AugmentConfig(rotation=8.0, mirror=False, saturation=0.0, tint=0.0),
+        model=ModelConfig(output_height=96, output_width=96),
     ),
 }

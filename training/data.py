@@ -114,8 +114,8 @@ class Collection(lightning.LightningDataModule):
         self.source = read_collection(folder, config.mapping, config.folds)
         decoded = cached_pixels(self.source.images, [case.id for case in self.source.cases[:limit]], self.spec, cache)
         _tell(decoded.unreadable)
-        readable = set(decoded.ids)
         self.pixels = decoded.pixels
+        readable = set(decoded.ids)
         self.cases: list[LabelledCase] = [case for case in self.source.cases[:limit] if case.id in readable]
         self.classes = vocabulary(self.cases)
         self.labels = [self.classes.index(case.diagnosis) for case in self.cases]
@@ -158,9 +158,10 @@ class Collection(lightning.LightningDataModule):
         sampler = self._sampler(rank, ranks)
         return DataLoader(images, min(self.config.batch_size, len(sampler)), sampler=sampler, drop_last=True)
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, int, int]]:
-        """Return training and validation images once, in order: a gallery and its queries."""
-        return self.in_order(self.train_positions + self.validation_positions)
+    def val_dataloader(self) -> list[DataLoader[tuple[Tensor, int, int]]]:
+        """Return training and validation images once, in order: a gallery and its queries, if there are any."""
+        queries = self.validation_positions
+        return [self.in_order(self.train_positions + queries)] if queries else []
 
     def sample(self, count: int = 4096) -> Tensor:
         """Return up to so many training images, evenly spaced, as [N,3,H,W] in 0..1."""
@@ -183,9 +184,11 @@ class Collection(lightning.LightningDataModule):
     def _in_folds(self, which: Literal["train_folds", "validation_folds"]) -> list[int]:
         folds: tuple[int, ...] = getattr(self.config, which)
         positions = in_folds(self.cases, folds)
-        if folds and not positions:
+        if not positions and (folds or which == "train_folds"):
             held = ", ".join(f"{fold}: {count}" for fold, count in sorted(Counter(c.fold for c in self.cases).items()))
-            raise BadInput(f"{which} {folds} hold no case; cases by fold are {held or 'none'}")
+            raise BadInput(
+                f"{which} {folds} hold no case; there are {held or 'none at all'}: bring more, or choose fewer folds"
+            )
         return positions
 
 

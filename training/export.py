@@ -86,7 +86,7 @@ def latency(graph: Path, example: torch.Tensor, repeats: int = 40) -> float:
 
 
 def _manifest(study: Study, folder: Path, version: str, figures: dict[str, float], created: datetime) -> BundleManifest:
-    model = study.model
+    model, info = study.model, study.collection.source.info
     return BundleManifest(
         format=1,
         version=version,
@@ -100,12 +100,9 @@ def _manifest(study: Study, folder: Path, version: str, figures: dict[str, float
         out_of_distribution=study.held.out_of_distribution,
         metrics={name: round(value, 6) for name, value in figures.items()},
         provenance=Provenance(
-            data=f"HAM10000, {len(study.collection.cases)} images at 200 x 150 pixels",
-            licence="CC BY-NC 4.0 (of the images; they are not part of the bundle)",
-            citation=(
-                "Tschandl P., Rosendahl C., Kittler H. The HAM10000 dataset, a large collection of multi-source "
-                "dermatoscopic images of common pigmented skin lesions. Sci Data 5:180161 (2018)"
-            ),
+            data=f"{info.title}, {len(study.collection.cases)} images",
+            licence=f"{info.licence or 'not told'} (of the images; they are not part of the bundle)",
+            citation=info.citation or "none told",
             protocol=study.protocol,
             recipe=study.recipe,
         ),

@@ -2,16 +2,19 @@
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from training.phantoms import has_phantom_factors, phantom_factors
 from training.pixels import Pixels
 
 Floats = npt.NDArray[np.floating]
 
+MASKS = "HAM10000_segmentations_lesion_tschandl.zip"
 FACTORS = (
     "Size",
     "Lesion darkness",
@@ -63,6 +66,26 @@ def measure(pixels: Pixels, inside: npt.NDArray[np.bool_]) -> Floats:
     )
 
 
+@dataclass(frozen=True)
+class KnownFactors:
+    """What is known of the images of a collection besides their diagnoses."""
+
+    names: tuple[str, ...]
+    """F words for people"""
+    values: Floats
+    """[N,F]; F is 0 where nothing is known, and rows are NaN where an image is not"""
+
+
+def known_factors(folder: Path, ids: list[str], pixels: Pixels) -> KnownFactors:
+    """Return what phantoms were drawn from, or what can be measured where there are masks of lesions, or nothing."""
+    if has_phantom_factors(folder):
+        truth = phantom_factors(folder, ids)
+        return KnownFactors(tuple(f.name.replace("_", " ").capitalize() for f in truth.factors), truth.values)
+    if (folder / MASKS).is_file():
+        return KnownFactors(FACTORS, measured_factors(folder, ids, pixels))
+    return KnownFactors((), np.empty((len(ids), 0)))
+
+
 def measured_factors(folder: Path, ids: list[str], pixels: Pixels) -> Floats:
     """Return the factors [N,F] of the images; rows without a usable mask are NaN."""
     size = (pixels.shape[2], pixels.shape[1])
@@ -74,7 +97,7 @@ def measured_factors(folder: Path, ids: list[str], pixels: Pixels) -> Floats:
 
 
 def _masks(folder: Path, ids: list[str], size: tuple[int, int]) -> Iterator[npt.NDArray[np.bool_] | None]:
-    with zipfile.ZipFile(folder / "HAM10000_segmentations_lesion_tschandl.zip") as archive:
+    with zipfile.ZipFile(folder / MASKS) as archive:
         members = {Path(name).stem.removesuffix("_segmentation"): name for name in archive.namelist()}
         for case in ids:
             if case not in members:

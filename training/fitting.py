@@ -6,6 +6,7 @@ from pathlib import Path
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import Callback
 
 from training.components import begin_with_components
 from training.config import Config, ModelConfig, Scalar
@@ -15,8 +16,12 @@ from training.members import HardwareConfig
 from training.memory import keep_freed_memory
 from training.models import GuidedVAE
 from training.module import GuidedTraining
-from training.running import trainer_for
+from training.pictured import Pictured
+from training.running import stopping, trainer_for
 from training.study import Study
+
+SHOWN = 8
+"""Validation images whose reconstructions TensorBoard shows."""
 
 
 def default_cache() -> Path:
@@ -45,10 +50,7 @@ def fit(
         begun = load_trained(initial, len(collection.classes))
         module.start_from(begun.network)
         module.recipe |= {f"initial.{name}": value for name, value in begun.recipe.items()}
-    chosen = config.optimiser
-    every = chosen.validate_every if collection.validation_positions else chosen.epochs + 1
-    hardware = HardwareConfig(precision=chosen.precision, threads=chosen.threads)
-    trainer = trainer_for(target, chosen.epochs, hardware, chosen.clip, every)
+    trainer = _trainer(module, collection, target)
     trainer.fit(module, datamodule=collection, ckpt_path=last if last.exists() else None, weights_only=False)
     return last
 
@@ -56,7 +58,31 @@ def fit(
 def module_for(config: Config, collection: Collection) -> GuidedTraining:
     """Return an untrained module that fits the collection."""
     lesions = [case.lesion for case in collection.cases]
-    return GuidedTraining(config, collection.drawn_shares().tolist(), lesions, collection.classes)
+    labels = torch.from_numpy(collection.label_matrix) if collection.many_labels else None
+    return GuidedTraining(config, collection.drawn_shares().tolist(), lesions, collection.classes, labels)
+
+
+def _trainer(module: GuidedTraining, collection: Collection, target: Path) -> lightning.Trainer:
+    chosen = module.config.optimiser
+    return trainer_for(
+        target,
+        chosen.epochs,
+        HardwareConfig(chosen.accelerator, chosen.devices, chosen.precision, chosen.threads),
+        chosen.clip,
+        chosen.validate_every,
+        callbacks=_watching(module, collection),
+        share_batches=False,
+    )
+
+
+def _watching(module: GuidedTraining, collection: Collection) -> list[Callback]:
+    """Return what draws for TensorBoard and what ends the training, where validation folds tell when."""
+    if not collection.validation_positions:
+        return []
+    shown = torch.from_numpy(collection.pixels[collection.validation_positions[:SHOWN]]).permute(0, 3, 1, 2)
+    network = module.averaged
+    pictured = Pictured(shown / 255, lambda images: network.encoder(images).mean, network.decoder)
+    return [pictured, *stopping("validation/p_at_1_macro", module.config.optimiser.patience)]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from casekin.errors import BadInput
 from training import losses
 from training.augment import augment
 from training.config import Config
@@ -24,14 +25,26 @@ class GuidedTraining(lightning.LightningModule):
     """Trains `network` and keeps `averaged`, the moving average of its weights, which is what gets exported."""
 
     log_prior: Tensor
+    label_matrix: Tensor | None
 
-    def __init__(self, config: Config, shares: Sequence[float], lesions: Sequence[str], classes: Sequence[str]) -> None:
-        """Take the sampled share of each class, and the lesion id of each position of the collection."""
+    def __init__(
+        self,
+        config: Config,
+        shares: Sequence[float],
+        lesions: Sequence[str],
+        classes: Sequence[str],
+        label_matrix: Tensor | None = None,
+    ) -> None:
+        """Take the sampled share of each class, and the lesion id of each position of the collection.
+
+        `label_matrix` [N,C] is given where images have several diagnoses: all of them then teach.
+        """
         super().__init__()
         self.config, self.lesions, self.classes = config, lesions, classes
         self.recipe = config.flat()
         self.network = GuidedVAE(config.model, len(shares)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.register_buffer("label_matrix", label_matrix, persistent=False)
         self.register_buffer("log_prior", torch.tensor(shares).clamp(min=1e-6).log())
         self._measured: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -45,6 +58,16 @@ class GuidedTraining(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the weights say what shape they have and how they came about."""
         checkpoint["model"], checkpoint["recipe"] = asdict(self.config.model), self.recipe
+        checkpoint["classes"] = list(self.classes)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to go on with a run that learned other diagnoses: it was on another collection."""
+        before = checkpoint.get("classes", list(self.classes))
+        if before != list(self.classes):
+            raise BadInput(
+                f"the run {self.config.name!r} was begun on a collection with the diagnoses {', '.join(before)}; "
+                f"this one has {', '.join(self.classes)}: name another --store"
+            )
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Make the step repeatable."""
@@ -53,22 +76,34 @@ class GuidedTraining(lightning.LightningModule):
 
     def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
         """Return the loss of images uint8 [B,3,H,W], labels [B], positions [B]."""
-        raw, labels, _positions = batch
+        raw, labels, positions = batch
         images = augment(raw.float() / 255, self.config.augment).contiguous(memory_format=torch.channels_last)
         weight, model = self.config.loss, self.config.model
         posterior = self.network.encoder(images)
         some = max(1, round(weight.reconstruct_share * len(images)))
         target = shrink(images[:some], model.output_height, model.output_width)
-        terms = picturing(self.network, posterior, target, weight, len(self.lesions)) | {
-            "cross_entropy": losses.adjusted_cross_entropy(
-                self.network.logits(posterior.mean), labels, self.log_prior, weight.label_smoothing
-            ),
-            "contrastive": losses.supervised_contrastive(
-                posterior.mean[:, : model.diagnosis_dimensions], labels, weight.temperature
-            ),
-        }
+        terms = picturing(self.network, posterior, target, weight, len(self.lesions))
+        terms |= self._judged(posterior.mean, labels, positions)
         self.log_dict({f"train/{name}": value for name, value in terms.items()}, on_step=False, on_epoch=True)
         return weighted(terms, weight, model.dimensions)
+
+    def _judged(self, means: Tensor, labels: Tensor, positions: Tensor) -> dict[str, Tensor]:
+        """Return the terms of the class head and of ranking: by one label [B] each, or by all that an image has."""
+        weight, logits = self.config.loss, self.network.logits(means)
+        ranked = means[:, : self.config.model.diagnosis_dimensions]
+        if self.label_matrix is None:
+            entropy = losses.adjusted_cross_entropy(logits, labels, self.log_prior, weight.label_smoothing)
+            return {
+                "cross_entropy": entropy,
+                "contrastive": losses.supervised_contrastive(ranked, labels, weight.temperature),
+            }
+        many = self.label_matrix[positions]  # [B,C]
+        odds = torch.logit(self.log_prior.exp(), eps=1e-6)
+        entropy = losses.adjusted_binary_cross_entropy(logits, many, odds, weight.label_smoothing)
+        return {
+            "cross_entropy": entropy,
+            "contrastive": losses.jaccard_contrastive(ranked, many, weight.temperature),
+        }
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Move the averaged weights towards the present ones, faster in the beginning."""

@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
+from torch.nn import functional
 
 STEPS = 7
 """Images of a traversal."""
@@ -16,7 +17,7 @@ REACH = 2.5
 Encode = Callable[[Tensor], Tensor]
 """Images [B,C,H,W] -> posterior means [B,D]."""
 Decode = Callable[[Tensor], Tensor]
-"""Latents [B,D] -> images [B,C,H,W] in 0..1."""
+"""Latents [B,D] -> images [B,C,h,w] in 0..1, which may be smaller than what is encoded."""
 
 
 class Pictured(Callback):
@@ -34,7 +35,9 @@ class Pictured(Callback):
             return
         images = self._images.to(module.device)
         latents = self._encode(images)
-        pairs = tiled(torch.stack([images, self._decode(latents)]))
+        decoded = self._decode(latents)
+        small = functional.interpolate(images, decoded.shape[-2:], mode="bilinear", antialias=True)
+        pairs = tiled(torch.stack([small, decoded]))
         moved = traversals(latents[0], self._decode)
         for board in boards:
             board.experiment.add_image("reconstructions", pairs, trainer.global_step)

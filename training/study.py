@@ -10,12 +10,13 @@ import torch
 
 from casekin.contracts.base import Preset
 from casekin.contracts.bundle import CalibrationPoint
-from training import encoding, factors, weights
+from training import encoding, weights
 from training.axes import Axes, name_dimensions, towards_classes, towards_factors
 from training.config import DataConfig, Scalar
 from training.data import Collection
 from training.evaluation.figures import retrieval_metrics
 from training.evaluation.retrieval import Labelled, neighbours
+from training.factors import KnownFactors, known_factors
 from training.held import SHARE, TEMPERATURE, Held
 from training.models import GuidedVAE
 
@@ -101,10 +102,10 @@ class Study:
         return encoding.encode(self.network, self.collection)
 
     @cached_property
-    def factors(self) -> Floats:
-        """Measured properties [N,F] of all cases."""
+    def factors(self) -> KnownFactors:
+        """What is known of all cases."""
         ids = [case.id for case in self.collection.cases]
-        return factors.measured_factors(self._folder, ids, self.collection.pixels)
+        return known_factors(self._folder, ids, self.collection.pixels)
 
     @cached_property
     def axes(self) -> Axes:
@@ -139,7 +140,7 @@ class Study:
         given: list[str | None] = [None] * len(self.mean)
         for number, code in enumerate(self.collection.classes if len(turned) <= self.model.exported_diagnosis else []):
             given[int(turned[number].argmax())] = f"Towards {code}"
-        return name_dimensions(self.latents[train], self.factors[train], factors.FACTORS, given)
+        return name_dimensions(self.latents[train], self.factors.values[train], self.factors.names, given)
 
     @cached_property
     def log_prior(self) -> Floats:
@@ -247,7 +248,7 @@ class Study:
         kept, guided = model.exported_diagnosis, model.diagnosis_dimensions
         turn = np.zeros((model.exported, model.dimensions))
         turn[:kept, :guided] = towards_classes(head, means[:, :guided], kept)
-        turn[kept:, guided:] = towards_factors(means[:, guided:], self.factors[train])
+        turn[kept:, guided:] = towards_factors(means[:, guided:], self.factors.values[train])
         return Axes(means.mean(0).astype(np.float64), turn)
 
     @torch.no_grad()

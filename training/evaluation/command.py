@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from training.cases import LabelledCollection
 from training.evaluation.evaluate import Evaluation, baselines, evaluate, gather
 from training.evaluation.page import evaluation_page
 from training.evaluation.pairs import pairs_page, refuse_project
@@ -9,15 +10,20 @@ from training.evaluation.systems import BundleSystem
 
 
 def write_evaluation(
-    bundle: Path, data: Path, target: Path, store: Path, query_folds: tuple[int, ...], limit: int | None = None
+    bundle: Path,
+    collection: LabelledCollection,
+    target: Path,
+    store: Path,
+    query_folds: tuple[int, ...],
+    limit: int | None = None,
 ) -> Evaluation:
-    """Measure a bundle; write `evaluation.json`, `index.html` and `pairs.html` to `target`.
+    """Measure a bundle on a collection; write `evaluation.json`, `index.html` and `pairs.html` to `target`.
 
     Raises ValueError for a target inside the project, and `BundleRefused` for a bundle that serving would refuse.
     """
     refuse_project(target)
     system = BundleSystem(bundle)
-    material = gather(system, data, store, query_folds, limit)
+    material = gather(system, collection, store, query_folds, limit)
     evaluation = evaluate(system, material, baselines(material, store))
     target.mkdir(parents=True, exist_ok=True)
     (target / "evaluation.json").write_bytes(evaluation.to_json())

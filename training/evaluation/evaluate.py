@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from casekin.collections import ImageSource
-from training.cases import read_collection
+from training.cases import LabelledCollection
 from training.evaluation.baselines import frozen_imagenet, mean_colour, random_latents
 from training.evaluation.calibration import Reliability, divided_by_prior, of_probabilities, of_similarity
 from training.evaluation.intervals import Interval, diagnosis_intervals, retrieval_intervals
@@ -91,9 +91,14 @@ class Material:
     """[N,D]"""
 
 
-def gather(system: System, data: Path, store: Path, query_folds: tuple[int, ...], limit: int | None = None) -> Material:
-    """Read a collection, or its first `limit` cases, and encode it."""
-    collection = read_collection(data)
+def gather(
+    system: System,
+    collection: LabelledCollection,
+    store: Path,
+    query_folds: tuple[int, ...],
+    limit: int | None = None,
+) -> Material:
+    """Encode a collection, or its first `limit` cases."""
     ids = [case.id for case in collection.cases[:limit]]
     decoded = cached_pixels(collection.images, ids, system.input, store / "pixels")
     readable = set(decoded.ids)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.cases import read_collection
 from training.evaluation.command import write_evaluation
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.figures import HEADLINE
@@ -15,7 +16,7 @@ from training.evaluation.words import FIGURES, OF_DIAGNOSIS, SHORT
 @pytest.fixture(scope="module")
 def written(collection_folder: Path, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("pages") / "tiny"
-    write_evaluation(tiny_bundle, collection_folder, target, tmp_path_factory.mktemp("store"), (0,))
+    write_evaluation(tiny_bundle, read_collection(collection_folder), target, tmp_path_factory.mktemp("store"), (0,))
     return target
 
 
