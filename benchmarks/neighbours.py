@@ -15,6 +15,7 @@ from benchmarks.oddities import oddities
 from benchmarks.report import ROOT, is_quick, report
 from casekin.bundle import read_manifest
 from casekin.contracts.bundle import CalibrationPoint, NeighbourCalibration, StrangenessScale
+from training.cases import read_collection
 from training.evaluation.evaluate import Material, gather
 from training.evaluation.retrieval import Labelled
 from training.evaluation.split import rows_in
@@ -43,7 +44,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 def main(data: Path, bundle: Path) -> None:
     """Measure under the clinical preset and report."""
     system, manifest = BundleSystem(bundle), read_manifest(bundle)
-    material = gather(system, data, default_cache(), TEST, QUICK_CASES if is_quick() else None)
+    material = gather(system, read_collection(data), default_cache(), TEST, QUICK_CASES if is_quick() else None)
     cases, learned = material.split.cases, learned_from(manifest.provenance)
     held, trained = rows_in(cases, learned.choices), rows_in(cases, learned.weights)
     test, rest = material.split.queries, material.split.gallery

@@ -1,8 +1,7 @@
 """The model card: what the bundle is, what it was trained on, how well it does, for whom, and where it ends."""
 
 from casekin.contracts.bundle import BundleManifest
-from training.evaluation.evaluate import Measured, measure
-from training.evaluation.split import Split, Vectors
+from training.evaluation.evaluate import Measured
 from training.evaluation.subgroups import FEWEST, SHOWN, SMALLEST, Group
 from training.evaluation.words import FIGURES, GROUPINGS, OF_DIAGNOSIS, SHORT
 from training.study import Study
@@ -69,14 +68,6 @@ one with a number goes with nothing that we measured.
 CARD_GROUPINGS = ("site", "sex", "age")
 
 
-def measured_on_test_folds(study: Study) -> Measured:
-    """Return the retrieval figures of a study, queries of its test folds against all others."""
-    split = Split(study.collection.cases, study.collection.classes, study.folds.test)
-    # The headline comes first.
-    presets = sorted(study.presets().items(), key=lambda preset: preset[0] != "clinical")
-    return measure(split, [Vectors(name, study.latents, weights) for name, weights in presets])
-
-
 def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> str:
     """Return the card of a bundle as Markdown."""
     figures, model = manifest.metrics, study.model
@@ -110,7 +101,7 @@ def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> st
         mse=figures["mse"],
         head=figures["head_balanced"],
         head_balanced=figures["head_balanced_by_prior"],
-        temperature=study.held.temperature,
+        temperature=study.temperature,
         parity=figures["onnx_parity"],
         encoder_ms=figures["encoder_ms"],
     )

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from casekin.bundle import read_manifest
 from casekin.collections import built_in_names
 from casekin.errors import BadInput, CasekinError
 from training.cases import read_collection
@@ -21,9 +20,11 @@ from training.fitting import Trained, default_cache, fit, load_study, load_train
 from training.held import held_by
 from training.measuring import measure_members
 from training.members import FAMILY, FamilyConfig, is_member, member
+from training.memory import keep_freed_memory
 from training.phantoms import WORD as PHANTOMS
 from training.phantoms import phantom_collection
 from training.polishing import PolishConfig, polish
+from training.refitting import RefitConfig, refit
 
 
 class Told(TyperGroup):
@@ -126,13 +127,16 @@ def polish_command(
     store: Store = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = PolishConfig.epochs,
 ) -> None:
-    """Train appearance and decoder on beside diagnosis dimensions that stay; writes and prints `polished.ckpt`."""
+    """Fit the diagnosis dimensions' last layer anew, then train appearance and decoder on; prints `polished.ckpt`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    chosen, setting = PolishConfig(epochs=epochs), _chosen(config, split, mapping, folds)
+    keep_freed_memory()
+    refitting, polishing = RefitConfig(), PolishConfig(epochs=epochs)
+    setting = _chosen(config, split, mapping, folds)
     collection = Collection(data, (store or default_cache()) / "pixels", setting.data, setting.seed)
     trained = load_trained(checkpoint, len(collection.classes))
     target = checkpoint.with_name("polished.ckpt")
-    save_trained(Trained(polish(trained.network, collection, chosen), trained.recipe | chosen.flat()), target)
+    network = polish(refit(trained.network, collection, refitting), collection, polishing)
+    save_trained(Trained(network, trained.recipe | refitting.flat() | polishing.flat()), target)
     typer.echo(target)
 
 
@@ -178,7 +182,7 @@ def export(
     """Write the bundle of a checkpoint, with its figures or those of its proof; prints them as JSON."""
     from training.export import export as write  # noqa: PLC0415  ONNX takes seconds to import
 
-    held = held_by(read_manifest(proof)) if proof else None
+    held = held_by(proof) if proof else None
     chosen = _chosen(config, split, mapping, folds)
     study = load_study(chosen, checkpoint, data, (store or default_cache()) / "pixels", held=held)
     manifest = write(study, target, version)

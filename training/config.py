@@ -82,9 +82,9 @@ class ModelConfig:
     """Dimensions shaped by reconstruction alone."""
     pretrained: bool = True
     """Start from ImageNet weights; False only for tests."""
-    frozen_blocks: int = 3
+    frozen_blocks: int = 1
     """Leading blocks (and the stem) that stay as ImageNet made them: they cost the most and change the least."""
-    drop_connect: float = 0.2
+    drop_connect: float = 0.1
     """Chance to skip the last residual block (stochastic depth); earlier blocks in proportion."""
     dropout: float = 0.2
     """Of the pooled features."""
@@ -146,7 +146,7 @@ class LossConfig:
 class OptimiserConfig:
     """AdamW, warmed up linearly and annealed by a cosine."""
 
-    epochs: int = 20
+    epochs: int = 12
     """Passes over as many images as the training folds hold."""
     backbone_rate: float = 4e-4
     """Peak learning rate of pretrained layers."""
@@ -241,17 +241,7 @@ CONFIGS = {
         ),
         optimiser=OptimiserConfig(epochs=2, validate_every=1, precision="32-true"),
     ),
-    # Two thirds of the size for half the cost: a good start for the full size.
-    "coarse": Config(
-        name="coarse",
-        data=DataConfig(height=96, width=128),
-        optimiser=OptimiserConfig(epochs=20),
-    ),
-    # Goes on from `coarse`: what a lesion looks like is known, its fine structures are new.
-    "guided": Config(
-        name="guided",
-        optimiser=OptimiserConfig(epochs=8, backbone_rate=2.5e-4, new_rate=8e-4),
-    ),
+    "guided": Config(name="guided"),
     # Chest X-rays of 1024 x 1024 pixels, several findings each: there is an up, and the heart is left.
     "chest": Config(
         name="chest",

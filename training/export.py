@@ -19,8 +19,10 @@ from casekin.contracts.bundle import (
     OutputSpec,
     Provenance,
 )
-from training.card import measured_on_test_folds, model_card
+from training.card import model_card
 from training.graphs import DecoderGraph, EncoderGraph, FromStandard, HeadGraph, write_graph
+from training.held import Held, write_measured
+from training.holding import held_of
 from training.study import Study
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -34,11 +36,12 @@ def export(study: Study, target: Path, version: str, created: datetime | None = 
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
         partial = Path(name) / "bundle"
         partial.mkdir()
-        figures = study.held.metrics | _write_graphs(study, partial)
-        manifest = _manifest(study, partial, version, figures, created or datetime.now(UTC))
+        held = held_of(study)
+        figures = held.metrics | _write_graphs(study, partial)
+        manifest = _manifest(study, held, partial, version, figures, created or datetime.now(UTC))
         (partial / "bundle.json").write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        card = model_card(manifest, study, measured_on_test_folds(study))
-        (partial / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+        (partial / "MODEL_CARD.md").write_text(model_card(manifest, study, held.measured), encoding="utf-8")
+        write_measured(held.measured, partial)
         open_bundle(partial)
         _replace(partial, target)
     return manifest
@@ -58,7 +61,7 @@ def _write_graphs(study: Study, folder: Path) -> dict[str, float]:
     back = FromStandard(study.axes, study.mean, study.std)
     encoder = EncoderGraph(study.network, study.axes)
     decoder = DecoderGraph(study.network, back)
-    head = HeadGraph(study.network, back, study.log_prior, study.held.temperature)
+    head = HeadGraph(study.network, back, study.log_prior, study.temperature)
     differences = [
         write_graph(encoder, images, folder / "encoder.onnx", "image", ["mean", "log_variance"]),
         write_graph(decoder, latents, folder / "decoder.onnx", "latent", ["image"]),
@@ -85,7 +88,9 @@ def latency(graph: Path, example: torch.Tensor, repeats: int = 40) -> float:
     return float(np.median(times) * 1000)
 
 
-def _manifest(study: Study, folder: Path, version: str, figures: dict[str, float], created: datetime) -> BundleManifest:
+def _manifest(
+    study: Study, held: Held, folder: Path, version: str, figures: dict[str, float], created: datetime
+) -> BundleManifest:
     model, info = study.model, study.collection.source.info
     return BundleManifest(
         format=1,
@@ -96,8 +101,9 @@ def _manifest(study: Study, folder: Path, version: str, figures: dict[str, float
         classes=study.collection.classes,
         dimensions=_dimensions(study),
         clinical_weights=[float(weight) for weight in study.clinical_weights],
-        similarity=study.held.similarity,
-        out_of_distribution=study.held.out_of_distribution,
+        similarity=held.similarity,
+        neighbours=held.neighbours,
+        out_of_distribution=held.out_of_distribution,
         metrics={name: round(value, 6) for name, value in figures.items()},
         provenance=Provenance(
             data=f"{info.title}, {len(study.collection.cases)} images",

@@ -121,6 +121,7 @@ def load_study(
 
     A run on all folds needs what the proof of its recipe `held`.
     """
+    keep_freed_memory()
     torch.set_num_threads(config.optimiser.threads)
     collection = Collection(folder, cache, config.data, config.seed, limit)
     trained = load_trained(checkpoint, len(collection.classes))

@@ -4,10 +4,17 @@ A network that ships has seen all lesions. It takes these from the network that 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from casekin.bundle import read_manifest
 from casekin.contracts.base import Preset
-from casekin.contracts.bundle import BundleManifest, CalibrationPoint
+from casekin.contracts.bundle import CalibrationPoint, NeighbourCalibration
+from casekin.errors import BadInput
+from training.evaluation.evaluate import Measured
 
+MEASURED = "measured.json"
 SHARE, TEMPERATURE = "held.appearance_share", "held.temperature"
 
 
@@ -20,22 +27,37 @@ class Held:
     temperature: float
     """Of the class head."""
     similarity: dict[Preset, list[CalibrationPoint]]
+    neighbours: NeighbourCalibration | None
+    """None where the gallery has too few lesions for a vote."""
     out_of_distribution: dict[str, float]
     metrics: dict[str, float]
+    measured: Measured
+    """The same with intervals, by diagnosis and by group, as the card shows them."""
     protocol: str
 
 
-def held_by(proof: BundleManifest) -> Held:
-    """Return what the bundle of a recipe's proof run holds; raises ValueError where it is no such bundle."""
+def write_measured(measured: Measured, bundle: Path) -> None:
+    """Write what the card shows as `measured.json` beside it."""
+    (bundle / MEASURED).write_bytes(TypeAdapter(Measured).dump_json(measured, indent=1) + b"\n")
+
+
+def held_by(bundle: Path) -> Held:
+    """Return what the bundle of a recipe's proof run holds; raises `BadInput` where it is no such bundle."""
+    proof = read_manifest(bundle)
     recipe = proof.provenance.recipe
     share, temperature = recipe.get(SHARE), recipe.get(TEMPERATURE)
-    if not isinstance(share, float) or not isinstance(temperature, float):
-        raise ValueError(f"bundle {proof.version} has no {SHARE} and {TEMPERATURE} in its recipe; export it anew")
+    whole = isinstance(share, float) and isinstance(temperature, float)
+    if not whole or not (bundle / MEASURED).is_file():
+        raise BadInput(f"bundle {proof.version} in {bundle} proves no recipe; export one of the split `prove`")
+    assert isinstance(share, float)
+    assert isinstance(temperature, float)
     return Held(
         appearance_share=share,
         temperature=temperature,
         similarity=proof.similarity,
+        neighbours=proof.neighbours,
         out_of_distribution=proof.out_of_distribution,
         metrics=proof.metrics,
+        measured=TypeAdapter(Measured).validate_json((bundle / MEASURED).read_bytes()),
         protocol=proof.provenance.protocol,
     )

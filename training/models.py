@@ -99,10 +99,14 @@ class Encoder(nn.Module):
         guided, free = self.ranked(images), self.appearance(images)
         return Posterior(*(torch.cat(pair, 1) for pair in zip(guided, free, strict=True)))
 
+    def pooled(self, images: Tensor) -> Tensor:
+        """Return the mean over places of the last features, [B,1280]."""
+        last = self.backbone((images - self.pixel_mean) / self.pixel_std)  # [B,1280,H/32,W/32]
+        return torch.as_tensor(last.mean((2, 3)))
+
     def ranked(self, images: Tensor) -> Posterior:
         """Return the posterior of the diagnosis dimensions alone."""
-        last = self.backbone((images - self.pixel_mean) / self.pixel_std)  # [B,1280,H/32,W/32]
-        towards, spread = self.diagnosis(self.dropout(last.mean((2, 3)))).float().chunk(2, 1)
+        towards, spread = self.diagnosis(self.dropout(self.pooled(images))).float().chunk(2, 1)
         return Posterior(functional.normalize(towards) * self.radius, _log_variance(spread))
 
 

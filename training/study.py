@@ -9,13 +9,12 @@ import numpy.typing as npt
 import torch
 
 from casekin.contracts.base import Preset
-from casekin.contracts.bundle import CalibrationPoint
 from training import encoding, weights
 from training.axes import Axes, name_dimensions, towards_classes, towards_factors
 from training.config import DataConfig, Scalar
 from training.data import Collection
 from training.evaluation.figures import retrieval_metrics
-from training.evaluation.retrieval import Labelled, neighbours
+from training.evaluation.retrieval import Labelled
 from training.factors import KnownFactors, known_factors
 from training.held import SHARE, TEMPERATURE, Held
 from training.models import GuidedVAE
@@ -59,7 +58,7 @@ class Study:
         folder: Path,
         held: Held | None = None,
     ) -> None:
-        self.network, self.collection, self._folder, self._held = network, collection, folder, held
+        self.network, self.collection, self._folder, self.given = network, collection, folder, held
         self.model = network.config
         known = {case.fold for case in collection.cases}
         train, validation = data.train_folds, data.validation_folds
@@ -69,32 +68,23 @@ class Study:
         self._guided = self.model.diagnosis_dimensions
         self._recipe = recipe
 
-    @cached_property
-    def held(self) -> Held:
-        """What held lesions teach of this network, or of the one that proves its recipe."""
-        if self._held is not None:
-            return self._held
-        return Held(
-            appearance_share=self._appearance_share,
-            temperature=self._temperature,
-            similarity={name: self._calibrated(preset) for name, preset in self.presets().items()},
-            out_of_distribution=self._strangeness(),
-            metrics=self.figures(),
-            protocol=self._protocol(),
-        )
-
     @property
     def protocol(self) -> str:
         """Who was trained on, who was asked."""
-        if self._held is None:
-            return self.held.protocol
-        own = f"this network was trained on {_listed(self.folds.train)} and has no figures of its own"
-        return f"{own}; those of its recipe: {self._held.protocol}"
+        folds = self.folds
+        if self.given is not None:
+            own = f"this network was trained on {_listed(folds.train)} and has no figures of its own"
+            return f"{own}; those of its recipe: {self.given.protocol}"
+        return (
+            f"folds by lesion; trained on {_listed(folds.train)}, weights and calibration from {_listed(folds.held)}, "
+            f"figures with queries of {_listed(folds.test)} against a gallery of {_listed(folds.gallery)}; "
+            "no match of the query's own lesion; preset clinical unless named visual"
+        )
 
     @property
     def recipe(self) -> dict[str, Scalar]:
         """Each choice behind the bundle by name."""
-        return self._recipe | {SHARE: self._appearance_share, TEMPERATURE: self._temperature}
+        return self._recipe | {SHARE: self.appearance_share, TEMPERATURE: self.temperature}
 
     @cached_property
     def encoded(self) -> encoding.Encoded:
@@ -120,22 +110,22 @@ class Study:
     @cached_property
     def mean(self) -> Floats:
         """[D], of raw exported latents over the training folds."""
-        return np.asarray(self.axes.of(self.encoded.means)[self._rows(self.folds.train)].mean(0))
+        return np.asarray(self.axes.of(self.encoded.means)[self.rows(self.folds.train)].mean(0))
 
     @cached_property
     def std(self) -> Floats:
         """[D], likewise."""
-        return _spread(self.axes.of(self.encoded.means)[self._rows(self.folds.train)])
+        return _spread(self.axes.of(self.encoded.means)[self.rows(self.folds.train)])
 
     @cached_property
     def clinical_weights(self) -> Floats:
         """[D], of mean 1."""
-        return weights.clinical_weights(self.std, self.model.exported_diagnosis, self._appearance_share)
+        return weights.clinical_weights(self.std, self.model.exported_diagnosis, self.appearance_share)
 
     @cached_property
     def names(self) -> list[str]:
         """A name for each dimension, or its number where nothing that we measured goes with it."""
-        train = self._rows(self.folds.train)
+        train = self.rows(self.folds.train)
         turned = self.network.head.weight.detach().numpy() @ self.axes.turn[:, : self._guided].T  # [C,D]
         given: list[str | None] = [None] * len(self.mean)
         for number, code in enumerate(self.collection.classes if len(turned) <= self.model.exported_diagnosis else []):
@@ -168,10 +158,10 @@ class Study:
         result = retrieval_metrics(queries, gallery, presets["clinical"], classes)
         visual = retrieval_metrics(queries, gallery, presets["visual"], classes)
         result |= {f"visual_{name}": value for name, value in visual.items()}
-        rows = self._rows(self.folds.test)
+        rows = self.rows(self.folds.test)
         rebuilt = encoding.reconstruct(self.network, self.collection, self.encoded, rows)
         result |= {"ssim": float(rebuilt.similarity.mean()), "mse": float(rebuilt.squared_error.mean())}
-        train = self._rows(self.folds.train).tolist()
+        train = self.rows(self.folds.train).tolist()
         size = self.model.exported
         components = encoding.principal_component_similarity(self.network, self.collection, train, rows.tolist(), size)
         result["ssim_pca"] = float(components.mean())
@@ -183,54 +173,29 @@ class Study:
         )
         return result
 
-    def _protocol(self) -> str:
-        folds = self.folds
-        return (
-            f"folds by lesion; trained on {_listed(folds.train)}, weights and calibration from {_listed(folds.held)}, "
-            f"figures with queries of {_listed(folds.test)} against a gallery of {_listed(folds.gallery)}; "
-            "no match of the query's own lesion; preset clinical unless named visual"
-        )
-
     @cached_property
-    def _appearance_share(self) -> float:
-        if self._held is not None:
-            return self._held.appearance_share
+    def appearance_share(self) -> float:
+        """Of the clinical weights: what one appearance dimension counts beside a diagnosis dimension."""
+        if self.given is not None:
+            return self.given.appearance_share
         queries, gallery = self.labelled(self.folds.held), self.labelled(self.folds.train)
         return weights.learn_share(queries, gallery, self.std, self.model.exported_diagnosis)
 
     @cached_property
-    def _temperature(self) -> float:
-        if self._held is not None:
-            return self._held.temperature
-        rows = self._rows(self.folds.held)
+    def temperature(self) -> float:
+        """That makes the head's probabilities fit the held lesions."""
+        if self.given is not None:
+            return self.given.temperature
+        rows = self.rows(self.folds.held)
         return weights.temperature(self.logits(rows), self.encoded.labels[rows])
 
-    def _calibrated(self, preset: Floats) -> list[CalibrationPoint]:
-        return weights.calibrate(self.labelled(self.folds.held), self.labelled(self.folds.train), preset)
+    def rows(self, folds: tuple[int, ...]) -> npt.NDArray[np.int64]:
+        """Return the rows of `encoded` and `latents` that are of these folds."""
+        return np.flatnonzero(np.isin(self.encoded.folds, folds))
 
-    def _strangeness(self) -> dict[str, float]:
-        """Return quantiles over held lesions beyond which an image is unlike the collection."""
-        rows = self._rows(self.folds.held)
-        _, distances = neighbours(
-            self.labelled(self.folds.held), self.labelled(self.folds.train), np.ones(len(self.mean)), 1
-        )
-        rebuilt = encoding.reconstruct(self.network, self.collection, self.encoded, rows)
-        light = [self._light(row) for row in rows]
-        sharpness, brightness = np.array(light).T
-        return {
-            "nearest_distance_0.99": float(np.quantile(distances, 0.99)),
-            "reconstruction_error_0.99": float(np.quantile(rebuilt.squared_error, 0.99)),
-            "sharpness_0.01": float(np.quantile(sharpness, 0.01)),
-            "brightness_0.01": float(np.quantile(brightness, 0.01)),
-            "brightness_0.99": float(np.quantile(brightness, 0.99)),
-        }
-
-    def _light(self, row: int) -> tuple[float, float]:
-        # The definitions of the contract `casekin.contracts.encoder.Quality`.
-        luma = self.collection.pixels[self.encoded.positions[row]] @ np.array([0.299, 0.587, 0.114]) / 255
-        inner = luma[1:-1, 1:-1]
-        around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
-        return float(np.var(around - 4 * inner) * 1000), float(luma.mean())
+    def positions(self, folds: tuple[int, ...]) -> list[int]:
+        """Return the positions of these folds' cases in the collection."""
+        return [self.encoded.positions[row] for row in self.rows(folds)]
 
     @cached_property
     def _order(self) -> list[int]:
@@ -242,7 +207,7 @@ class Study:
 
     @cached_property
     def _unordered_axes(self) -> Axes:
-        train = self._rows(self.folds.train)
+        train = self.rows(self.folds.train)
         means, model = self.encoded.means[train], self.model
         head = self.network.head.weight.detach().numpy()
         kept, guided = model.exported_diagnosis, model.diagnosis_dimensions
@@ -254,16 +219,13 @@ class Study:
     @torch.no_grad()
     def _effect(self, chosen: Axes) -> Floats:
         """Return how much the average image changes [D] from -2 to 2 standard deviations of each dimension."""
-        train = self._rows(self.folds.train)
+        train = self.rows(self.folds.train)
         values = chosen.of(self.encoded.means[train])
         step = 2 * values.std(0)
         latents = values.mean(0) + np.concatenate([np.diag(step), -np.diag(step)])  # [2D,D]
         raw = latents @ chosen.back.T + chosen.centre
         up, down = self.network.decoder(torch.from_numpy(raw).float()).chunk(2)
         return np.asarray((up - down).abs().mean((1, 2, 3)).numpy())
-
-    def _rows(self, folds: tuple[int, ...]) -> npt.NDArray[np.int64]:
-        return np.flatnonzero(np.isin(self.encoded.folds, folds))
 
 
 def _listed(folds: tuple[int, ...]) -> str:

@@ -11,13 +11,15 @@ import torch
 
 from casekin.bundle import open_bundle
 from casekin.contracts.bundle import BundleManifest
+from casekin.errors import BadInput
 from training.axes import Axes
-from training.card import measured_on_test_folds
-from training.config import Config
+from training.config import Config, on_split
 from training.data import Collection
 from training.export import export
 from training.fitting import module_for
 from training.graphs import ParityLost, write_graph
+from training.held import held_by
+from training.holding import held_of
 from training.study import Study
 
 
@@ -74,9 +76,7 @@ def test_export__graphs_in_a_row_do_what_the_network_does(exported: Path, study:
         expected = study.network.decoder(raw).numpy()
         logits = study.network.logits(raw).numpy() + study.log_prior
     np.testing.assert_allclose(image, expected, atol=1e-3)
-    np.testing.assert_allclose(
-        probabilities, torch.softmax(torch.tensor(logits / study.held.temperature), 1), atol=1e-3
-    )
+    np.testing.assert_allclose(probabilities, torch.softmax(torch.tensor(logits / study.temperature), 1), atol=1e-3)
 
 
 def test_export__standardised_latents_of_the_training_folds_have_mean_0_and_spread_1(study: Study) -> None:
@@ -104,6 +104,7 @@ def test_export__replaces_a_bundle_as_a_whole_and_leaves_nothing_beside_it(study
         "decoder.onnx",
         "encoder.onnx",
         "head.onnx",
+        "measured.json",
     ]
     assert [path.name for path in target.parent.iterdir()] == ["default"]
 
@@ -116,7 +117,7 @@ def test_model_card__names_data_licence_figures_and_limits(exported: Path) -> No
 
 def test_model_card__gives_figures_with_intervals_by_diagnosis_and_by_group(exported: Path, study: Study) -> None:
     card = (exported / "MODEL_CARD.md").read_text()
-    found = measured_on_test_folds(study)
+    found = held_of(study).measured
     first = found.figures["clinical"]["p_at_1_macro"]
     assert first.value == pytest.approx(study.figures()["p_at_1_macro"])
     assert (
@@ -145,3 +146,30 @@ def test_axes__order_diagnosis_dimensions_by_clinical_weight_before_appearance(s
     assert not study.axes.turn[:kept, guided:].any()
     assert not study.axes.turn[kept:, :guided].any()
     assert (np.diff(study.clinical_weights[:kept]) <= 0).all()
+
+
+def test_export__of_a_network_that_saw_all_takes_what_its_proof_held(
+    exported: Path, study: Study, tiny: Config, collection_folder: Path, tmp_path: Path
+) -> None:
+    ship = on_split(tiny, "ship").data
+    collection = Collection(collection_folder, tmp_path, ship, tiny.seed)
+    held = held_by(exported)
+    all_seen = Study(ship, study.network, tiny.flat(), collection, collection_folder, held)
+    manifest = export(all_seen, tmp_path / "bundle", "tiny-ship")
+    proof = open_bundle(exported).manifest
+    assert manifest.similarity == proof.similarity
+    assert manifest.neighbours == proof.neighbours
+    assert manifest.metrics["p_at_1_macro"] == proof.metrics["p_at_1_macro"]
+    assert "trained on folds 0, 1, 2, 3, 4 and has no figures of its own" in manifest.provenance.protocol
+    kept = tiny.model.exported_diagnosis
+    assert manifest.clinical_weights[kept] / np.mean(manifest.clinical_weights[:kept]) == pytest.approx(
+        held.appearance_share
+    )
+    with pytest.raises(ValueError, match="all folds were trained on"):
+        Study(ship, study.network, tiny.flat(), collection, collection_folder)
+
+
+def test_held_by__refuses_a_bundle_that_proves_nothing(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "bundle.json").write_bytes((exported / "bundle.json").read_bytes())
+    with pytest.raises(BadInput, match=r"tiny-1 .* proves no recipe"):
+        held_by(tmp_path)

@@ -178,7 +178,7 @@ def test_cli__says_which_options_are_not_for_which_model(runner: CliRunner, tmp_
     assert result.exit_code == 2
     assert "--limit" in result.output
     result = runner.invoke(app, ["fit", "--data", "sprites", "--config", "debug"])
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "no folder" in result.output
 
 

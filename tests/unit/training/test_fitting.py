@@ -125,7 +125,7 @@ def test_fit__starts_from_the_averaged_weights_of_another_run(
 
 
 def test_named__says_which_configurations_there_are() -> None:
-    with pytest.raises(BadInput, match="debug, coarse, guided"):
+    with pytest.raises(BadInput, match="debug, guided"):
         named("best")
 
 

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.config import Config
+from training.data import Collection
+from training.encoding import encode
+from training.evaluation.figures import retrieval_metrics
+from training.fitting import module_for
+from training.refitting import RefitConfig, refit
+
+
+def test_refit__draws_each_diagnosis_together_and_leaves_the_rest(
+    collection_folder: Path, tiny: Config, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
+    before = module_for(tiny, collection).averaged.eval()
+    after = refit(before, collection, RefitConfig(epochs=60, batch_size=12))
+    guided, folds = tiny.model.diagnosis_dimensions, tiny.data.train_folds
+    encoded, again = (encode(network, collection) for network in (before, after))
+    np.testing.assert_array_equal(encoded.means[:, guided:], again.means[:, guided:])
+    np.testing.assert_allclose(encoded.log_variances, again.log_variances, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(again.means[:, :guided], axis=1), guided**0.5, rtol=1e-4)
+
+    def right(found: object) -> float:
+        cases = found.select(folds, found.means[:, :guided])  # type: ignore[attr-defined]
+        return retrieval_metrics(cases, cases, np.ones(guided), collection.classes)["p_at_5_macro"]
+
+    assert right(again) > max(0.9, right(encoded))
+    assert not torch.equal(before.head.weight, after.head.weight)
+
+
+def test_refit__of_no_epochs_changes_nothing(collection_folder: Path, tiny: Config, tmp_path: Path) -> None:
+    collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
+    before = module_for(tiny, collection).averaged.eval()
+    after = refit(before, collection, RefitConfig(epochs=0))
+    assert all(torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))

@@ -1,0 +1,125 @@
+"""Fits the last layer of the diagnosis dimensions anew, on images as they are.
+
+Augmentation spreads the training images of a diagnosis about, and they are the gallery: a query between two diagnoses
+then finds the commoner one. Fitted to features of undisturbed images, each diagnosis draws together and the nearest
+case agrees with the class head. Representation and classifier are learned apart, after Kang 2020 ("Decoupling
+representation and classifier for long-tailed recognition"), section 4.1, with the metric term besides.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training import losses
+from training.backbone import POOLED_CHANNELS
+from training.config import Scalar
+from training.data import Collection
+from training.models import GuidedVAE
+
+
+@dataclass(frozen=True)
+class RefitConfig:
+    """How closely the training images are fitted: more draws each diagnosis together and tells less of doubt."""
+
+    epochs: int = 10
+    """Passes over the training images; 0 keeps the layer as it was trained."""
+    batch_size: int = 256
+    rate: float = 1e-3
+    """Peak learning rate of AdamW, annealed by a cosine."""
+    weight_decay: float = 0.01
+    dropout: float = 0.5
+    """Of the features."""
+    noise: float = 2.0
+    """Added to the features, in units of their spread."""
+    balance: float = 0.5
+    """As in `DataConfig`."""
+    contrastive: float = 1.0
+    """As in `LossConfig`, beside a cross entropy of weight 1."""
+    temperature: float = 0.1
+    """As in `LossConfig`."""
+
+    def flat(self) -> dict[str, Scalar]:
+        """Return the choices by name, as the recipe of a bundle lists them."""
+        return {f"refit.{name}": value for name, value in vars(self).items()}
+
+
+class _Material(NamedTuple):
+    features: Tensor
+    """[N,1280], standardised"""
+    labels: Tensor
+    """[N]"""
+    chance: npt.NDArray[np.float64]
+    """[N], with which each is drawn"""
+    log_prior: Tensor
+    """[C], of what is drawn"""
+
+
+def refit(network: GuidedVAE, collection: Collection, config: RefitConfig, seed: int = 0) -> GuidedVAE:
+    """Return a copy whose diagnosis dimensions and class head were fitted to the training images as they are.
+
+    What the log-variances are read from stays. A collection with several diagnoses to an image keeps all as it was.
+    """
+    network = copy.deepcopy(network).eval().requires_grad_(False)
+    if collection.many_labels or config.epochs == 0:
+        return network
+    torch.manual_seed(seed)
+    features = _pooled(network, collection)
+    centre, spread = features.mean(0), features.std(0) + 1e-6
+    layer = nn.Linear(POOLED_CHANNELS, network.config.diagnosis_dimensions)
+    head = nn.Linear(network.config.diagnosis_dimensions, len(collection.classes))
+    material = _material((features - centre) / spread, collection, config.balance)
+    _fit(layer, head, network.encoder.radius, material, config, np.random.default_rng(seed))
+    with torch.no_grad():
+        weight = layer.weight / spread
+        network.encoder.diagnosis.weight[: len(weight)] = weight
+        network.encoder.diagnosis.bias[: len(weight)] = layer.bias - weight @ centre
+    network.head = head.eval().requires_grad_(False)
+    return network
+
+
+def _fit(
+    layer: nn.Linear,
+    head: nn.Linear,
+    radius: float,
+    material: _Material,
+    config: RefitConfig,
+    random: np.random.Generator,
+) -> None:
+    parameters = [*layer.parameters(), *head.parameters()]
+    optimiser = torch.optim.AdamW(parameters, config.rate, weight_decay=config.weight_decay)
+    steps = max(1, config.epochs * len(material.labels) // config.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for _ in range(steps):
+        rows = random.choice(len(material.labels), config.batch_size, p=material.chance)
+        given = material.features[rows]
+        given = functional.dropout(given + config.noise * torch.randn_like(given), config.dropout)
+        means, labels = functional.normalize(layer(given)) * radius, material.labels[rows]
+        loss = losses.adjusted_cross_entropy(head(means), labels, material.log_prior)
+        loss = loss + config.contrastive * losses.supervised_contrastive(means, labels, config.temperature)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+
+
+def _material(features: Tensor, collection: Collection, balance: float) -> _Material:
+    labels = np.array([collection.labels[position] for position in collection.train_positions])
+    counts = np.bincount(labels, minlength=len(collection.classes)).astype(float)
+    prior = np.where(counts > 0, np.maximum(counts, 1) ** (1 - balance), 0.0)
+    prior /= prior.sum()
+    chance = (prior / np.maximum(counts, 1))[labels]
+    log_prior = torch.from_numpy(np.log(np.maximum(prior, 1e-6))).float()
+    return _Material(features, torch.from_numpy(labels), chance / chance.sum(), log_prior)
+
+
+@torch.no_grad()
+def _pooled(network: GuidedVAE, collection: Collection) -> Tensor:
+    batches = collection.in_order(collection.train_positions)
+    images = ((raw.float() / 255).contiguous(memory_format=torch.channels_last) for raw, *_ in batches)
+    return torch.cat([network.encoder.pooled(part) for part in images])
