@@ -14,17 +14,15 @@ from casekin.collections import built_in_names
 from casekin.errors import BadInput, CasekinError
 from training.cases import read_collection
 from training.config import CONFIGS, Config, named, on_split
-from training.data import Collection
 from training.family import fit_member
-from training.fitting import Trained, default_cache, fit, load_study, load_trained, save_trained
+from training.fitting import default_cache, fit, load_study
 from training.held import held_by
 from training.measuring import measure_members
 from training.members import FAMILY, FamilyConfig, is_member, member
-from training.memory import keep_freed_memory
 from training.phantoms import WORD as PHANTOMS
 from training.phantoms import phantom_collection
-from training.polishing import PolishConfig, polish
-from training.refitting import RefitConfig, refit
+from training.polishing import PolishConfig
+from training.refitting import RefitConfig
 
 
 class Told(TyperGroup):
@@ -129,15 +127,28 @@ def polish_command(
 ) -> None:
     """Fit the diagnosis dimensions' last layer anew, then train appearance and decoder on; prints `polished.ckpt`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    keep_freed_memory()
-    refitting, polishing = RefitConfig(), PolishConfig(epochs=epochs)
-    setting = _chosen(config, split, mapping, folds)
-    collection = Collection(data, (store or default_cache()) / "pixels", setting.data, setting.seed)
-    trained = load_trained(checkpoint, len(collection.classes))
-    target = checkpoint.with_name("polished.ckpt")
-    network = polish(refit(trained.network, collection, refitting), collection, polishing)
-    save_trained(Trained(network, trained.recipe | refitting.flat() | polishing.flat()), target)
-    typer.echo(target)
+    from training.recipe import polish_checkpoint  # noqa: PLC0415  ONNX takes seconds to import
+
+    setting, cache = _chosen(config, split, mapping, folds), (store or default_cache()) / "pixels"
+    typer.echo(polish_checkpoint(setting, checkpoint, data, cache, RefitConfig(), PolishConfig(epochs=epochs)))
+
+
+@app.command()
+def recipe(
+    data: Data,
+    bundles: Annotated[Path, typer.Option(help="Folder of the bundles `proof` and `default`.")] = Path("bundles"),
+    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.2",
+    config: Name = "guided",
+    mapping: Reading = "",
+    folds: Folds = 5,
+    store: Store = None,
+) -> None:
+    """Do all: prove the recipe on fold 0, then train what ships on all folds; goes on where it was cut off."""
+    from training.recipe import Places, follow  # noqa: PLC0415  ONNX takes seconds to import
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    setting = _read_as(named(config), mapping, folds)
+    follow(setting, Places(data, store or default_cache(), bundles), version)
 
 
 @app.command("evaluate")
@@ -201,8 +212,11 @@ def _chosen_member(name: str, epochs: int | None, devices: int) -> FamilyConfig:
 
 
 def _chosen(name: str, split: str, mapping: str, folds: int) -> Config:
-    config = named(name)
-    return on_split(replace(config, data=replace(config.data, mapping=mapping, folds=folds)), split)
+    return on_split(_read_as(named(name), mapping, folds), split)
+
+
+def _read_as(config: Config, mapping: str, folds: int) -> Config:
+    return replace(config, data=replace(config.data, mapping=mapping, folds=folds))
 
 
 def _trained(config: Config, epochs: int | None, devices: int) -> Config:

@@ -70,7 +70,10 @@ def refit(network: GuidedVAE, collection: Collection, config: RefitConfig, seed:
         return network
     torch.manual_seed(seed)
     features = _pooled(network, collection)
-    centre, spread = features.mean(0), features.std(0) + 1e-6
+    centre, spread = features.mean(0), features.std(0)
+    # A feature that hardly varies over the training images would count without bounds in an image where it does, and
+    # rounding errors with it.
+    spread = spread.clamp(min=0.05 * float(features.abs().mean()))
     layer = nn.Linear(POOLED_CHANNELS, network.config.diagnosis_dimensions)
     head = nn.Linear(network.config.diagnosis_dimensions, len(collection.classes))
     material = _material((features - centre) / spread, collection, config.balance)

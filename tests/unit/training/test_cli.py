@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,22 @@ def test_cli__fits_evaluates_and_exports(collection_folder: Path, tiny: Config, 
     assert "WARNING" not in result.stderr
     warned = runner.invoke(app, ["evaluate", *where, "--fold", "2"])
     assert "WARNING: The model was TRAINED on fold 2" in warned.stderr
+
+
+def test_recipe__proves_on_fold_0_and_ships_what_has_seen_all(
+    collection_folder: Path, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CONFIGS, "tiny", replace(tiny, optimiser=replace(tiny.optimiser, epochs=1)))
+    given = ["--data", str(collection_folder), "--config", "tiny", "--store", str(tmp_path / "store")]
+    where = ["--bundles", str(tmp_path / "bundles"), "--version", "tiny-4"]
+    result = CliRunner().invoke(app, ["recipe", *given, *where])
+    assert result.exit_code == 0, result.output
+    proof, shipped = (open_bundle(tmp_path / "bundles" / name).manifest for name in ("proof", "default"))
+    assert (proof.version, shipped.version) == ("tiny-4-proof", "tiny-4")
+    assert proof.provenance.recipe["data.train_folds"] == "1 2 3 4"
+    assert shipped.provenance.recipe["data.train_folds"] == "0 1 2 3 4"
+    assert shipped.similarity == proof.similarity
+    polished = tmp_path / "store" / "runs" / "tiny-ship" / "polished.ckpt"
+    before = polished.stat().st_mtime_ns
+    assert CliRunner().invoke(app, ["recipe", *given, *where]).exit_code == 0
+    assert polished.stat().st_mtime_ns == before

@@ -1,0 +1,61 @@
+"""From images to the bundle that ships: the whole recipe, step by step, each gone on with where it was cut off."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.config import Config, on_split
+from training.data import Collection
+from training.export import export
+from training.fitting import Trained, fit, load_study, load_trained, save_trained
+from training.held import Held, held_by
+from training.memory import keep_freed_memory
+from training.polishing import PolishConfig, polish
+from training.refitting import RefitConfig, refit
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a recipe reads and writes."""
+
+    data: Path
+    """Folder of the collection."""
+    store: Path
+    """Folder of runs and decoded images."""
+    bundles: Path
+    """Folder of the bundles `proof` and `default`."""
+
+
+def polish_checkpoint(
+    config: Config, checkpoint: Path, data: Path, cache: Path, refitting: RefitConfig, polishing: PolishConfig
+) -> Path:
+    """Fit the diagnosis layer anew, train appearance and decoder on; return `polished.ckpt` beside the checkpoint."""
+    keep_freed_memory()
+    collection = Collection(data, cache, config.data, config.seed)
+    trained = load_trained(checkpoint, len(collection.classes))
+    network = polish(refit(trained.network, collection, refitting), collection, polishing)
+    target = checkpoint.with_name("polished.ckpt")
+    save_trained(Trained(network, trained.recipe | refitting.flat() | polishing.flat()), target)
+    return target
+
+
+def follow(config: Config, places: Places, version: str) -> None:
+    """Prove the recipe on all folds but the first, then train what ships on all; write a bundle of each.
+
+    The proof's version is that of the bundle with `-proof` behind it.
+    """
+    proof = places.bundles / "proof"
+    _export(config, "prove", places, proof, f"{version}-proof", None)
+    _export(config, "ship", places, places.bundles / "default", version, held_by(proof))
+
+
+def _export(config: Config, split: str, places: Places, target: Path, version: str, held: Held | None) -> None:
+    chosen, cache = on_split(config, split), places.store / "pixels"
+    checkpoint = fit(chosen, places.data, places.store / "runs", cache)
+    polished = checkpoint.with_name("polished.ckpt")
+    if not polished.exists() or polished.stat().st_mtime < checkpoint.stat().st_mtime:
+        polish_checkpoint(chosen, checkpoint, places.data, cache, RefitConfig(), PolishConfig())
+    log.info("exporting %s to %s", polished, target)
+    export(load_study(chosen, polished, places.data, cache, held=held), target, version)
