@@ -146,7 +146,7 @@ class LossConfig:
 class OptimiserConfig:
     """AdamW, warmed up linearly and annealed by a cosine."""
 
-    epochs: int = 12
+    epochs: int = 20
     """Passes over as many images as the training folds hold."""
     backbone_rate: float = 4e-4
     """Peak learning rate of pretrained layers."""

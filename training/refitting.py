@@ -27,13 +27,13 @@ from training.models import GuidedVAE
 class RefitConfig:
     """How closely the training images are fitted: more draws each diagnosis together and tells less of doubt."""
 
-    epochs: int = 10
+    epochs: int = 20
     """Passes over the training images; 0 keeps the layer as it was trained."""
     batch_size: int = 256
     rate: float = 1e-3
     """Peak learning rate of AdamW, annealed by a cosine."""
     weight_decay: float = 0.01
-    dropout: float = 0.5
+    dropout: float = 0.8
     """Of the features."""
     noise: float = 2.0
     """Added to the features, in units of their spread."""

@@ -17,7 +17,7 @@ def test_refit__draws_each_diagnosis_together_and_leaves_the_rest(
     torch.manual_seed(0)
     collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
     before = module_for(tiny, collection).averaged.eval()
-    after = refit(before, collection, RefitConfig(epochs=60, batch_size=12))
+    after = refit(before, collection, RefitConfig(epochs=60, batch_size=12, dropout=0.2, noise=0.3))
     guided, folds = tiny.model.diagnosis_dimensions, tiny.data.train_folds
     encoded, again = (encode(network, collection) for network in (before, after))
     np.testing.assert_array_equal(encoded.means[:, guided:], again.means[:, guided:])
