@@ -7,6 +7,7 @@ was measured in training. ``python -m benchmarks.retrieval [DATA] [BUNDLE]``
 import logging
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -17,8 +18,10 @@ from training.evaluation.evaluate import Material, baselines, gather, measure
 from training.evaluation.figures import HEADLINE
 from training.evaluation.intervals import retrieval_intervals
 from training.evaluation.reconstruction import Reconstruction, reconstruction
+from training.evaluation.split import Vectors
 from training.evaluation.systems import BundleSystem, learned_from, under_presets, warnings_about
 from training.export import latency
+from training.family import embed_by_member
 from training.fitting import default_cache
 
 QUERY_FOLDS = (0,)
@@ -32,6 +35,7 @@ def main(data: Path, bundle: Path) -> None:
     material = gather(system, read_collection(data), default_cache(), QUERY_FOLDS, QUICK_CASES if is_quick() else None)
     measured = measure(material.split, under_presets(system, material.latents))
     beside = baselines(material, default_cache())
+    beside += [] if is_quick() else _family(data)
     others = {vectors.name: retrieval_intervals(material.split.ask(vectors)) for vectors in beside}
     rebuilt = _reconstruction(system, material)
     clinical = measured.figures["clinical"]
@@ -47,6 +51,14 @@ def main(data: Path, bundle: Path) -> None:
     named = {"visual preset": measured.figures["visual"]} | others
     details |= {f"{system}: {name}": str(figures[name]) for system, figures in named.items() for name in HEADLINE}
     report("retrieval", shown, details, quick=is_quick())
+
+
+def _family(data: Path) -> list[Vectors]:
+    """Train the plain VAEs of the family on the gallery's folds and return what each makes of the same cases."""
+    with TemporaryDirectory() as runs:
+        codes = embed_by_member(data, Path(runs), default_cache() / "pixels")
+    spread = {name: (code - code.mean(0)) / code.std(0) for name, code in codes.items()}
+    return [Vectors(name, code, np.ones(code.shape[1])) for name, code in spread.items()]
 
 
 def _reconstruction(system: BundleSystem, material: Material) -> Reconstruction:

@@ -10,7 +10,7 @@ from training.evaluation.evaluate import measure
 from training.evaluation.retrieval import neighbours
 from training.evaluation.split import Split, Vectors
 from training.held import Held
-from training.neighbour_calibration import NEIGHBOURS, calibrate_neighbours
+from training.neighbour_calibration import NEIGHBOURS, calibrate_neighbours, light_of
 from training.study import Study
 from training.weights import calibrate
 
@@ -67,15 +67,8 @@ def _marks(study: Study) -> dict[str, Floats]:
     """Return what the encoder measures of the held images, as the contract `casekin.contracts.encoder.Quality` says."""
     rows = study.rows(study.folds.held)
     rebuilt = encoding.reconstruct(study.network, study.collection, study.encoded, rows)
-    light = np.array([_light(study.collection.pixels[position]) for position in study.positions(study.folds.held)])
-    return {"reconstruction_error": rebuilt.squared_error, "sharpness": light[:, 0], "brightness": light[:, 1]}
-
-
-def _light(pixels: npt.NDArray[np.uint8]) -> tuple[float, float]:
-    luma = pixels @ np.array([0.299, 0.587, 0.114]) / 255
-    inner = luma[1:-1, 1:-1]
-    around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
-    return float(np.var(around - 4 * inner) * 1000), float(luma.mean())
+    light = light_of(study.collection.pixels[study.positions(study.folds.held)])
+    return {"reconstruction_error": rebuilt.squared_error, **light}
 
 
 def _strangeness(study: Study, marks: dict[str, Floats]) -> dict[str, float]:

@@ -29,6 +29,7 @@ USUAL = 0.99
 """Share of validation images that are called usual."""
 DUPLICATES = 0.001
 TWO_SIDED = ("sharpness", "brightness")
+LUMA = np.array([0.299, 0.587, 0.114])
 _CHUNK = 512
 
 
@@ -141,6 +142,18 @@ def strangeness(measures: Mapping[str, Floats], scale: StrangenessScale) -> Floa
     upper = [np.maximum(measures[n] - t.beyond, 0) / t.excess for n, t in scale.upper.items() if n in measures]
     lower = [np.maximum(t.beyond - measures[n], 0) / t.excess for n, t in scale.lower.items() if n in measures]
     return np.asarray(np.sum([np.zeros(size), *upper, *lower], axis=0))
+
+
+def light_of(pixels: npt.NDArray[np.uint8]) -> dict[str, Floats]:
+    """Return sharpness and brightness [N] of images [N, H, W, 3], as the encoder's contract `Quality` has them."""
+    found = []
+    for start in range(0, len(pixels), _CHUNK):
+        luma = pixels[start : start + _CHUNK] @ LUMA / 255
+        inner = luma[:, 1:-1, 1:-1]
+        around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
+        found.append((np.var(around - 4 * inner, axis=(1, 2)) * 1000, luma.mean((1, 2))))
+    sharpness, brightness = (np.concatenate(part) for part in zip(*found, strict=True))
+    return {"sharpness": sharpness, "brightness": brightness}
 
 
 def latent_measures(latents: Floats, distances: Floats) -> dict[str, Floats]:
