@@ -1,5 +1,6 @@
 """The HTTP side of all clients: key, retries, and problem documents back into `casekin.errors`."""
 
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -79,6 +80,17 @@ class ServiceClient:
         if response.is_success:
             return response
         raise _problem(response, self.service)
+
+    def _lines(self, path: str) -> Iterator[str]:
+        """Lines of a stream as they come; ends quietly where it breaks off."""
+        try:
+            with self._http.stream("GET", path, timeout=httpx.Timeout(5.0, read=30.0)) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _problem(response, self.service)
+                yield from response.iter_lines()
+        except httpx.HTTPError:
+            return
 
     def _get(self, answer: type[C], path: str, **request: Any) -> C:
         return answer.model_validate_json(self._call("GET", path, **request).content)

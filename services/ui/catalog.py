@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.projector import CaseMap
+from casekin.contracts.maps import CaseMap
 from casekin.contracts.search import Collection
 from casekin.errors import NotFound
 
@@ -61,6 +61,8 @@ class PlacedMap:
     def __init__(self, document: CaseMap) -> None:
         self.document = document
         self._index = {case_id: row for row, case_id in enumerate(document.cases)}
+        self.width = max(max(axis) - min(axis) for axis in (document.x, document.y))
+        """Longer side of the box around all cases: errors are shares of it."""
 
     def position(self, case_id: str) -> tuple[float, float] | None:
         """Where a case lies; none where it came after the map."""

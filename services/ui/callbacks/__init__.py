@@ -2,12 +2,24 @@
 
 from dash import Dash
 
-from services.ui.callbacks import case, collection, filters, further, map, rollouts, search, steered, upload
+from services.ui.callbacks import (
+    case,
+    collection,
+    filters,
+    further,
+    joint,
+    map,
+    rollouts,
+    search,
+    steered,
+    upload,
+    ways,
+)
 from services.ui.catalog import Catalog
 
 
 def register_callbacks(app: Dash, catalog: Catalog) -> None:
     """Tie every part of the page to `catalog` and its services."""
-    for part in (collection, upload, further, filters, search, map, rollouts, case):
+    for part in (collection, upload, further, filters, search, map, rollouts, joint, case, ways):
         part.register(app, catalog)
     steered.register(app)

@@ -5,7 +5,8 @@ from typing import Any
 from dash import Dash, Input, Output, State, ctx
 from dash.exceptions import PreventUpdate
 
-from casekin.contracts.projector import Job, JobState, MapFit
+from casekin.contracts.maps import MapFit
+from casekin.contracts.projector import Job, JobState
 from casekin.errors import CasekinError, Unexpected
 from services.ui import words
 from services.ui.catalog import Catalog

@@ -6,13 +6,14 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from casekin.contracts.projector import Job, Placement
+from casekin.contracts.maps import Placement
+from casekin.contracts.projector import Job
 from services.ui import words
 from services.ui.catalog import PlacedMap
 from services.ui.layout.parts import aria, empty
 
 FAR = 0.1
-"""Share of the map's diagonal beyond which a place is called rough."""
+"""Share of the map's width: a place is called rough where nine in ten such places are not nearer than that."""
 GRAPH: Any = {
     "displaylogo": False,
     "scrollZoom": True,
@@ -73,21 +74,22 @@ def map_empty() -> Component:
 
 def map_note(placed: PlacedMap, revision: str, placement: Placement | None) -> list[Component]:
     """How old the map is, and how far the query's place can be trusted."""
-    document = placed.document
-    notes: list[Component] = [html.Span(f"{words.count(len(document.cases), 'case')} · {document.preset} weights")]
-    if document.revision != revision:
+    version = placed.document.version
+    notes: list[Component] = [html.Span(f"{words.count(version.cases, 'case')} · {version.recipe.preset} weights")]
+    if version.revision != revision:
         notes.append(html.Strong(words.OLD_MAP, className="old"))
-    if placement is not None and placement.map_id == document.id:
+    if placement is not None and placement.map_id == version.id:
         notes.append(html.Span(_placed(placement)))
     return notes
 
 
 def _placed(placement: Placement) -> str:
-    number = len(placement.neighbours)
-    apart = (
-        f"Your image is placed among its {number} nearest cases, {words.percent(placement.spread)} of the map around it"
-    )
-    return f"{apart}: a rough place, they lie far apart." if placement.spread > FAR else f"{apart}."
+    among = f"Your image is placed among its {len(placement.neighbours)} nearest cases"
+    if placement.error is None:
+        return f"{among}, which lie {words.percent(placement.spread)} of the map's width around it."
+    median, most = words.percent(placement.error.median), words.percent(placement.error.p90)
+    rough = "a rough place: " if placement.error.p90 > FAR else ""
+    return f"{among}; {rough}cases like it were placed {median} of the map's width off, nine in ten less than {most}."
 
 
 def job_text(job: Job) -> str:

@@ -28,6 +28,9 @@ STORES = (
     "map-drawn",
     "map-job",
     "rollouts-job",
+    "rollouts-ways",
+    "way",
+    "case-way-held",
     "open-case",
     "drawing",
 )
