@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from casekin.clients.http import C, ServiceClient
 from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions
+from casekin.contracts.names import DimensionNames, NameChange, NameHistory, Renaming
 from casekin.contracts.projector import Job, JobList, JobRequest, JobState, Payload
 from casekin.errors import ERRORS, Conflict, Unavailable, Unexpected
 
@@ -39,6 +40,23 @@ class ProjectorClient(ServiceClient):
         """The file that goes with the result, and its media type; raises `NotFound` where there is none."""
         response = self._call("GET", f"/v1/jobs/{job_id}/file")
         return response.content, response.headers["content-type"]
+
+    def names(self) -> DimensionNames:
+        """The name of each dimension of the bundle in use."""
+        return self._get(DimensionNames, "/v1/dimensions")
+
+    def name_history(self, dimension: int) -> NameHistory:
+        """Who named it what, and when; raises `NotFound`."""
+        return self._get(NameHistory, f"/v1/dimensions/{dimension}/history")
+
+    def rename(self, dimension: int, name: str, *, user: str | None = None) -> NameChange:
+        """Give a dimension a name, under `user`; raises `BadInput` where another one has it."""
+        path, body = f"/v1/dimensions/{dimension}/name", Renaming(name=name)
+        return self._send("PUT", NameChange, path, body, user=user)
+
+    def undo_name(self, dimension: int, name: str, *, user: str | None = None) -> NameChange:
+        """Take `name` back, so that the one before stands again; raises `Conflict` where it does not stand."""
+        return self._send("POST", NameChange, f"/v1/dimensions/{dimension}/undo", Renaming(name=name), user=user)
 
     def current_map(self) -> CaseMap:
         """The current map; raises `NotFound` where there is none."""

@@ -22,6 +22,7 @@ from services.projector.jobs import JobStore
 from services.projector.kinds import Queue, kinds
 from services.projector.layout import warm_up
 from services.projector.leases import lease_step, losing_request
+from services.projector.models import Models
 from services.projector.presence import Presence, connect
 from services.projector.settings import ProjectorSettings
 from services.projector.shelf import Shelf
@@ -78,7 +79,7 @@ def make_tools(settings: ProjectorSettings) -> Tools:
         archive=archive,
         encoder=encoder,
         galleries=galleries,
-        shelf=Shelf(archive, galleries, encoder),
+        shelf=Shelf(archive, galleries, Models(encoder)),
         retry_wait_s=settings.retry_wait_s,
     )
 

@@ -4,8 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from casekin.clients import EncoderClient, SearchClient
-from casekin.contracts.bundle import BundleManifest
+from casekin.clients import SearchClient
 from casekin.contracts.maps import MapFit, MapPlace
 from casekin.contracts.projector import Job, JobState, Payload
 from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
@@ -15,6 +14,7 @@ from services.projector.artefacts import Artefacts
 from services.projector.celery_app import Publisher
 from services.projector.jobs import JobStore
 from services.projector.mapfit import check_size
+from services.projector.models import Models
 from services.projector.rollouts import check_dimensions, check_joint, check_subject
 
 _RECIPE = 2
@@ -32,8 +32,7 @@ class Intake:
     archive: Archive
     publisher: Publisher
     search: SearchClient
-    encoder: EncoderClient
-    _manifest: BundleManifest | None = None
+    models: Models
 
     def submit(self, payload: Payload) -> tuple[Job, bool]:
         """The job of this payload, and whether it is new; raises what makes it impossible."""
@@ -84,7 +83,7 @@ class Intake:
         return payload.model_copy(update={"map_id": version.id}), [collection.revision]
 
     def _ordered_way(self, payload: Way) -> tuple[Way, list[str]]:
-        manifest = self._manifest_for(payload.bundle_version)
+        manifest = self.models.of(payload.bundle_version)
         check_subject(payload, manifest)
         match payload:
             case Rollout():
@@ -104,12 +103,6 @@ class Intake:
         if there := self.archive.has(job_id):
             self.artefacts.write(job_id, self.archive.version(job_id))
         return there
-
-    def _manifest_for(self, version: str) -> BundleManifest:
-        """The encoder's manifest, asked for again when a payload names another version."""
-        if self._manifest is None or self._manifest.version != version:
-            self._manifest = self.encoder.model().manifest
-        return self._manifest
 
 
 def name(payload: Payload, context: list[str]) -> str:

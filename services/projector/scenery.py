@@ -91,7 +91,7 @@ class Scenery:
 
 def scenery_of(payload: FromSubject, encoder: EncoderClient, shelf: Shelf) -> tuple[Scenery, Floats]:
     """What the payload's way passes through, and the latent that it starts at [D]."""
-    manifest = shelf.manifest(payload.bundle_version)
+    manifest = shelf.models.of(payload.bundle_version)
     gallery = shelf.gallery(payload.bundle_version)
     atlas = shelf.atlas(payload.map_id) if payload.map_id and gallery else None
     ground = atlas.ground if atlas else shelf.ground(gallery) if gallery else None

@@ -1,29 +1,21 @@
 """What a worker for clicks keeps in memory: the map used last with its cases' latents, or the cases alone."""
 
-from casekin.clients import EncoderClient
-from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.maps import CaseMap, MapId
 from casekin.errors import Conflict
 from services.projector.archive import Archive
 from services.projector.gallery import CLICK_CASES, Galleries, Gallery, stable_sample
 from services.projector.ground import Ground
+from services.projector.models import Models
 from services.projector.placing import Atlas, make_atlas
 
 
 class Shelf:
     """Makes atlas and ground anew when the map or the collection is another."""
 
-    def __init__(self, archive: Archive, galleries: Galleries, encoder: EncoderClient) -> None:
-        self._archive, self._galleries, self._encoder = archive, galleries, encoder
+    def __init__(self, archive: Archive, galleries: Galleries, models: Models) -> None:
+        self._archive, self._galleries, self.models = archive, galleries, models
         self._atlas: tuple[tuple[MapId, str], Atlas] | None = None
         self._ground: Ground | None = None
-        self._manifest: BundleManifest | None = None
-
-    def manifest(self, version: str) -> BundleManifest:
-        """The encoder's manifest, asked for again when a job names another version."""
-        if self._manifest is None or self._manifest.version != version:
-            self._manifest = self._encoder.model().manifest
-        return self._manifest
 
     def atlas(self, map_id: MapId) -> Atlas:
         """The atlas of a kept map; raises `NotFound`, or `Conflict` where it is of another bundle."""
@@ -52,7 +44,7 @@ class Shelf:
         """The collection under the clinical weights, for when there is no map."""
         held = self._ground
         if held is None or held.gallery.revision != gallery.revision:
-            weights = self.manifest(gallery.bundle_version).clinical_weights
+            weights = self.models.of(gallery.bundle_version).clinical_weights
             held = Ground(gallery.part(stable_sample(gallery.cases, CLICK_CASES)), weights)
             self._ground = held
         return held

@@ -4,10 +4,11 @@ import base64
 import binascii
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from casekin.contracts.base import CaseId, Latent, Preset
 from casekin.contracts.encoder import EncodeResponse
+from casekin.contracts.names import Renaming
 from casekin.contracts.neighbours import ImageMeasures
 from casekin.contracts.rollouts import RolloutResult, Step, TrajectoryResult
 from casekin.contracts.search import Example, SearchRequest, SearchResponse, Sort
@@ -91,6 +92,14 @@ def _measures(query: Query) -> ImageMeasures | None:
     return ImageMeasures(
         reconstruction_error=quality.reconstruction_error, sharpness=quality.sharpness, brightness=quality.brightness
     )
+
+
+def checked_name(text: str) -> str:
+    """A name for a dimension as it may be sent; raises `BadInput`."""
+    try:
+        return Renaming(name=text).name
+    except ValidationError as error:
+        raise BadInput("a name is one line of 1 to 60 characters; change it") from error
 
 
 class Way(BaseModel):

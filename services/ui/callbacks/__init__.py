@@ -9,6 +9,7 @@ from services.ui.callbacks import (
     further,
     joint,
     map,
+    names,
     rollouts,
     search,
     steered,
@@ -20,6 +21,6 @@ from services.ui.catalog import Catalog
 
 def register_callbacks(app: Dash, catalog: Catalog) -> None:
     """Tie every part of the page to `catalog` and its services."""
-    for part in (collection, upload, further, filters, search, map, rollouts, joint, case, ways):
+    for part in (collection, upload, further, filters, search, map, rollouts, joint, names, case, ways):
         part.register(app, catalog)
     steered.register(app)

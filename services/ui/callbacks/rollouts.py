@@ -41,21 +41,21 @@ def register(app: Dash, catalog: Catalog) -> None:
             "asked": Input("query", "data"),
             "_all": Input("rollouts-all", "n_clicks"),
             "_poll": Input("rollouts-poll", "n_intervals"),
+            "model": Input("model", "data"),
             "held": State("rollouts-job", "data"),
-            "model": State("model", "data"),
             "collection": State("collection", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
     def roll(
-        tab: str, asked: Held, _all: int | None, _poll: int | None, held: Held, model: Held, collection: Held
+        tab: str, asked: Held, _all: int | None, _poll: int | None, model: Held, held: Held, collection: Held
     ) -> dict[str, Any]:
         if asked is None:
             return {**_idle(None), "rows": rollouts_empty(), "ways": None, "more": True}
         query = Query.model_validate(asked)
         try:
-            if ctx.triggered_id == "rollouts-poll":
+            if ctx.triggered_id in ("rollouts-poll", "model"):
                 return _polled(catalog, held, model, collection)
             return _started(catalog, query, tab, held, len(dimension_names(model)))
         except CasekinError as error:

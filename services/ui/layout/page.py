@@ -10,6 +10,7 @@ from services.ui.layout.filters import filter_panel
 from services.ui.layout.header import header
 from services.ui.layout.map import map_panel
 from services.ui.layout.matches import matches_panel
+from services.ui.layout.names import name_modal
 from services.ui.layout.rollouts import rollouts_panel
 from services.ui.layout.upload import upload_panel
 from services.ui.state import Steering
@@ -31,6 +32,7 @@ STORES = (
     "rollouts-ways",
     "way",
     "case-way-held",
+    "naming",
     "open-case",
     "drawing",
 )
@@ -74,6 +76,7 @@ def page() -> Component:
             ),
             html.Div([side, html.Main(_tabs(), className="main")], className="columns"),
             case_modal(),
+            name_modal(),
             *stores,
             steering,
             dcc.Interval(id="collection-poll", interval=15_000),

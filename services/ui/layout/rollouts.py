@@ -101,12 +101,19 @@ def _head(row: RolloutRow, name: str, *, on_map: bool) -> Component:
         hidden=not on_map,
         **aria(label=f"Show {name} on the map"),
     )
+    rename = html.Button(
+        "Name",
+        id={"type": "rename", "dimension": row.dimension},
+        className="button small",
+        type="button",
+        **aria(label=f"Name {name} otherwise"),
+    )
     title = f"{row.origin:+.2f} standard deviations".replace("-", "−")
     return html.Div(
         [
             html.Strong(name),
             html.Span(own, className="muted figure", title=title),
-            html.Div([play, show], className="row-buttons"),
+            html.Div([play, show, rename], className="row-buttons"),
             html.Div(id={"type": "playing", "dimension": row.dimension}, className="playing"),
         ]
     )

@@ -214,9 +214,9 @@ def test_rollouts__say_in_words_which_cases_lie_at_a_step() -> None:
 
 def test_rollouts__are_shown_on_the_map_only_where_there_is_one() -> None:
     hidden = [one.get("hidden") for one in every(sent(rollout_rows(rollouts(), [], VOCABULARY)), "Button")]
-    assert hidden == [None, False]
+    assert hidden == [None, False, None]
     without = sent(rollout_rows(rollouts(map_id=None), [], VOCABULARY))
-    assert [one.get("hidden") for one in every(without, "Button")] == [None, True]
+    assert [one.get("hidden") for one in every(without, "Button")] == [None, True, None]
 
 
 def test_ways__are_lines_on_the_map_by_dimension() -> None:
