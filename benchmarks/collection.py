@@ -14,7 +14,7 @@ from casekin.collections import open_collection
 from casekin.contracts.bundle import BundleManifest
 from casekin.images import cover, read_image, to_array
 from services.projector.gallery import Gallery
-from training.cases import read_cases
+from training.cases import read_collection
 
 DATA = Path(os.environ.get("CASEKIN_SHARED_DATA", ROOT.parent / "shared" / "data")) / "ham10000"
 BUNDLE = Path(os.environ.get("CASEKIN_BUNDLE", ROOT / "bundles" / "default"))
@@ -35,7 +35,7 @@ def encoded(every: int = 1) -> Encoded:
     opened = open_bundle(BUNDLE)
     manifest = opened.manifest
     rows = open_collection(DATA).rows[::every]
-    folds = {case.id: case.fold for case in read_cases(DATA)}
+    folds = {case.id: case.fold for case in read_collection(DATA).cases}
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = ort.InferenceSession(opened.file("encoder.onnx"), options, providers=["CPUExecutionProvider"])

@@ -22,6 +22,7 @@ TOGETHER = "The grid was not made"
 MOVING = "The moving picture was not made"
 GOING = "The way to this case was not found"
 NAMING = "The name was not changed"
+LISTING_JOBS = "The jobs could not be listed"
 CHOOSING_MAP = "The map was not changed"
 OPENING_CASE = "The case could not be opened"
 BUG = "Something on the page failed"
@@ -47,6 +48,8 @@ ROLLOUTS = (
     "the share of the collection's cases that lie lower, and the diagnoses of the cases nearest to that step. "
     "The outlined step is nearest to your image."
 )
+JOBS = "Work that takes longer than a click. A job goes on when this page is closed, and survives a restart."
+NO_JOBS = "Drawing the map, rollouts and ingests appear here with how far they are."
 JOINT = "Both change together over their ranges in the collection; all other dimensions stay."
 PAGE_UNREACHABLE = "The page's own server does not answer. Your last choice may not be shown; it will catch up."
 

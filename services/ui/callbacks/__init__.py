@@ -7,8 +7,10 @@ from services.ui.callbacks import (
     collection,
     filters,
     further,
+    jobs,
     joint,
     map,
+    map_versions,
     names,
     rollouts,
     search,
@@ -21,6 +23,21 @@ from services.ui.catalog import Catalog
 
 def register_callbacks(app: Dash, catalog: Catalog) -> None:
     """Tie every part of the page to `catalog` and its services."""
-    for part in (collection, upload, further, filters, search, map, rollouts, joint, names, case, ways):
+    parts = (
+        collection,
+        upload,
+        further,
+        filters,
+        search,
+        map,
+        map_versions,
+        rollouts,
+        joint,
+        names,
+        case,
+        ways,
+        jobs,
+    )
+    for part in parts:
         part.register(app, catalog)
     steered.register(app)

@@ -12,7 +12,7 @@ from services.ui import words
 from services.ui.callbacks.collection import dimension_names
 from services.ui.callbacks.vocabulary import vocabulary_of
 from services.ui.catalog import Catalog
-from services.ui.layout.map import job_text
+from services.ui.layout.jobs import job_text
 from services.ui.layout.parts import fault
 from services.ui.layout.rollouts import FIRST, rollout_rows, rollouts_empty
 from services.ui.state import Query, ways_of

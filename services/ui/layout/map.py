@@ -7,7 +7,6 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from casekin.contracts.maps import Placement
-from casekin.contracts.projector import Job
 from services.ui import words
 from services.ui.catalog import PlacedMap
 from services.ui.layout.parts import aria, empty
@@ -44,6 +43,7 @@ def map_panel() -> Component:
         background_color="var(--raised)",
         border_color="var(--line-strong)",
     )
+    versions = dmc.Select(id="map-version", label="Map", data=[], size="xs", w=340, allowDeselect=False)
     graph = dcc.Graph(id="map", config=GRAPH, className="map", responsive=True, clear_on_unhover=True)
     return html.Div(
         [
@@ -57,6 +57,8 @@ def map_panel() -> Component:
             progress,
             html.Div(id="map-job-error"),
             html.Div(id="map-error"),
+            html.Div(versions, id="map-version-frame", hidden=True),
+            html.Div(id="map-quality"),
             html.Div(id="place-error"),
             html.Div(id="map-empty"),
             html.Div(graph, id="map-frame", className="map-frame", hidden=True),
@@ -90,9 +92,3 @@ def _placed(placement: Placement) -> str:
     median, most = words.percent(placement.error.median), words.percent(placement.error.p90)
     rough = "a rough place: " if placement.error.p90 > FAR else ""
     return f"{among}; {rough}cases like it were placed {median} of the map's width off, nine in ten less than {most}."
-
-
-def job_text(job: Job) -> str:
-    """``epoch 80 of 200 · about 12 s left``."""
-    message = "waiting for a worker" if job.state == "queued" else job.progress.message
-    return " · ".join(filter(None, (message, words.remaining(job.progress.remaining_s))))

@@ -8,6 +8,7 @@ from services.ui import words
 from services.ui.layout.case import case_modal
 from services.ui.layout.filters import filter_panel
 from services.ui.layout.header import header
+from services.ui.layout.jobs import jobs_panel
 from services.ui.layout.map import map_panel
 from services.ui.layout.matches import matches_panel
 from services.ui.layout.names import name_modal
@@ -93,6 +94,7 @@ def _tabs() -> Component:
         ("matches", "Matches", matches_panel()),
         ("map", "Map", map_panel()),
         ("rollouts", "Rollouts", rollouts_panel()),
+        ("jobs", "Jobs", jobs_panel()),
     )
     heads = [dmc.TabsTab(label, value=value, id=f"tab-{value}") for value, label, _ in tabs]
     panels = [dmc.TabsPanel(panel, value=value) for value, _, panel in tabs]
