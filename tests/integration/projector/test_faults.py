@@ -17,6 +17,7 @@ from casekin.contracts.maps import MapPlace, Placement
 from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import Conflict, Unavailable, Unexpected
+from services.projector.celery_app import Publisher, create_celery
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 
@@ -133,6 +134,25 @@ def test_message__that_was_lost_is_sent_again(station: Station, client: Projecto
     job = client.submit(_rollout(7))
     assert station.redis.delete("interactive") == 1
     client.wait(job, RolloutResult, timeout_s=20)
+
+
+def test_job__that_two_workers_pick_is_done_once(make_station: Callable[..., Station], tmp_path: Path) -> None:
+    station = make_station()
+    leave_map(station)
+    publisher = Publisher(create_celery(station.settings), station.settings)
+    logs = [tmp_path / "one.log", tmp_path / "other.log"]
+    with station.api() as client, station.worker("interactive", logs[0]), station.worker("interactive", logs[1]):
+        job = _submit_slow(station, client, delay_s=2)
+        for _ in range(4):
+            publisher.publish(job, "map.place")
+        _until(lambda: station.redis.llen("interactive") == 0)
+        assert client.wait(client.job(job), Placement, timeout_s=20).neighbours
+        done = client.job(job)
+        publisher.publish(job, "map.place")
+        client.wait(client.submit(_rollout(3)), RolloutResult, timeout_s=20)
+        assert client.job(job) == done
+    publisher.close()
+    assert _field(station, job, "attempts") == "1"
 
 
 def test_worker__killed_or_stopped_in_the_middle_leaves_its_job_to_the_next(
