@@ -23,7 +23,7 @@ import onnxruntime as ort
 from benchmarks.collection import BUNDLE, DATA
 from benchmarks.map import fit_synthetic
 from benchmarks.report import is_quick, report
-from benchmarks.services import redis_server, service, worker
+from benchmarks.services import Redis, Worker, service
 from casekin.bundle import read_manifest
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.collections import open_collection
@@ -86,15 +86,15 @@ def stack(folder: Path, plan: Plan) -> Iterator[ProjectorClient]:
     """All services over the collection, with a current map of it."""
     shared = {"bundle": str(BUNDLE), "data": str(folder / "data"), "log_level": "WARNING"}
     with ExitStack() as held:
-        shared["redis_url"] = held.enter_context(redis_server(folder / "redis"))
+        shared["redis_url"] = held.enter_context(Redis(folder / "redis")).url
         for name in ("encoder", "search"):
             shared[f"{name}_url"] = held.enter_context(service(name, folder, shared))
         url = held.enter_context(service("projector", folder, shared))
         bring_in(shared, plan.cases)
         client = held.enter_context(ProjectorClient(url))
-        with worker("maps", folder, shared):
+        with Worker("maps", folder, shared):
             client.wait(client.submit(MapFit()), MapVersion, timeout_s=1800)
-        held.enter_context(worker("interactive", folder, shared))
+        held.enter_context(Worker("interactive", folder, shared))
         yield client
 
 

@@ -2,12 +2,15 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from casekin.clients.http import ServiceClient
 from casekin.errors import Unavailable
@@ -27,36 +30,99 @@ def service(name: str, folder: Path, settings: Mapping[str, str], *, timeout_s: 
             yield url
 
 
-@contextmanager
-def worker(queue: str, folder: Path, settings: Mapping[str, str], *, timeout_s: float = 600) -> Iterator[None]:
-    """Run a worker of `queue` likewise."""
-    command = [sys.executable, "-m", "services.projector.worker", "--queues", queue]
-    environment = _environment(settings)
+class Worker:
+    """A worker of `queue` for the time of a ``with``; one that dies is started again, as the launcher does."""
 
-    def lives() -> bool:
-        return subprocess.run([*command, "--ping"], env=environment, capture_output=True, check=False).returncode == 0
+    def __init__(self, queue: str, folder: Path, settings: Mapping[str, str], *, timeout_s: float = 600) -> None:
+        self._name, self._log, self._timeout_s = f"worker-{queue}", folder / f"worker-{queue}.log", timeout_s
+        self._command = [sys.executable, "-m", "services.projector.worker", "--queues", queue]
+        self._environment = _environment(settings)
+        self._stopping = threading.Event()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._minder = threading.Thread(target=self._mind, name=self._name, daemon=True)
 
-    with _running(f"worker-{queue}", command, folder, settings, lives, timeout_s):
-        yield
+    def __enter__(self) -> Self:
+        self._start()
+        try:
+            _wait(self._name, self._lives, self._processes[0], self._log, self._timeout_s)
+        except Unavailable:
+            self._processes[0].kill()
+            raise
+        self._minder.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._processes[-1].terminate()
+        self._minder.join(30)
+        for process in self._processes:  # children of one that was killed may be at work still
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def kill(self, *, child: bool) -> int:
+        """SIGKILL the process, or a `child` of it; how many there were to kill."""
+        pid = self._processes[-1].pid
+        try:
+            if child:
+                pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+            os.kill(pid, signal.SIGKILL)
+        except (OSError, IndexError):
+            return 0
+        return 1
+
+    def _start(self) -> None:
+        with self._log.open("ab") as sink:
+            process = subprocess.Popen(
+                self._command, env=self._environment, stdout=sink, stderr=sink, start_new_session=True
+            )
+        self._processes.append(process)
+
+    def _mind(self) -> None:
+        while True:
+            self._processes[-1].wait()
+            if self._stopping.is_set():
+                return
+            self._start()
+
+    def _lives(self) -> bool:
+        ping = subprocess.run([*self._command, "--ping"], env=self._environment, capture_output=True, check=False)
+        return ping.returncode == 0
 
 
-@contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """Run the server that the launcher would run, its data in `folder`; yields its URL when it answers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    port, password = free_port(), secrets.token_urlsafe(16)
-    process = subprocess.Popen(
-        [str(redis.server_binary()), "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    assert process.stdin is not None
-    process.stdin.write(redis.config(port=port, folder=folder, password=password))
-    process.stdin.close()
-    try:
-        _wait("redis", lambda: redis.answers(port, password), process, None, 30)
-        yield f"redis://:{password}@127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(30)
+class Redis:
+    """The server that the launcher would run, its data in `folder`, for the time of a ``with``."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._port, self._password = folder, free_port(), secrets.token_urlsafe(16)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it on what it left; returns when it answers."""
+        command, quiet = [str(redis.server_binary()), "-"], subprocess.DEVNULL
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet)
+        assert self._process.stdin is not None
+        self._process.stdin.write(redis.config(port=self._port, folder=self._folder, password=self._password))
+        self._process.stdin.close()
+        _wait("redis", lambda: redis.answers(self._port, self._password), self._process, None, 30)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stop it tidily, or with SIGKILL."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        self._process.wait(30)
 
 
 @contextmanager
