@@ -31,7 +31,7 @@ from casekin.contracts.maps import MapFit, MapPlace, MapVersion, Placement
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.ingest import Ingest
 from services.encoder.settings import EncoderSettings
-from services.projector.consumer import MAPS_NICENESS
+from services.projector.consumer import BACKGROUND_NICENESS
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def fit_beside(cases: int) -> Iterator[None]:
 
 def keep_fitting(cases: int) -> None:
     """Never returns."""
-    os.nice(MAPS_NICENESS)
+    os.nice(BACKGROUND_NICENESS)
     while True:
         fit_synthetic(cases, cases)
 

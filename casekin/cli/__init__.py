@@ -2,6 +2,7 @@
 
 import typer
 
+from casekin.cli.bulk import bulk
 from casekin.cli.delete import delete
 from casekin.cli.demo import demo
 from casekin.cli.ingest import ingest
@@ -16,6 +17,7 @@ def main() -> None:
     """Finds the dermatoscopic cases that look like the one on the screen, and shows why."""
 
 
+app.command()(bulk)
 app.command()(delete)
 app.command()(demo)
 app.command()(ingest)

@@ -1,4 +1,4 @@
-"""Contracts of jobs; what each kind takes and gives is in `maps` and `rollouts` beside this.
+"""Contracts of jobs; what each kind takes and gives is in `maps`, `rollouts` and `ingest` beside this.
 
 Task names are part of the contract: a job's ``kind`` is the name of the Celery task that does it.
 """
@@ -10,11 +10,14 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, JsonValue, RootModel
 
 from casekin.contracts.base import Contract
+from casekin.contracts.ingest import IngestPart
 from casekin.contracts.maps import MapFit, MapPlace
 from casekin.contracts.problem import Problem
 from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
 
-Payload = Annotated[MapFit | MapPlace | Rollout | JointRollout | Animation | Trajectory, Field(discriminator="kind")]
+Payload = Annotated[
+    MapFit | MapPlace | Rollout | JointRollout | Animation | Trajectory | IngestPart, Field(discriminator="kind")
+]
 
 
 class JobRequest(RootModel[Payload]):

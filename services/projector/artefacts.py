@@ -7,7 +7,7 @@ from casekin.contracts.base import Contract
 from casekin.errors import Gone, NotFound
 from services.projector.files import replace_file
 
-MEDIA_TYPES = {".webp": "image/webp"}
+MEDIA_TYPES = {".csv": "text/csv", ".webp": "image/webp"}
 """Of the files that can go with a result, by their suffix."""
 
 

@@ -18,6 +18,7 @@ from services.projector.archive import Archive
 from services.projector.artefacts import Artefacts
 from services.projector.celery_app import create_celery
 from services.projector.gallery import Galleries
+from services.projector.ingesting import Bringer
 from services.projector.jobs import JobStore
 from services.projector.kinds import Queue, kinds
 from services.projector.layout import warm_up
@@ -29,8 +30,8 @@ from services.projector.shelf import Shelf
 from services.projector.tasks import Tools, register
 
 log = structlog.get_logger("projector")
-MAPS_NICENESS = 5
-"""A fit yields the processor to clicks."""
+BACKGROUND_NICENESS = 5
+"""Fits and ingests yield the processor to clicks."""
 
 
 def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
@@ -56,7 +57,7 @@ def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
         hostname=f"{'-'.join(queues)}@{socket.gethostname()}",
         queues=list(queues),
         pool="prefork",  # a child can be killed: by its time limit, by a cancel
-        concurrency=1 if "maps" in queues else settings.interactive_processes,
+        concurrency=settings.interactive_processes if "interactive" in queues else 1,
         optimization="fair",
         without_gossip=True,
         without_mingle=True,
@@ -73,6 +74,7 @@ def make_tools(settings: ProjectorSettings) -> Tools:
     archive = Archive(settings.folder, settings.maps_kept)
     encoder = EncoderClient(settings.encoder_url, api_key=key)
     galleries = Galleries(settings.folder / "gallery", SearchClient(settings.search_url, api_key=key))
+    storing = SearchClient(settings.search_url, api_key=key, timeout_s=120)
     return Tools(
         store=JobStore(connect(settings.redis_url), settings),
         artefacts=Artefacts(settings.folder, settings.result_lifetime_s),
@@ -80,14 +82,16 @@ def make_tools(settings: ProjectorSettings) -> Tools:
         encoder=encoder,
         galleries=galleries,
         shelf=Shelf(archive, galleries, Models(encoder)),
+        bringer=Bringer(settings.collections, encoder, storing, settings.ingest_rate),
         retry_wait_s=settings.retry_wait_s,
     )
 
 
 def _prepare(queues: Sequence[Queue], tools: Tools) -> None:
     """Pay for the slow first time before the first job comes."""
+    if "interactive" not in queues:
+        os.nice(BACKGROUND_NICENESS)
     if "maps" in queues:
-        os.nice(MAPS_NICENESS)
         warm_up()
     if "interactive" in queues and (current := tools.archive.current_id()):
         with suppress(CasekinError):  # the first job says it

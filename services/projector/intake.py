@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 
 from casekin.clients import SearchClient
+from casekin.contracts.ingest import IngestPart
 from casekin.contracts.maps import MapFit, MapPlace
 from casekin.contracts.projector import Job, JobState, Payload
 from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
@@ -52,6 +53,8 @@ class Intake:
             return self._ordered_fit(payload)
         if isinstance(payload, MapPlace):
             return self._ordered_placing(payload)
+        if isinstance(payload, IngestPart):
+            return payload, [self.search.collection().bundle_version]
         return self._ordered_way(payload)
 
     def _ordered_fit(self, payload: MapFit) -> tuple[MapFit, list[str]]:
@@ -97,7 +100,9 @@ class Intake:
         return payload.model_copy(update={"map_id": here}), [self.search.collection().revision]
 
     def _is_there(self, order: Payload, job_id: str) -> bool:
-        """Whether the result can be fetched: a kept map outlives the record of the job that fitted it."""
+        """Whether the result stands: a kept map outlives the record of its job, an ingest has to look again."""
+        if isinstance(order, IngestPart):
+            return False
         if not isinstance(order, MapFit):
             return self.artefacts.has(job_id)
         if there := self.archive.has(job_id):

@@ -5,9 +5,9 @@ from typing import Literal
 
 from services.projector.settings import ProjectorSettings
 
-Queue = Literal["interactive", "maps"]
-QUEUES: tuple[Queue, ...] = ("interactive", "maps")
-"""Two queues, so that a click never waits behind a UMAP fit."""
+Queue = Literal["interactive", "maps", "bulk"]
+QUEUES: tuple[Queue, ...] = ("interactive", "maps", "bulk")
+"""One for each pace of work, so that a click never waits behind a UMAP fit, nor a fit behind an ingest."""
 _TRIES = 3
 
 
@@ -38,5 +38,6 @@ def kinds(settings: ProjectorSettings) -> dict[str, Kind]:
         Kind("rollout.joint", "interactive", click, _TRIES),
         Kind("rollout.animation", "interactive", click, _TRIES),
         Kind("trajectory", "interactive", click, _TRIES),
+        Kind("ingest", "bulk", settings.ingest_limit_s, _TRIES),
     )
     return {kind.name: kind for kind in known}

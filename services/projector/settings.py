@@ -22,6 +22,12 @@ class ProjectorSettings(ServiceSettings):
     """Fitted maps that stay, newest first; the current one stays in any case."""
     fit_limit_s: int = Field(default=3600, ge=10)
     """Time limit of a map fit; its worker process is killed ten seconds later."""
+    ingest_limit_s: int = Field(default=21_600, ge=10)
+    """Likewise of a part of an ingest; asked for again, it goes on."""
+    collections: Path | None = None
+    """Folder below which workers for bulk find collections to bring in; none refuses such jobs."""
+    ingest_rate: float = Field(default=10, gt=0)
+    """Images a second of one worker, so that clinicians do not feel an ingest."""
     click_limit_s: int = Field(default=60, ge=5)
     """Likewise of the jobs that a clinician waits for."""
     lease_s: float = Field(default=15, gt=1)

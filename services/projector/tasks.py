@@ -12,16 +12,19 @@ from pydantic import TypeAdapter
 
 from casekin.clients import EncoderClient
 from casekin.contracts.base import Contract
+from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.maps import MapFit, MapPlace
 from casekin.contracts.projector import JobState, Payload
 from casekin.contracts.rollouts import Animation, AnimationResult, FromSubject, JointRollout, Rollout, Trajectory
 from casekin.errors import CasekinError, Unavailable, Unexpected
+from casekin.ingest import Kind as Outcome
 from casekin.service.problems import describe
 from services.projector.animation import animate
 from services.projector.archive import Archive
 from services.projector.artefacts import Artefacts
 from services.projector.celery_app import job_of
 from services.projector.gallery import Galleries
+from services.projector.ingesting import Bringer
 from services.projector.jobs import JobStore
 from services.projector.kinds import Kind
 from services.projector.mapfit import fit_map
@@ -48,6 +51,7 @@ class Tools:
     encoder: EncoderClient
     galleries: Galleries
     shelf: Shelf
+    bringer: Bringer
     retry_wait_s: float
 
 
@@ -112,6 +116,8 @@ def _compute(job_id: str, payload: Payload, tools: Tools, report: Report) -> Non
     """Make the result and leave it on disk; one that lies there already (its worker died late) is taken."""
     if isinstance(payload, MapFit):
         _fit(job_id, payload, tools, report)
+    elif isinstance(payload, IngestPart):
+        tools.artefacts.write(job_id, _ingest(job_id, payload, tools, report))
     elif not tools.artefacts.has(job_id):
         tools.artefacts.write(job_id, _result(job_id, payload, tools, report))
 
@@ -120,6 +126,19 @@ def _fit(job_id: str, payload: MapFit, tools: Tools, report: Report) -> None:
     if not tools.archive.has(job_id):
         tools.archive.add(fit_map(job_id, payload, tools.galleries, tools.archive, tools.encoder, report))
     tools.artefacts.write(job_id, tools.archive.make_current(job_id))
+
+
+def _ingest(job_id: str, payload: IngestPart, tools: Tools, report: Report) -> IngestResult:
+    summary, lines = tools.bringer.bring_in(payload, report)
+    return IngestResult(
+        ingested=summary.counts[Outcome.INGESTED],
+        unchanged=summary.counts[Outcome.UNCHANGED],
+        skipped=summary.counts[Outcome.SKIPPED],
+        skipped_by_code=dict(summary.skipped_by_code),
+        media_type="text/csv",
+        size=tools.artefacts.attach(job_id, ".csv", lines),
+        link=f"/v1/jobs/{job_id}/file",
+    )
 
 
 def _result(job_id: str, payload: Payload, tools: Tools, report: Report) -> Contract:

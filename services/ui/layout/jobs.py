@@ -15,6 +15,7 @@ KINDS = {
     "rollout.joint": "Two dimensions together",
     "rollout.animation": "Moving picture",
     "trajectory": "Way to a case",
+    "ingest": "Part of a collection",
 }
 STATES = {
     JobState.QUEUED: "waiting",
