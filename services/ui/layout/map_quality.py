@@ -36,7 +36,7 @@ def map_quality(version: MapVersion, vocabulary: Vocabulary) -> Component:
         html.Tr([html.Th(vocabulary.diagnosis(one.diagnosis), scope="row"), *_shares(one.on_map, one.in_latent)])
         for one in sorted(quality.agreement, key=lambda one: vocabulary.order("diagnosis", one.diagnosis))
     ]
-    heads = html.Tr([html.Th("Nearest cases of the same diagnosis"), html.Th("on the map"), html.Th("before")])
+    heads = html.Tr([html.Th("Nearest cases of the same diagnosis"), html.Th("on the map"), html.Th("in latents")])
     table = html.Table([html.Thead(heads), html.Tbody(rows)], className="agreement")
     return html.Details([html.Summary("How far to trust this map"), facts(entries), table], className="map-quality")
 
