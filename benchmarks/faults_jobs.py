@@ -28,6 +28,7 @@ from casekin.bundle import read_manifest
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.collections import open_collection
 from casekin.contracts.base import Contract
+from casekin.contracts.export import Export, ExportResult
 from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.maps import MapFit, MapPlace, MapVersion, Placement
 from casekin.contracts.projector import Job, JobState, Payload
@@ -47,7 +48,7 @@ from casekin.phantoms import write_phantoms
 
 CASES = 80
 RARE = 0.05
-"""Share of the jobs that are fits, and that are ingests."""
+"""Share of the jobs that are fits, and that are ingests; one is an export."""
 SETTINGS = {"lease_s": "3", "sweep_s": "0.5", "retry_wait_s": "0.5", "log_level": "WARNING", "maps_kept": "100"}
 PAUSE_S = (0.0, 0.4)
 """Between two jobs."""
@@ -65,6 +66,7 @@ RESULTS: dict[str, type[Contract]] = {
     "rollout.animation": AnimationResult,
     "trajectory": TrajectoryResult,
     "ingest": IngestResult,
+    "export": ExportResult,
 }
 
 
@@ -202,8 +204,9 @@ def payloads(count: int, base: MapVersion) -> list[Payload]:
     dice, rng, size = random.Random(5), np.random.default_rng(6), len(read_manifest(BUNDLE).dimensions)
     rare = max(2, round(RARE * count))
     asked: list[Payload] = [MapFit(start="pca", seed=100 + number) for number in range(rare)]
+    asked.append(Export(map_id=base.id))
     asked += [IngestPart(folder="phantoms", part=number + 1, parts=rare) for number in range(rare)]
-    for number in range(count - 2 * rare):
+    for number in range(count - len(asked)):
         latent = [float(f"{value:.6f}") for value in rng.normal(size=size)]
         asked.append(click(number, latent, base))
     dice.shuffle(asked)
@@ -253,7 +256,7 @@ def content(client: ProjectorClient, job_id: str, kind: str) -> object:
         return fitted.cases, fitted.x, fitted.y
     if isinstance(result, IngestResult):
         return result.ingested + result.unchanged, result.skipped
-    return (result, client.file(job_id)) if isinstance(result, AnimationResult) else result
+    return (result, client.file(job_id)) if isinstance(result, AnimationResult | ExportResult) else result
 
 
 def judged(

@@ -5,6 +5,7 @@ import typer
 from casekin.cli.bulk import bulk
 from casekin.cli.delete import delete
 from casekin.cli.demo import demo
+from casekin.cli.export import export
 from casekin.cli.ingest import ingest
 from casekin.cli.phantoms import phantoms
 from casekin.cli.up import up
@@ -20,6 +21,7 @@ def main() -> None:
 app.command()(bulk)
 app.command()(delete)
 app.command()(demo)
+app.command()(export)
 app.command()(ingest)
 app.command()(phantoms)
 app.command()(up)

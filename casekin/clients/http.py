@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx
 import stamina
@@ -91,6 +91,18 @@ class ServiceClient:
                 yield from response.iter_lines()
         except httpx.HTTPError:
             return
+
+    def _download(self, path: str, sink: BinaryIO) -> None:
+        """Write the body of an answer to `sink` as it comes; raises `Unavailable` where it breaks off."""
+        try:
+            with self._http.stream("GET", path) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _problem(response, self.service)
+                for piece in response.iter_bytes():
+                    sink.write(piece)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"{self.service} broke off ({type(error).__name__}); ask again") from error
 
     def _get(self, answer: type[C], path: str, **request: Any) -> C:
         return answer.model_validate_json(self._call("GET", path, **request).content)

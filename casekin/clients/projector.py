@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from casekin.clients.http import C, ServiceClient
 from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions
@@ -40,6 +41,10 @@ class ProjectorClient(ServiceClient):
         """The file that goes with the result, and its media type; raises `NotFound` where there is none."""
         response = self._call("GET", f"/v1/jobs/{job_id}/file")
         return response.content, response.headers["content-type"]
+
+    def save_file(self, job_id: str, sink: BinaryIO) -> None:
+        """Write that file to `sink` as it comes; raises likewise."""
+        self._download(f"/v1/jobs/{job_id}/file", sink)
 
     def names(self) -> DimensionNames:
         """The name of each dimension of the bundle in use."""

@@ -1,4 +1,4 @@
-"""Contracts of jobs; what each kind takes and gives is in `maps`, `rollouts` and `ingest` beside this.
+"""Contracts of jobs; what each kind takes and gives is in `maps`, `rollouts`, `ingest` and `export` beside this.
 
 Task names are part of the contract: a job's ``kind`` is the name of the Celery task that does it.
 """
@@ -10,13 +10,15 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, JsonValue, RootModel
 
 from casekin.contracts.base import Contract
+from casekin.contracts.export import Export
 from casekin.contracts.ingest import IngestPart
 from casekin.contracts.maps import MapFit, MapPlace
 from casekin.contracts.problem import Problem
 from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
 
 Payload = Annotated[
-    MapFit | MapPlace | Rollout | JointRollout | Animation | Trajectory | IngestPart, Field(discriminator="kind")
+    MapFit | MapPlace | Rollout | JointRollout | Animation | Trajectory | IngestPart | Export,
+    Field(discriminator="kind"),
 ]
 
 

@@ -1,12 +1,15 @@
 """Results of jobs as files that expire."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 from casekin.contracts.base import Contract
 from casekin.errors import Gone, NotFound
 from services.projector.files import replace_file
 
+T = TypeVar("T")
 MEDIA_TYPES = {".csv": "text/csv", ".webp": "image/webp"}
 """Of the files that can go with a result, by their suffix."""
 
@@ -40,10 +43,14 @@ class Artefacts:
         """Store the result; raises `StorageFull`."""
         replace_file(self._file(job_id), lambda stream: stream.write(result.model_dump_json().encode()))
 
-    def attach(self, job_id: str, suffix: str, content: bytes) -> int:
-        """Store a file that goes with the result, before the result; its size in bytes. Raises `StorageFull`."""
-        replace_file(self._results / f"{job_id}{suffix}", lambda stream: stream.write(content))
-        return len(content)
+    def attach(self, job_id: str, suffix: str, write: Callable[[BinaryIO], T]) -> tuple[T, int]:
+        """Store the file that `write` writes, before the result it goes with; raises `StorageFull`.
+
+        Returns what `write` returns, and the size of the file in bytes.
+        """
+        file, returned = self._results / f"{job_id}{suffix}", []
+        replace_file(file, lambda stream: returned.append(write(stream)))
+        return returned[0], file.stat().st_size
 
     def attachment(self, job_id: str) -> Path:
         """The file that goes with the result; raises `NotFound` where there is none, `Gone` where it expired."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import LoadedCollection, open_collection
@@ -38,8 +39,8 @@ class Bringer:
         self._collections = collections
         self._ingest = Ingest(encoder, search, workers=1, pace=Pace(rate))
 
-    def bring_in(self, payload: IngestPart, report: Report) -> tuple[Summary, bytes]:
-        """What became of the images of the part, and a CSV with a line for each.
+    def bring_in(self, payload: IngestPart, stream: BinaryIO, report: Report) -> Summary:
+        """How the images of the part ended; `stream` gets a CSV with a line for each.
 
         Raises `BadInput` where the folder holds no collection, and what would befall every further image.
         """
@@ -50,7 +51,8 @@ class Bringer:
             file = Path(folder) / "report.csv"
             with ReportFile(file) as lines:
                 summary = self._ingest.run(part, _telling(lines, lambda done: stage(done, total)))
-            return summary, file.read_bytes()
+            stream.write(file.read_bytes())
+        return summary
 
     def _folder(self, name: FolderName) -> Path:
         """Raises `BadInput` where there is no such folder, or a link leads out of the collections."""

@@ -5,8 +5,9 @@ import json
 from dataclasses import dataclass
 
 from casekin.clients import SearchClient
+from casekin.contracts.export import Export
 from casekin.contracts.ingest import IngestPart
-from casekin.contracts.maps import MapFit, MapPlace
+from casekin.contracts.maps import MapFit, MapId, MapPlace
 from casekin.contracts.projector import Job, JobState, Payload
 from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
 from casekin.errors import Conflict, WrongLatent
@@ -55,6 +56,8 @@ class Intake:
             return self._ordered_placing(payload)
         if isinstance(payload, IngestPart):
             return payload, [self.search.collection().bundle_version]
+        if isinstance(payload, Export):
+            return self._ordered_export(payload)
         return self._ordered_way(payload)
 
     def _ordered_fit(self, payload: MapFit) -> tuple[MapFit, list[str]]:
@@ -95,9 +98,18 @@ class Intake:
                 check_joint(payload, manifest)
             case Animation():
                 check_dimensions([payload.dimension], manifest)
-        version = self.archive.version(payload.map_id) if payload.map_id else self.archive.current()
-        here = version.id if version and version.bundle_version == payload.bundle_version else None
+        here = self._map_of(payload.map_id, payload.bundle_version)
         return payload.model_copy(update={"map_id": here}), [self.search.collection().revision]
+
+    def _ordered_export(self, payload: Export) -> tuple[Export, list[str]]:
+        collection = self.search.collection()
+        here = self._map_of(payload.map_id, collection.bundle_version)
+        return payload.model_copy(update={"map_id": here}), [collection.bundle_version, collection.revision]
+
+    def _map_of(self, asked: MapId | None, bundle_version: str) -> MapId | None:
+        """The map that is meant, the current one if none is named; none where that is of another bundle."""
+        version = self.archive.version(asked) if asked else self.archive.current()
+        return version.id if version and version.bundle_version == bundle_version else None
 
     def _is_there(self, order: Payload, job_id: str) -> bool:
         """Whether the result stands: a kept map outlives the record of its job, an ingest has to look again."""

@@ -37,6 +37,7 @@ def kinds(settings: ProjectorSettings) -> dict[str, Kind]:
         Kind("rollout", "interactive", click, _TRIES),
         Kind("rollout.joint", "interactive", click, _TRIES),
         Kind("rollout.animation", "interactive", click, _TRIES),
+        Kind("export", "maps", fit, _TRIES),
         Kind("trajectory", "interactive", click, _TRIES),
         Kind("ingest", "bulk", settings.ingest_limit_s, _TRIES),
     )

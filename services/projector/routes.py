@@ -6,6 +6,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Response, status
 from fastapi.responses import FileResponse, StreamingResponse
 
+from casekin.contracts.export import ExportResult
 from casekin.contracts.ingest import IngestResult
 from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions, Placement
 from casekin.contracts.projector import Job, JobList, JobRequest, JobState
@@ -19,7 +20,16 @@ from services.projector.jobs import JobStore
 from services.projector.kinds import Kind
 from services.projector.presence import Presence
 
-Result = MapVersion | Placement | RolloutResult | JointResult | AnimationResult | TrajectoryResult | IngestResult
+Result = (
+    MapVersion
+    | Placement
+    | RolloutResult
+    | JointResult
+    | AnimationResult
+    | TrajectoryResult
+    | IngestResult
+    | ExportResult
+)
 
 
 def create_router(

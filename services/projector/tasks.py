@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 
 from casekin.clients import EncoderClient
 from casekin.contracts.base import Contract
+from casekin.contracts.export import Export, ExportResult
 from casekin.contracts.ingest import IngestPart, IngestResult
-from casekin.contracts.maps import MapFit, MapPlace
+from casekin.contracts.maps import CaseMap, MapFit, MapPlace
 from casekin.contracts.projector import JobState, Payload
 from casekin.contracts.rollouts import Animation, AnimationResult, FromSubject, JointRollout, Rollout, Trajectory
 from casekin.errors import CasekinError, Unavailable, Unexpected
@@ -23,6 +24,7 @@ from services.projector.animation import animate
 from services.projector.archive import Archive
 from services.projector.artefacts import Artefacts
 from services.projector.celery_app import job_of
+from services.projector.exporting import places_of, write_table
 from services.projector.gallery import Galleries
 from services.projector.ingesting import Bringer
 from services.projector.jobs import JobStore
@@ -129,14 +131,33 @@ def _fit(job_id: str, payload: MapFit, tools: Tools, report: Report) -> None:
 
 
 def _ingest(job_id: str, payload: IngestPart, tools: Tools, report: Report) -> IngestResult:
-    summary, lines = tools.bringer.bring_in(payload, report)
+    summary, size = tools.artefacts.attach(
+        job_id, ".csv", lambda stream: tools.bringer.bring_in(payload, stream, report)
+    )
     return IngestResult(
         ingested=summary.counts[Outcome.INGESTED],
         unchanged=summary.counts[Outcome.UNCHANGED],
         skipped=summary.counts[Outcome.SKIPPED],
         skipped_by_code=dict(summary.skipped_by_code),
         media_type="text/csv",
-        size=tools.artefacts.attach(job_id, ".csv", lines),
+        size=size,
+        link=f"/v1/jobs/{job_id}/file",
+    )
+
+
+def _export(job_id: str, payload: Export, tools: Tools, report: Report) -> ExportResult:
+    fitted = CaseMap.model_validate_json(tools.archive.read(payload.map_id)) if payload.map_id else None
+    places = places_of(fitted)
+    collection, size = tools.artefacts.attach(
+        job_id, ".csv", lambda stream: write_table(stream, tools.galleries.search, places, report)
+    )
+    return ExportResult(
+        bundle_version=collection.bundle_version,
+        revision=collection.revision,
+        map_id=payload.map_id,
+        cases=collection.cases,
+        media_type="text/csv",
+        size=size,
         link=f"/v1/jobs/{job_id}/file",
     )
 
@@ -145,6 +166,8 @@ def _result(job_id: str, payload: Payload, tools: Tools, report: Report) -> Cont
     if isinstance(payload, MapPlace):
         assert payload.map_id is not None, "intake names the map"
         return place_on(tools.shelf.atlas(payload.map_id), payload)
+    if isinstance(payload, Export):
+        return _export(job_id, payload, tools, report)
     assert isinstance(payload, FromSubject)
     scenery, latent = scenery_of(payload, tools.encoder, tools.shelf)
     match payload:
@@ -156,6 +179,7 @@ def _result(job_id: str, payload: Payload, tools: Tools, report: Report) -> Cont
             return go(payload, scenery, latent, report)
         case Animation():
             picture, frames, width, height = animate(payload, scenery, latent, report)
+            _, size = tools.artefacts.attach(job_id, ".webp", lambda stream: stream.write(picture))
             return AnimationResult(
                 bundle_version=payload.bundle_version,
                 dimension=payload.dimension,
@@ -163,7 +187,7 @@ def _result(job_id: str, payload: Payload, tools: Tools, report: Report) -> Cont
                 width=width,
                 height=height,
                 media_type="image/webp",
-                size=tools.artefacts.attach(job_id, ".webp", picture),
+                size=size,
                 link=f"/v1/jobs/{job_id}/file",
             )
     raise AssertionError(payload)

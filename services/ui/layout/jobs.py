@@ -16,6 +16,7 @@ KINDS = {
     "rollout.animation": "Moving picture",
     "trajectory": "Way to a case",
     "ingest": "Part of a collection",
+    "export": "Collection as a table",
 }
 STATES = {
     JobState.QUEUED: "waiting",

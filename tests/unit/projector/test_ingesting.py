@@ -1,5 +1,6 @@
 """Bulk ingest: how fast, which part, and from where."""
 
+import io
 import time
 from pathlib import Path
 
@@ -49,9 +50,9 @@ def test_bringer__takes_no_folder_that_is_missing_or_linked_from_elsewhere(tmp_p
     (root / "link").symlink_to(elsewhere)
     for folder in ("missing", "link"):
         with pytest.raises(BadInput, match=f"no folder {folder} among the collections"):
-            bringer(root).bring_in(IngestPart(folder=folder), lambda _: None)
+            bringer(root).bring_in(IngestPart(folder=folder), io.BytesIO(), lambda _: None)
     with pytest.raises(BadInput, match="CASEKIN_COLLECTIONS"):
-        bringer(None).bring_in(IngestPart(folder="link"), lambda _: None)
+        bringer(None).bring_in(IngestPart(folder="link"), io.BytesIO(), lambda _: None)
 
 
 def bringer(root: Path | None) -> Bringer:

@@ -27,7 +27,7 @@ def test_kinds__are_those_of_the_contract_and_clicks_do_not_queue_behind_fits() 
     asked = JobRequest.model_json_schema()["discriminator"]["mapping"]
     assert set(known) == set(asked), "every kind that can be asked for is worked on"
     assert {kind.queue for kind in known.values()} == set(QUEUES)
-    assert [kind.name for kind in known.values() if kind.queue == "maps"] == ["map.fit"]
+    assert [kind.name for kind in known.values() if kind.queue == "maps"] == ["map.fit", "export"]
     assert [kind.name for kind in known.values() if kind.queue == "bulk"] == ["ingest"]
 
 
