@@ -31,7 +31,7 @@ check: $(VENV)/.installed-dev ## Lint, types, import rules, and that the committ
 	$(BIN)/python -m services.openapi --check
 
 bench: named $(VENV)/.installed-dev ## Measure: NAME=upload and so on, QUICK=1 for a smaller run
-	QUICK=$(QUICK) $(BIN)/python -m benchmarks.$(NAME) $(ARGS)
+	QUICK=$(QUICK) $(BIN)/python -m benchmarks.$(subst -,_,$(NAME)) $(ARGS)
 
 named:
 	@test -n "$(NAME)" || { echo "make bench: say which, e.g. make bench NAME=upload" >&2; exit 2; }

@@ -163,8 +163,8 @@ def main() -> None:
     queries = [path.read_bytes() for path in sorted((DATA / "ham10000_600x450").glob("*.jpg"))]
     with (
         tempfile.TemporaryDirectory(prefix="casekin-bench-") as name,
-        service("encoder", Path(name), bundle=str(BUNDLE)) as encoder,
-        service("search", Path(name), bundle=str(BUNDLE), data=name) as search,
+        service("encoder", Path(name), {"bundle": str(BUNDLE)}) as encoder,
+        service("search", Path(name), {"bundle": str(BUNDLE), "data": name}) as search,
     ):
         images_per_s = ingest(encoder, search, plan.cases)
         ids, latents = collection_latents(search)

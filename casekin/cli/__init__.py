@@ -2,8 +2,10 @@
 
 import typer
 
+from casekin.cli.bulk import bulk
 from casekin.cli.delete import delete
 from casekin.cli.demo import demo
+from casekin.cli.export import export
 from casekin.cli.ingest import ingest
 from casekin.cli.phantoms import phantoms
 from casekin.cli.up import up
@@ -16,8 +18,10 @@ def main() -> None:
     """Finds the dermatoscopic cases that look like the one on the screen, and shows why."""
 
 
+app.command()(bulk)
 app.command()(delete)
 app.command()(demo)
+app.command()(export)
 app.command()(ingest)
 app.command()(phantoms)
 app.command()(up)

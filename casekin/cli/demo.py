@@ -12,9 +12,10 @@ from casekin.cli.progress import progress
 from casekin.cli.up import Bundle, Data, Host, Port, served, welcome
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.collections import open_collection
-from casekin.contracts.projector import CaseMap, Job, MapFit
+from casekin.contracts.maps import MapFit, MapVersion
+from casekin.contracts.projector import Job
 from casekin.contracts.search import Collection
-from casekin.errors import NotFound, Unexpected
+from casekin.errors import Unexpected
 from casekin.ingest import Ingest
 from casekin.launcher.console import Terminal
 from casekin.launcher.ingested import Ingested
@@ -95,23 +96,20 @@ def _fit(found: Running, api_key: str | None, terminal: Terminal) -> None:
         began = time.monotonic()
         fitted = _followed(projector, projector.submit(MapFit()))
         took = time.monotonic() - began
-        terminal.say(f"map of {len(fitted.cases)} cases in {took:.1f} s, of which {fitted.fit_s:.1f} s were the fit")
+        terminal.say(f"map of {fitted.cases} cases in {took:.1f} s, of which {fitted.fit_s:.1f} s were the fit")
 
 
 def _mapped(projector: ProjectorClient, collection: Collection) -> int:
     """How many cases are on the current map; 0 where it is of another state of the collection."""
-    try:
-        current = projector.current_map()
-    except NotFound:
-        return 0
-    same = (current.revision, current.bundle_version) == (collection.revision, collection.bundle_version)
-    return len(current.cases) if same else 0
+    kept = projector.maps()
+    same = (collection.revision, collection.bundle_version)
+    here = (version for version in kept.maps if version.id == kept.current)
+    return sum(version.cases for version in here if (version.revision, version.bundle_version) == same)
 
 
-def _followed(projector: ProjectorClient, job: Job) -> CaseMap:
+def _followed(projector: ProjectorClient, job: Job) -> MapVersion:
     with progress("Map, percent", 100) as meter:
-        while not job.state.final:
-            time.sleep(0.2)
-            job = projector.job(job.id)
+        for seen in projector.follow(job):
+            job = seen
             meter(int(100 * job.progress.fraction))
-    return projector.wait(job, CaseMap, timeout_s=30)
+    return projector.wait(job, MapVersion, timeout_s=30)

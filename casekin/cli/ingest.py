@@ -30,7 +30,11 @@ INTERRUPTED = 130
 RESUME = "the same command goes on where this stopped"
 """True at any point: what is stored is known by its digest."""
 
-ALONE = {"encoder": "http://127.0.0.1:8101", "search": "http://127.0.0.1:8102"}
+ALONE = {
+    "encoder": "http://127.0.0.1:8101",
+    "search": "http://127.0.0.1:8102",
+    "projector": "http://127.0.0.1:8103",
+}
 """Where services listen that no launcher started."""
 WHERE = "Left out: where `casekin up` runs it on --data, or else on its own port of this machine."
 

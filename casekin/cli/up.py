@@ -28,6 +28,15 @@ Port = Annotated[
 Host = Annotated[
     str, typer.Option(help="Address of the page; one that others reach needs CASEKIN_USERS (name:hash,...).")
 ]
+Collections = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CASEKIN_COLLECTIONS",
+        exists=True,
+        file_okay=False,
+        help="Folder of collections that `casekin bulk` may bring in; left out, no worker does that.",
+    ),
+]
 
 
 def up(
@@ -35,10 +44,13 @@ def up(
     bundle: Bundle = Path("bundles/default"),
     port: Port = None,
     host: Host = "127.0.0.1",
+    collections: Collections = None,
 ) -> None:
     """Start encoder, search, projector, workers and page under one launcher, until Ctrl-C."""
     terminal = Terminal()
-    with served(Options(data=data.resolve(), bundle=bundle.resolve(), host=host, port=port), terminal) as found:
+    found_at = collections.resolve() if collections else None
+    options = Options(data=data.resolve(), bundle=bundle.resolve(), host=host, port=port, collections=found_at)
+    with served(options, terminal) as found:
         welcome(terminal, found, asked=port)
         signal.pause()
 

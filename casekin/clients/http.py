@@ -1,7 +1,8 @@
 """The HTTP side of all clients: key, retries, and problem documents back into `casekin.errors`."""
 
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx
 import stamina
@@ -79,6 +80,29 @@ class ServiceClient:
         if response.is_success:
             return response
         raise _problem(response, self.service)
+
+    def _lines(self, path: str) -> Iterator[str]:
+        """Lines of a stream as they come; ends quietly where it breaks off."""
+        try:
+            with self._http.stream("GET", path, timeout=httpx.Timeout(5.0, read=30.0)) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _problem(response, self.service)
+                yield from response.iter_lines()
+        except httpx.HTTPError:
+            return
+
+    def _download(self, path: str, sink: BinaryIO) -> None:
+        """Write the body of an answer to `sink` as it comes; raises `Unavailable` where it breaks off."""
+        try:
+            with self._http.stream("GET", path) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _problem(response, self.service)
+                for piece in response.iter_bytes():
+                    sink.write(piece)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"{self.service} broke off ({type(error).__name__}); ask again") from error
 
     def _get(self, answer: type[C], path: str, **request: Any) -> C:
         return answer.model_validate_json(self._call("GET", path, **request).content)

@@ -1,9 +1,13 @@
 """Client of the projector service."""
 
 import time
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from casekin.clients.http import C, ServiceClient
-from casekin.contracts.projector import CaseMap, Job, JobList, JobRequest, JobState, Payload
+from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions
+from casekin.contracts.names import DimensionNames, NameChange, NameHistory, Renaming
+from casekin.contracts.projector import Job, JobList, JobRequest, JobState, Payload
 from casekin.errors import ERRORS, Conflict, Unavailable, Unexpected
 
 
@@ -20,21 +24,72 @@ class ProjectorClient(ServiceClient):
         """How far it is."""
         return self._get(Job, f"/v1/jobs/{job_id}")
 
-    def recent(self, limit: int = 50) -> list[Job]:
-        """The jobs asked for last, newest first."""
-        return self._get(JobList, "/v1/jobs", params={"limit": limit}).jobs
+    def recent(self, limit: int = 50, state: JobState | None = None) -> list[Job]:
+        """The jobs asked for last, newest first; only those of a `state`, if one is given."""
+        params = {"limit": limit} | ({"state": state.value} if state else {})
+        return self._get(JobList, "/v1/jobs", params=params).jobs
 
     def cancel(self, job_id: str) -> Job:
-        """Ask it to stop; a finished job stays as it is."""
+        """Ask it to stop, or let a parked one go; a finished job stays as it is."""
         return self._send("DELETE", Job, f"/v1/jobs/{job_id}")
 
     def result(self, job_id: str, kind: type[C]) -> C:
         """The result of a succeeded job; raises `Conflict` before, `Gone` after it expired."""
         return self._get(kind, f"/v1/jobs/{job_id}/result")
 
+    def file(self, job_id: str) -> tuple[bytes, str]:
+        """The file that goes with the result, and its media type; raises `NotFound` where there is none."""
+        response = self._call("GET", f"/v1/jobs/{job_id}/file")
+        return response.content, response.headers["content-type"]
+
+    def save_file(self, job_id: str, sink: BinaryIO) -> None:
+        """Write that file to `sink` as it comes; raises likewise."""
+        self._download(f"/v1/jobs/{job_id}/file", sink)
+
+    def names(self) -> DimensionNames:
+        """The name of each dimension of the bundle in use."""
+        return self._get(DimensionNames, "/v1/dimensions")
+
+    def name_history(self, dimension: int) -> NameHistory:
+        """Who named it what, and when; raises `NotFound`."""
+        return self._get(NameHistory, f"/v1/dimensions/{dimension}/history")
+
+    def rename(self, dimension: int, name: str, *, user: str | None = None) -> NameChange:
+        """Give a dimension a name, under `user`; raises `BadInput` where another one has it."""
+        path, body = f"/v1/dimensions/{dimension}/name", Renaming(name=name)
+        return self._send("PUT", NameChange, path, body, user=user)
+
+    def undo_name(self, dimension: int, name: str, *, user: str | None = None) -> NameChange:
+        """Take `name` back, so that the one before stands again; raises `Conflict` where it does not stand."""
+        return self._send("POST", NameChange, f"/v1/dimensions/{dimension}/undo", Renaming(name=name), user=user)
+
     def current_map(self) -> CaseMap:
-        """The map fitted last; raises `NotFound` where there is none."""
+        """The current map; raises `NotFound` where there is none."""
         return self._get(CaseMap, "/v1/maps/current")
+
+    def maps(self) -> MapVersions:
+        """The kept maps with their quality, newest first."""
+        return self._get(MapVersions, "/v1/maps")
+
+    def map(self, map_id: MapId) -> CaseMap:
+        """One kept map; raises `NotFound`."""
+        return self._get(CaseMap, f"/v1/maps/{map_id}")
+
+    def make_current(self, map_id: MapId) -> MapVersion:
+        """Make a kept map the current one again; raises `NotFound`."""
+        return self._send("PUT", MapVersion, "/v1/maps/current", CurrentMap(id=map_id))
+
+    def follow(self, job: Job) -> Iterator[Job]:
+        """The job at each change until it is final, by server-sent events; asks anew where the stream breaks off."""
+        while not job.state.final:
+            for line in self._lines(f"/v1/jobs/{job.id}/events"):
+                if line.startswith("data: "):
+                    job = Job.model_validate_json(line.removeprefix("data: "))
+                    yield job
+            if not job.state.final:
+                time.sleep(0.2)
+                job = self.job(job.id)
+                yield job
 
     def wait(self, job: Job, kind: type[C], *, timeout_s: float, poll_s: float = 0.05) -> C:
         """Poll until `job` is final, after 5 ms and then ever more slowly down to every `poll_s`.

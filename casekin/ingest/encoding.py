@@ -1,5 +1,6 @@
 """One row -> a case ready to store, or the outcome that makes storing needless or impossible."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from casekin.clients import EncoderClient
@@ -22,8 +23,10 @@ class Encoded:
     note: str
 
 
-def encode_row(row: Row, known_digest: str | None, encoder: EncoderClient, bundle_version: str) -> Encoded | Outcome:
-    """Read and encode the image of `row`, unless `known_digest` says that it is stored already.
+def encode_row(
+    row: Row, known_digest: str | None, encoder: EncoderClient, bundle_version: str, pace: Callable[[], None]
+) -> Encoded | Outcome:
+    """Read and encode the image of `row` when `pace` lets it, unless `known_digest` says that it is stored already.
 
     Raises only what would befall every other image as well: `FATAL`.
     """
@@ -32,6 +35,7 @@ def encode_row(row: Row, known_digest: str | None, encoder: EncoderClient, bundl
         digest = case_digest(image, row.case, bundle_version)
         if digest == known_digest:
             return Outcome(row.case.id, Kind.UNCHANGED, reason=row.note)
+        pace()
         answer = encoder.encode(image, reconstruction=False)
     except FATAL:
         raise

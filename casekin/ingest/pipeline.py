@@ -33,8 +33,16 @@ def default_workers() -> int:
 class Ingest:
     """Brings collections in through the encoder and search."""
 
-    def __init__(self, encoder: EncoderClient, search: SearchClient, *, workers: int | None = None) -> None:
-        self._encoder, self._search = encoder, search
+    def __init__(
+        self,
+        encoder: EncoderClient,
+        search: SearchClient,
+        *,
+        workers: int | None = None,
+        pace: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`workers` images are under way at once; `pace` is called before each is encoded and may wait."""
+        self._encoder, self._search, self._pace = encoder, search, pace
         self._workers = workers or default_workers()
 
     def run(
@@ -86,7 +94,7 @@ class Ingest:
     def _encoded(self, rows: list[Row], version: str, stop: threading.Event) -> Iterator[Encoded | Outcome]:
         def encode(job: tuple[Row, str | None]) -> Encoded | Outcome:
             row, known = job
-            return encode_row(row, known, self._encoder, version)
+            return encode_row(row, known, self._encoder, version, self._pace)
 
         def jobs() -> Iterator[tuple[Row, str | None]]:
             for start in range(0, len(rows), ASKED_AT_ONCE):

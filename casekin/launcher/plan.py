@@ -25,6 +25,8 @@ class Options:
     """Of the page."""
     port: int | None
     """Likewise; none prefers `PAGE_PORT`."""
+    collections: Path | None = None
+    """Where a worker for bulk finds collections; none starts no such worker."""
 
 
 def make_plan(options: Options) -> Plan:
@@ -45,6 +47,8 @@ def make_plan(options: Options) -> Plan:
         "PYTHONUNBUFFERED": "1",
     }
     layout = _Layout(options, ports, urls, shared)
+    collections = {"CASEKIN_COLLECTIONS": str(options.collections)}
+    bulk = [layout.worker("bulk", after=("projector",), awaited=False, **collections)] if options.collections else []
     return Plan(
         parts=[
             layout.redis(password),
@@ -55,6 +59,7 @@ def make_plan(options: Options) -> Plan:
             layout.service("ui", after=("encoder", "search", "projector")),
             # compiles for a while at its start: last, and not waited for; a fit asked for meanwhile is queued
             layout.worker("maps", after=("worker-interactive", "ui"), awaited=False),
+            *bulk,
         ],
         urls=urls,
     )
@@ -96,9 +101,9 @@ class _Layout:
             url=self.urls[name],
         )
 
-    def worker(self, queue: str, *, after: tuple[str, ...], awaited: bool = True) -> Part:
+    def worker(self, queue: str, *, after: tuple[str, ...], awaited: bool = True, **own: str) -> Part:
         command = [sys.executable, "-m", "services.projector.worker", "--queues", queue]
-        environment = self.shared | {"CASEKIN_HOST": "127.0.0.1"}
+        environment = self.shared | {"CASEKIN_HOST": "127.0.0.1"} | own
         return Part(
             name=f"worker-{queue}",
             command=command,

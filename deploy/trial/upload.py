@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
-from casekin.contracts.projector import CaseMap, MapFit, MapPlace, Placement, Rollout, RolloutResult
+from casekin.contracts.maps import MapFit, MapPlace, MapVersion, Placement
+from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.contracts.search import SearchRequest
 
 
@@ -24,15 +25,15 @@ def main(image: Path) -> None:
         encoded = encoder.encode(image.read_bytes())
         query = {"bundle_version": encoded.bundle_version, "latent": encoded.latent}
         found = search.search(SearchRequest(bundle_version=encoded.bundle_version, latents=(encoded.latent,), k=5))
-        fitted = projector.wait(projector.submit(MapFit()), CaseMap, timeout_s=600)
+        fitted = projector.wait(projector.submit(MapFit()), MapVersion, timeout_s=600)
         placed = projector.wait(projector.submit(MapPlace(**query)), Placement, timeout_s=60)
         rolled = projector.wait(projector.submit(Rollout(**query, dimensions=[0])), RolloutResult, timeout_s=60)
     told = {
         "cases": found.passing,
         "matches": [[match.case.id, match.case.diagnosis, round(match.distance, 4)] for match in found.matches],
-        "map": {"id": fitted.id, "cases": len(fitted.cases)},
+        "map": {"id": fitted.id, "cases": fitted.cases},
         "place": [round(placed.x, 4), round(placed.y, 4)],
-        "rollout_images": len(rolled.rows[0].images),
+        "rollout_images": len(rolled.rows[0].steps),
     }
     print(json.dumps(told))
 

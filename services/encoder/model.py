@@ -32,7 +32,7 @@ class Encoding:
 class Model:
     """Image -> latent -> image; safe to share between threads."""
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1, decode_batch: int = 32) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 1, decode_batch: int = 8) -> None:
         self.manifest: BundleManifest = bundle.manifest
         self.decode_batch = decode_batch
         dimensions = self.manifest.dimensions

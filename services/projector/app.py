@@ -8,13 +8,18 @@ from fastapi import FastAPI
 
 from casekin.clients import EncoderClient, SearchClient
 from casekin.service.app import create_service
+from casekin.service.audit import AuditLog
+from services.projector.archive import Archive
 from services.projector.artefacts import Artefacts
 from services.projector.celery_app import Publisher, create_celery
+from services.projector.dimensions import dimension_routes
 from services.projector.intake import Intake
 from services.projector.jobs import JobStore
 from services.projector.kinds import kinds
+from services.projector.models import Models
+from services.projector.names import NameBook
 from services.projector.presence import Presence, connect
-from services.projector.routes import create_router
+from services.projector.routes import create_router, map_routes
 from services.projector.settings import ProjectorSettings
 from services.projector.sweeping import Sweeper
 
@@ -25,11 +30,14 @@ def create_app(settings: ProjectorSettings) -> FastAPI:
     redis = connect(settings.redis_url)
     store = JobStore(redis, settings)
     artefacts = Artefacts(settings.folder, settings.result_lifetime_s)
+    archive = Archive(settings.folder, settings.maps_kept)
     publisher = Publisher(create_celery(settings), settings)
     search = SearchClient(settings.search_url, api_key=key)
     encoder = EncoderClient(settings.encoder_url, api_key=key)
     known = kinds(settings)
-    intake = Intake(store, artefacts, publisher, search, encoder)
+    models = Models(encoder)
+    intake = Intake(store, artefacts, archive, publisher, search, models)
+    audit = AuditLog(settings.audit_file)
     sweeper = Sweeper(store, artefacts, publisher, known, patience_s=2 * settings.sweep_s)
 
     @asynccontextmanager
@@ -39,8 +47,12 @@ def create_app(settings: ProjectorSettings) -> FastAPI:
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping
-        for part in (publisher, search, encoder, store):
+        for part in (publisher, search, encoder, store, audit):
             part.close()
 
-    router = create_router(intake, store, artefacts, Presence(redis, settings.lease_s), known)
-    return create_service("projector", settings, [router], ready=store.ping, lifespan=lifespan)
+    routers = [
+        create_router(intake, store, artefacts, Presence(redis, settings.lease_s), known),
+        map_routes(archive),
+        dimension_routes(NameBook(settings.folder / "names"), models, audit),
+    ]
+    return create_service("projector", settings, routers, ready=store.ping, lifespan=lifespan)

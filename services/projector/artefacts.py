@@ -1,29 +1,17 @@
-"""Results of jobs as JSON files, and which map is the current one."""
+"""Results of jobs as files that expire."""
 
-import errno
-import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
-from casekin.contracts.base import Contract, Preset
-from casekin.contracts.projector import CaseMap
-from casekin.errors import Gone, NotFound, StorageFull
+from casekin.contracts.base import Contract
+from casekin.errors import Gone, NotFound
+from services.projector.files import replace_file
 
-R = TypeVar("R", bound=Contract)
-
-
-class CurrentMap(Contract):
-    """``current-map.json``: what must be known of the map without reading all of it."""
-
-    id: str
-    bundle_version: str
-    revision: str
-    preset: Preset
-    cases: int
+T = TypeVar("T")
+MEDIA_TYPES = {".csv": "text/csv", ".webp": "image/webp"}
+"""Of the files that can go with a result, by their suffix."""
 
 
 class Artefacts:
@@ -31,7 +19,6 @@ class Artefacts:
 
     def __init__(self, folder: Path, lifetime_s: float) -> None:
         self._results = folder / "results"
-        self._pointer = folder / "current-map.json"
         self._lifetime_s = lifetime_s
         self._results.mkdir(parents=True, exist_ok=True)
 
@@ -54,33 +41,24 @@ class Artefacts:
 
     def write(self, job_id: str, result: Contract) -> None:
         """Store the result; raises `StorageFull`."""
-        _replace(self._file(job_id), result.model_dump_json().encode())
+        replace_file(self._file(job_id), lambda stream: stream.write(result.model_dump_json().encode()))
 
-    def current(self) -> CurrentMap | None:
-        """Which map is current; none where none was fitted, or its file was taken away."""
-        try:
-            current = CurrentMap.model_validate_json(self._pointer.read_bytes())
-        except FileNotFoundError:
-            return None
-        return current if self._file(current.id).exists() else None
+    def attach(self, job_id: str, suffix: str, write: Callable[[BinaryIO], T]) -> tuple[T, int]:
+        """Store the file that `write` writes, before the result it goes with; raises `StorageFull`.
 
-    def current_map(self) -> bytes:
-        """The current map as JSON; raises `NotFound`."""
-        current = self.current()
-        if current is None:
-            raise NotFound("no map has been fitted yet; submit a job of kind map.fit")
-        return self._file(current.id).read_bytes()
+        Returns what `write` returns, and the size of the file in bytes.
+        """
+        file, returned = self._results / f"{job_id}{suffix}", []
+        replace_file(file, lambda stream: returned.append(write(stream)))
+        return returned[0], file.stat().st_size
 
-    def set_current(self, fitted: CaseMap) -> None:
-        """Make a stored map the current one."""
-        current = CurrentMap(
-            id=fitted.id,
-            bundle_version=fitted.bundle_version,
-            revision=fitted.revision,
-            preset=fitted.preset,
-            cases=len(fitted.cases),
-        )
-        _replace(self._pointer, current.model_dump_json().encode())
+    def attachment(self, job_id: str) -> Path:
+        """The file that goes with the result; raises `NotFound` where there is none, `Gone` where it expired."""
+        self.read(job_id)
+        files = [file for file in self._results.glob(f"{job_id}.*") if file.suffix in MEDIA_TYPES]
+        if not files:
+            raise NotFound(f"job {job_id} has no file; its result is all")
+        return files[0]
 
     def sweep(self) -> int:
         """Delete what has expired; returns how many files."""
@@ -94,35 +72,6 @@ class Artefacts:
 
     def _alive(self, file: Path) -> bool:
         try:
-            young = time.time() - file.stat().st_mtime < self._lifetime_s
+            return time.time() - file.stat().st_mtime < self._lifetime_s
         except FileNotFoundError:
             return False
-        return young or self._is_current(file)
-
-    def _is_current(self, file: Path) -> bool:
-        current = self.current()
-        return current is not None and file == self._file(current.id)
-
-
-def _replace(file: Path, content: bytes) -> None:
-    with _room(file):
-        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=file.parent)
-        part = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _room(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"no space left in {file.parent.name}/ for a result; free some and ask again") from error
-        raise

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -11,21 +12,26 @@ import structlog
 from celery.signals import setup_logging, worker_process_init
 
 from casekin.clients import EncoderClient, SearchClient
+from casekin.errors import CasekinError
 from casekin.service.logs import configure_logs
+from services.projector.archive import Archive
 from services.projector.artefacts import Artefacts
 from services.projector.celery_app import create_celery
+from services.projector.gallery import Galleries
+from services.projector.ingesting import Bringer
 from services.projector.jobs import JobStore
 from services.projector.kinds import Queue, kinds
 from services.projector.layout import warm_up
 from services.projector.leases import lease_step, losing_request
-from services.projector.placing import AtlasShelf
+from services.projector.models import Models
 from services.projector.presence import Presence, connect
 from services.projector.settings import ProjectorSettings
+from services.projector.shelf import Shelf
 from services.projector.tasks import Tools, register
 
 log = structlog.get_logger("projector")
-MAPS_NICENESS = 5
-"""A fit yields the processor to clicks."""
+BACKGROUND_NICENESS = 5
+"""Fits and ingests yield the processor to clicks."""
 
 
 def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
@@ -51,7 +57,7 @@ def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
         hostname=f"{'-'.join(queues)}@{socket.gethostname()}",
         queues=list(queues),
         pool="prefork",  # a child can be killed: by its time limit, by a cancel
-        concurrency=1 if "maps" in queues else settings.interactive_processes,
+        concurrency=settings.interactive_processes if "interactive" in queues else 1,
         optimization="fair",
         without_gossip=True,
         without_mingle=True,
@@ -65,21 +71,29 @@ def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
 def make_tools(settings: ProjectorSettings) -> Tools:
     """What the tasks of one process share."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    artefacts = Artefacts(settings.folder, settings.result_lifetime_s)
+    archive = Archive(settings.folder, settings.maps_kept)
+    encoder = EncoderClient(settings.encoder_url, api_key=key)
+    galleries = Galleries(settings.folder / "gallery", SearchClient(settings.search_url, api_key=key))
+    storing = SearchClient(settings.search_url, api_key=key, timeout_s=120)
     return Tools(
         store=JobStore(connect(settings.redis_url), settings),
-        artefacts=artefacts,
-        search=SearchClient(settings.search_url, api_key=key),
-        encoder=EncoderClient(settings.encoder_url, api_key=key),
-        shelf=AtlasShelf(artefacts),
+        artefacts=Artefacts(settings.folder, settings.result_lifetime_s),
+        archive=archive,
+        encoder=encoder,
+        galleries=galleries,
+        shelf=Shelf(archive, galleries, Models(encoder)),
+        bringer=Bringer(settings.collections, encoder, storing, settings.ingest_rate),
+        retry_wait_s=settings.retry_wait_s,
     )
 
 
 def _prepare(queues: Sequence[Queue], tools: Tools) -> None:
     """Pay for the slow first time before the first job comes."""
+    if "interactive" not in queues:
+        os.nice(BACKGROUND_NICENESS)
     if "maps" in queues:
-        os.nice(MAPS_NICENESS)
         warm_up()
-    if "interactive" in queues and tools.artefacts.current() is not None:
-        tools.shelf.current()
+    if "interactive" in queues and (current := tools.archive.current_id()):
+        with suppress(CasekinError):  # the first job says it
+            tools.shelf.atlas(current)
     log.info("worker process ready", queues=list(queues))

@@ -4,18 +4,25 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from casekin.clients import EncoderClient, SearchClient
-from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.projector import CaseMap, Job, JobState, MapFit, MapPlace, Payload, Rollout
+from casekin.clients import SearchClient
+from casekin.contracts.export import Export
+from casekin.contracts.ingest import IngestPart
+from casekin.contracts.maps import MapFit, MapId, MapPlace
+from casekin.contracts.projector import Job, JobState, Payload
+from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
 from casekin.errors import Conflict, WrongLatent
+from services.projector.archive import Archive
 from services.projector.artefacts import Artefacts
 from services.projector.celery_app import Publisher
 from services.projector.jobs import JobStore
 from services.projector.mapfit import check_size
-from services.projector.rollouts import check_rollout
+from services.projector.models import Models
+from services.projector.rollouts import check_dimensions, check_joint, check_subject
 
-_RECIPE = 1
+_RECIPE = 2
 """Part of every job's id: raise it when the same payload must be computed anew because the computation changed."""
+
+Way = Rollout | JointRollout | Animation | Trajectory
 
 
 @dataclass
@@ -24,62 +31,95 @@ class Intake:
 
     store: JobStore
     artefacts: Artefacts
+    archive: Archive
     publisher: Publisher
     search: SearchClient
-    encoder: EncoderClient
-    _manifest: BundleManifest | None = None
+    models: Models
 
     def submit(self, payload: Payload) -> tuple[Job, bool]:
         """The job of this payload, and whether it is new; raises what makes it impossible."""
-        job_id = name(payload, self._context(payload))
-        there = self.artefacts.has(job_id)
-        job, new = self.store.submit(job_id, payload.kind, payload.model_dump_json(), result_there=there)
+        order, context = self._ordered(payload)
+        job_id = name(order, context)
+        there = self._is_there(order, job_id)
+        job, new = self.store.submit(job_id, order.kind, order.model_dump_json(), result_there=there)
         if new:
             self.publisher.publish(job.id, job.kind)
-        elif isinstance(payload, MapFit) and job.state is JobState.SUCCEEDED:
-            self._make_current(job.id)
+        elif isinstance(order, MapFit) and job.state is JobState.SUCCEEDED:
+            self.archive.make_current(job.id)
         return job, new
 
-    def _context(self, payload: Payload) -> list[str]:
-        """What the result depends on beside the payload."""
-        match payload:
-            case MapFit():
-                collection = self.search.collection()
-                check_size(collection.cases)
-                return [collection.bundle_version, collection.revision]
-            case MapPlace():
-                return self._context_of_placing(payload)
-            case Rollout():
-                check_rollout(payload, self._manifest_for(payload.bundle_version))
-                return [payload.bundle_version]
+    def _ordered(self, payload: Payload) -> tuple[Payload, list[str]]:
+        """The payload with what it left open, and what the result depends on beside it."""
+        if isinstance(payload, MapFit):
+            return self._ordered_fit(payload)
+        if isinstance(payload, MapPlace):
+            return self._ordered_placing(payload)
+        if isinstance(payload, IngestPart):
+            return payload, [self.search.collection().bundle_version]
+        if isinstance(payload, Export):
+            return self._ordered_export(payload)
+        return self._ordered_way(payload)
 
-    def _context_of_placing(self, payload: MapPlace) -> list[str]:
+    def _ordered_fit(self, payload: MapFit) -> tuple[MapFit, list[str]]:
+        collection = self.search.collection()
+        check_size(collection.cases)
+        start = payload.start
+        if start == "latest":
+            found = self.archive.latest(collection.bundle_version, payload.preset, other_than=collection.revision)
+            start = found.id if found else "pca"
+        elif start != "pca":
+            start = self.archive.version(start).id
+        return payload.model_copy(update={"start": start}), [collection.bundle_version, collection.revision]
+
+    def _ordered_placing(self, payload: MapPlace) -> tuple[MapPlace, list[str]]:
         collection = self.search.collection()
         if payload.bundle_version != collection.bundle_version:
             raise WrongLatent(
                 f"the latent is of bundle {payload.bundle_version}, the collection of {collection.bundle_version}; "
                 "encode the image again"
             )
-        current = self.artefacts.current()
-        if current is None:
+        version = self.archive.version(payload.map_id) if payload.map_id else self.archive.current()
+        if version is None:
             raise Conflict("there is no map to place on; fit the map first")
-        if current.bundle_version != collection.bundle_version:
+        if version.bundle_version != collection.bundle_version:
             raise Conflict(
-                f"the map is of bundle {current.bundle_version}, the collection of {collection.bundle_version}; "
+                f"the map is of bundle {version.bundle_version}, the collection of {collection.bundle_version}; "
                 "fit the map first"
             )
-        return [collection.bundle_version, collection.revision, current.id]
+        return payload.model_copy(update={"map_id": version.id}), [collection.revision]
 
-    def _manifest_for(self, version: str) -> BundleManifest:
-        """The encoder's manifest, asked for again when a payload names another version."""
-        if self._manifest is None or self._manifest.version != version:
-            self._manifest = self.encoder.model().manifest
-        return self._manifest
+    def _ordered_way(self, payload: Way) -> tuple[Way, list[str]]:
+        manifest = self.models.of(payload.bundle_version)
+        check_subject(payload, manifest)
+        match payload:
+            case Rollout():
+                check_dimensions(payload.dimensions, manifest)
+            case JointRollout():
+                check_joint(payload, manifest)
+            case Animation():
+                check_dimensions([payload.dimension], manifest)
+        here = self._map_of(payload.map_id, payload.bundle_version)
+        return payload.model_copy(update={"map_id": here}), [self.search.collection().revision]
 
-    def _make_current(self, job_id: str) -> None:
-        current = self.artefacts.current()
-        if current is None or current.id != job_id:
-            self.artefacts.set_current(CaseMap.model_validate_json(self.artefacts.read(job_id)))
+    def _ordered_export(self, payload: Export) -> tuple[Export, list[str]]:
+        collection = self.search.collection()
+        here = self._map_of(payload.map_id, collection.bundle_version)
+        return payload.model_copy(update={"map_id": here}), [collection.bundle_version, collection.revision]
+
+    def _map_of(self, asked: MapId | None, bundle_version: str) -> MapId | None:
+        """The map that is meant, the current one if none is named; none where that is of another bundle."""
+        version = self.archive.version(asked) if asked else self.archive.current()
+        return version.id if version and version.bundle_version == bundle_version else None
+
+    def _is_there(self, order: Payload, job_id: str) -> bool:
+        """Whether the result stands: a kept map outlives the record of its job, an ingest has to look again."""
+        if isinstance(order, IngestPart):
+            return False
+        if not isinstance(order, MapFit):
+            return self.artefacts.has(job_id)
+        if there := self.archive.has(job_id):
+            self.artefacts.write(job_id, self.archive.version(job_id))
+        return there
 
 
 def name(payload: Payload, context: list[str]) -> str:

@@ -29,7 +29,7 @@ class JobStore:
         self._lease_ms = int(settings.lease_s * 1000)
         self._keep_s = int(settings.result_lifetime_s * _REMEMBER)
         self._deliveries = settings.deliveries
-        names = ("SUBMIT", "CLAIM", "RENEW", "REPORT", "FINISH", "CANCEL", "ABANDON", "REMIND")
+        names = ("SUBMIT", "CLAIM", "RENEW", "REPORT", "FINISH", "DEFER", "DUE", "CANCEL", "ABANDON", "REMIND")
         self._scripts = {name: redis.register_script(getattr(scripts, name)) for name in names}
 
     def ping(self) -> None:
@@ -54,14 +54,15 @@ class JobStore:
             raise NotFound(f"no job {job_id[:64]!r}; jobs are forgotten {self._keep_s / 3600:.3g} hours after they end")
         return _read(fields)
 
-    def recent(self, limit: int) -> list[Job]:
-        """The jobs asked for last, newest first."""
+    def recent(self, limit: int, state: JobState | None = None) -> list[Job]:
+        """The jobs asked for last, newest first; only those of a `state`, if one is given."""
         with answering():
-            ids = cast("list[str]", self._redis.zrevrange(_RECENT, 0, limit - 1))
+            ids = cast("list[str]", self._redis.zrevrange(_RECENT, 0, -1 if state else limit - 1))
             pipe = self._redis.pipeline(transaction=False)
             for job_id in ids:
                 pipe.hgetall(_JOB + job_id)
-            return [_read(fields) for fields in pipe.execute() if fields]
+            found = [_read(fields) for fields in pipe.execute() if fields]
+        return [job for job in found if state in (None, job.state)][:limit]
 
     def claim(self, job_id: str, token: str) -> str | None:
         """Take the job for the delivery `token`; its payload, or none where it is done, cancelled or another's."""
@@ -84,15 +85,23 @@ class JobStore:
         why = problem.model_dump_json() if problem else ""
         return bool(self._run("FINISH", job_id, token, state.value, self._keep_s, why))
 
+    def defer(self, job_id: str, token: str, *, wait_s: float, tries: int, message: str) -> bool:
+        """Put the job back until a wait is over, twice as long each time; false where that was done `tries` times."""
+        return bool(self._run("DEFER", job_id, token, int(wait_s * 1000), tries, message))
+
+    def is_due(self, job_id: str) -> bool:
+        """Whether a deferred job's wait is over; true once."""
+        return bool(self._run("DUE", job_id))
+
     def cancel(self, job_id: str) -> Job:
-        """Close the job as cancelled unless it is final; raises `NotFound`."""
+        """Close the job as cancelled unless it is final, or let a parked one go; raises `NotFound`."""
         self._run("CANCEL", job_id, self._keep_s)
         return self.job(job_id)
 
     def abandon(self, job_id: str, token: str = "") -> JobState | None:
-        """Put a job back whose worker died (known by `token`, else by its lease), or fail it after too many.
+        """Put a job back whose worker died (known by `token`, else by its lease), or park it after too many.
 
-        Returns queued, failed, or none where nothing was to do.
+        Returns queued, parked, or none where nothing was to do.
         """
         state = self._run("ABANDON", job_id, token, self._deliveries, self._keep_s, self._lost())
         return JobState(state) if state else None
@@ -121,7 +130,8 @@ class JobStore:
 
     def _lost(self) -> str:
         lost = Unexpected(
-            f"the job lost its worker {self._deliveries} times and is not tried again; see the workers' log"
+            f"the job lost its worker {self._deliveries} times and is parked: the workers' log may say why; "
+            "cancel it to let the same work be asked for again"
         )
         return describe(lost).model_dump_json()
 

@@ -1,98 +1,78 @@
-"""Place a query on the fitted map from its neighbours' coordinates: deterministic, in milliseconds, without umap."""
+"""Place queries on a fitted map from their neighbours' coordinates: deterministic, in milliseconds, without umap.
 
-import json
-from collections.abc import Mapping, Sequence
+Q queries, M cases that UMAP laid out, k neighbours.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from casekin.clients import SearchClient
-from casekin.contracts.base import CaseId
-from casekin.contracts.projector import CaseMap, MapPlace, Placement
-from casekin.contracts.search import SearchRequest
+from casekin.contracts.maps import CaseMap, MapPlace, MapVersion, Placement, PlacingError
 from casekin.errors import Conflict
-from services.projector.artefacts import Artefacts
+from services.projector.alignment import width
+from services.projector.attraction import attracted
+from services.projector.gallery import Gallery, stable_sample
+from services.projector.ground import Ground
+from services.projector.neighbours import Indices
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """The fitted map, ready for placing."""
+    """A map with the latents of its cases; of those that UMAP laid out and that the collection still holds."""
 
-    fitted: CaseMap
+    version: MapVersion
+    ground: Ground
+    xy: Floats
+    """[M,2]"""
+    width: float
+    """Of the whole map."""
 
-    @cached_property
-    def rows(self) -> Mapping[CaseId, int]:
-        """Row of each case in `xy`."""
-        return {case: row for row, case in enumerate(self.fitted.cases)}
+    def places(self, rows: Indices, distances: Floats) -> Floats:
+        """Places [Q,2] of queries with the neighbours `rows` [Q,k] of the ground, nearest first."""
+        return attracted(self.xy[rows], distances, self.version.recipe.min_dist)
 
-    @cached_property
-    def xy(self) -> Floats:
-        """[N,2]."""
-        return np.column_stack([self.fitted.x, self.fitted.y])
-
-    @cached_property
-    def diagonal(self) -> float:
-        """Length of the diagonal of the box around all cases."""
-        return float(np.linalg.norm(np.ptp(self.xy, axis=0)))
-
-
-class AtlasShelf:
-    """Keeps the current map in memory and reads it anew when another one becomes current."""
-
-    def __init__(self, artefacts: Artefacts) -> None:
-        self._artefacts = artefacts
-        self._atlas: Atlas | None = None
-
-    def current(self) -> Atlas:
-        """The current map; raises `Conflict` where there is none."""
-        current = self._artefacts.current()
-        if current is None:
-            raise Conflict("there is no map to place on; fit the map first")
-        if self._atlas is None or self._atlas.fitted.id != current.id:
-            self._atlas = Atlas(CaseMap.model_validate(json.loads(self._artefacts.current_map())))
-        return self._atlas
+    def spread(self, rows: Indices, places: Floats) -> Floats:
+        """Mean distance of the neighbours from the place [Q], share of the map's width."""
+        apart: Floats = np.linalg.norm(self.xy[rows] - places[:, None], axis=2).mean(1)
+        return apart / (self.width or 1.0)
 
 
-def place_query(payload: MapPlace, search: SearchClient, shelf: AtlasShelf) -> Placement:
-    """Where the query belongs; raises `Conflict` where the map is of another bundle or lacks all its neighbours."""
-    atlas = shelf.current()
-    if atlas.fitted.bundle_version != payload.bundle_version:
-        raise Conflict(
-            f"the map is of bundle {atlas.fitted.bundle_version}, the query of {payload.bundle_version}; "
-            "fit the map first"
-        )
-    request = SearchRequest(
-        bundle_version=payload.bundle_version,
-        latents=(payload.latent,),
-        preset=atlas.fitted.preset,
-        k=payload.neighbours,
-        one_per_lesion=False,
+def make_atlas(fitted: CaseMap, gallery: Gallery) -> Atlas:
+    """The map with the latents that `gallery` has; raises `Conflict` where none of its cases is there any more."""
+    laid = [fitted.cases[row] for row in stable_sample(fitted.cases, fitted.version.fitted)]
+    row_of = {case: row for row, case in enumerate(fitted.cases)}
+    in_gallery = {case: row for row, case in enumerate(gallery.cases)}
+    both = [case for case in laid if case in in_gallery]
+    if not both:
+        raise Conflict("none of the cases on the map is in the collection any more; fit the map again")
+    everything = np.column_stack([fitted.x, fitted.y])
+    return Atlas(
+        version=fitted.version,
+        ground=Ground(gallery.part(np.array([in_gallery[case] for case in both])), fitted.version.weights),
+        xy=everything[[row_of[case] for case in both]],
+        width=width(everything),
     )
-    matches = search.search(request).matches
-    found = [match for match in matches if match.case.id in atlas.rows]
-    if not found:
-        raise Conflict(f"none of the {len(matches)} nearest cases is on the map; fit the map again")
-    return place(atlas, [match.case.id for match in found], [match.distance for match in found])
 
 
-def place(atlas: Atlas, neighbours: Sequence[CaseId], distances: Sequence[float]) -> Placement:
-    """The mean of the neighbours' coordinates, weighted by 1 / distance; at distance 0 a neighbour's own place.
-
-    `neighbours` are on the map, at least one; `distances` are those under the map's preset.
-    """
-    near = np.asarray(distances, np.float64)
-    xy = atlas.xy[[atlas.rows[case] for case in neighbours]]  # [k,2]
-    weights = (near == 0).astype(np.float64) if (near == 0).any() else near.min() / near
-    where = weights @ xy / weights.sum()
-    apart = float(np.linalg.norm(xy - where, axis=1).mean())
+def place_on(atlas: Atlas, payload: MapPlace) -> Placement:
+    """Where the query belongs on this map, and how honest that is; raises `WrongLatent`."""
+    rows, distances = atlas.ground.around([payload.latent], payload.neighbours)
+    places = atlas.places(rows, distances)
+    spread = round(float(atlas.spread(rows, places)[0]), 5)
     return Placement(
-        map_id=atlas.fitted.id,
-        x=round(float(where[0]), 4),
-        y=round(float(where[1]), 4),
-        spread=round(apart / atlas.diagonal, 5) if atlas.diagonal else 0.0,
-        neighbours=list(neighbours),
+        map_id=atlas.version.id,
+        x=round(float(places[0, 0]), 4),
+        y=round(float(places[0, 1]), 4),
+        spread=spread,
+        error=expected_error(atlas.version.quality.placing, spread),
+        neighbours=[atlas.ground.gallery.cases[row] for row in rows[0]],
     )
+
+
+def expected_error(groups: Sequence[PlacingError], spread: float) -> PlacingError | None:
+    """What is known of cases with such a spread: the first group that reaches it, else the widest."""
+    return next((group for group in groups if group.spread >= spread), groups[-1] if groups else None)

@@ -1,16 +1,35 @@
-"""The job API: ``/v1/jobs`` and the current map."""
+"""The job API: ``/v1/jobs`` and the kept maps under ``/v1/maps``."""
 
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Response, status
+from fastapi.responses import FileResponse, StreamingResponse
 
-from casekin.contracts.projector import CaseMap, Job, JobList, JobRequest, JobState, Placement, RolloutResult
-from casekin.errors import Conflict
-from services.projector.artefacts import Artefacts
+from casekin.contracts.export import ExportResult
+from casekin.contracts.ingest import IngestResult
+from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions, Placement
+from casekin.contracts.projector import Job, JobList, JobRequest, JobState
+from casekin.contracts.rollouts import AnimationResult, JointResult, RolloutResult, TrajectoryResult
+from casekin.errors import Conflict, NotFound
+from services.projector.archive import Archive
+from services.projector.artefacts import MEDIA_TYPES, Artefacts
+from services.projector.events import EVENTS, job_events
 from services.projector.intake import Intake
 from services.projector.jobs import JobStore
 from services.projector.kinds import Kind
 from services.projector.presence import Presence
+
+Result = (
+    MapVersion
+    | Placement
+    | RolloutResult
+    | JointResult
+    | AnimationResult
+    | TrajectoryResult
+    | IngestResult
+    | ExportResult
+)
 
 
 def create_router(
@@ -27,9 +46,9 @@ def create_router(
         return job
 
     @router.get("/jobs")
-    def recent(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> JobList:
-        """The jobs asked for last, newest first."""
-        return JobList(jobs=store.recent(limit))
+    def recent(limit: Annotated[int, Query(ge=1, le=1000)] = 50, state: JobState | None = None) -> JobList:
+        """The jobs asked for last, newest first; only those of a state, if one is given."""
+        return JobList(jobs=store.recent(limit, state))
 
     @router.get("/jobs/{job_id}")
     def job(job_id: str) -> Job:
@@ -38,29 +57,71 @@ def create_router(
 
     @router.delete("/jobs/{job_id}")
     def cancel(job_id: str) -> Job:
-        """Ask it to stop; a finished job stays as it is."""
+        """Ask it to stop, or let a parked one go; a finished job stays as it is."""
         return store.cancel(job_id)
 
-    @router.get("/jobs/{job_id}/result", response_model=CaseMap | Placement | RolloutResult)
+    @router.get("/jobs/{job_id}/events", response_class=StreamingResponse, responses=EVENTS)
+    async def events(job_id: str) -> StreamingResponse:
+        """The job at each change until it is final, as server-sent events named ``job``."""
+        first = await to_thread.run_sync(store.job, job_id)
+        told = job_events(first, lambda: _with_hint(store.job(job_id), presence, kinds))
+        return StreamingResponse(told, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    @router.get("/jobs/{job_id}/result", response_model=Result)
     def result(job_id: str) -> Response:
         """The result of a succeeded job: 409 before, 410 after it expired."""
-        known = store.job(job_id)
-        if known.state is not JobState.SUCCEEDED:
-            why = f": {known.problem.detail}" if known.problem else ""
-            raise Conflict(f"job {job_id} ({known.kind}) has no result: it is {known.state}{why}")
+        _refuse_unfinished(store.job(job_id))
         return Response(artefacts.read(job_id), media_type="application/json")
 
-    @router.get("/maps/current", tags=["map"], response_model=CaseMap)
-    def current_map() -> Response:
-        """The map fitted last."""
-        return Response(artefacts.current_map(), media_type="application/json")
+    @router.get("/jobs/{job_id}/file", response_class=FileResponse)
+    def file(job_id: str) -> FileResponse:
+        """The file that goes with the result, where there is one."""
+        _refuse_unfinished(store.job(job_id))
+        found = artefacts.attachment(job_id)
+        return FileResponse(found, media_type=MEDIA_TYPES[found.suffix])
 
     return router
 
 
+def map_routes(archive: Archive) -> APIRouter:
+    """The kept maps."""
+    router = APIRouter(tags=["map"])
+
+    @router.get("/maps")
+    def versions() -> MapVersions:
+        """The kept maps with their quality, newest first, and which is current."""
+        return archive.versions()
+
+    @router.get("/maps/current", response_model=CaseMap)
+    def current_map() -> Response:
+        """The current map."""
+        current = archive.current_id()
+        if current is None:
+            raise NotFound("no map has been fitted yet; submit a job of kind map.fit")
+        return Response(archive.read(current), media_type="application/json")
+
+    @router.put("/maps/current")
+    def make_current(chosen: CurrentMap) -> MapVersion:
+        """Make a kept map the current one again."""
+        return archive.make_current(chosen.id)
+
+    @router.get("/maps/{map_id}", response_model=CaseMap)
+    def kept_map(map_id: MapId) -> Response:
+        """One kept map."""
+        return Response(archive.read(map_id), media_type="application/json")
+
+    return router
+
+
+def _refuse_unfinished(known: Job) -> None:
+    if known.state is not JobState.SUCCEEDED:
+        why = f": {known.problem.detail}" if known.problem else ""
+        raise Conflict(f"job {known.id} ({known.kind}) has no result: it is {known.state}{why}")
+
+
 def _with_hint(job: Job, presence: Presence, kinds: dict[str, Kind]) -> Job:
     """A queued job says what it waits for."""
-    if job.state is not JobState.QUEUED:
+    if job.state is not JobState.QUEUED or job.progress.message != JobState.QUEUED:
         return job
     queue = kinds[job.kind].queue
     hint = "waiting for its turn" if presence.hosts(queue) else f"waiting: no worker of queue {queue} is running"

@@ -2,7 +2,8 @@
 
 KEYS: 1 the job (a hash), 2 the jobs that are not final (a set), 3 the recent jobs (a sorted set).
 States and who moves them: queued -> running (a worker claims) -> succeeded | failed | cancelled; running -> queued when
-its worker died. Only the worker that holds the job's token can report or finish. A final job
+its worker died, or deferred it until `due`; running -> parked when it lost too many workers; parked -> cancelled when
+somebody lets it go. Only the worker that holds the job's token can report or finish. A final job
 keeps no payload: latents of patients stay no longer than they are needed.
 """
 
@@ -13,7 +14,7 @@ local job, live = KEYS[1], KEYS[2]
 local state = redis.call('HGET', job, 'state')
 local function close(as, keep_s, problem)
   redis.call('HSET', job, 'state', as, 'finished', now)
-  redis.call('HDEL', job, 'token', 'lease', 'remaining', 'payload')
+  redis.call('HDEL', job, 'token', 'lease', 'remaining', 'payload', 'due')
   if problem ~= '' then redis.call('HSET', job, 'problem', problem) end
   redis.call('SREM', live, redis.call('HGET', job, 'id'))
   redis.call('EXPIRE', job, keep_s)
@@ -27,7 +28,7 @@ SUBMIT = (
     _PRELUDE
     + """
 local id, kind, payload, there, keep_s = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-if state == 'queued' or state == 'running' then return 'known' end
+if state == 'queued' or state == 'running' or state == 'parked' then return 'known' end
 if state == 'succeeded' and there == '1' then return 'known' end
 redis.call('DEL', job)
 redis.call('HSET', job, 'id', id, 'kind', kind, 'payload', payload, 'created', now, 'queued', now, 'attempts', 0,
@@ -52,10 +53,12 @@ CLAIM = (
 local token, lease_ms, deliveries, keep_s, problem = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 if state == 'running' and tonumber(redis.call('HGET', job, 'lease')) > now then return false end
 if state ~= 'queued' and state ~= 'running' then return false end
+if tonumber(redis.call('HGET', job, 'due') or 0) > now then return false end
 if redis.call('HINCRBY', job, 'attempts', 1) > deliveries then
-  close('failed', keep_s, problem)
+  close('parked', keep_s, problem)
   return false
 end
+redis.call('HDEL', job, 'due')
 redis.call('HSET', job, 'state', 'running', 'token', token, 'lease', now + lease_ms, 'started', now,
   'fraction', 0, 'message', 'starting')
 return redis.call('HGET', job, 'payload')
@@ -93,10 +96,38 @@ return 1
 )
 """ARGV: token, final state, seconds to remember, problem or empty."""
 
+DEFER = (
+    _PRELUDE
+    + """
+local token, wait_ms, tries, message = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+if not holds(token) then return 0 end
+local tried = redis.call('HINCRBY', job, 'tried', 1)
+if tried > tries then return 0 end
+wait_ms = wait_ms * 2 ^ (tried - 1)
+redis.call('HINCRBY', job, 'attempts', -1)
+redis.call('HSET', job, 'state', 'queued', 'queued', now, 'due', now + wait_ms, 'fraction', 0, 'message', message)
+redis.call('HDEL', job, 'token', 'lease', 'remaining')
+return 1
+"""
+)
+"""ARGV: token, first wait, tries, message -> 1 if it is tried again, after twice the wait each time; else 0."""
+
+DUE = (
+    _PRELUDE
+    + """
+local due = redis.call('HGET', job, 'due')
+if state ~= 'queued' or not due or tonumber(due) > now then return 0 end
+redis.call('HDEL', job, 'due')
+redis.call('HSET', job, 'queued', now)
+return 1
+"""
+)
+"""1 once, when a deferred job's wait is over."""
+
 CANCEL = (
     _PRELUDE
     + """
-if state == 'queued' or state == 'running' then close('cancelled', ARGV[1], '') end
+if state == 'queued' or state == 'running' or state == 'parked' then close('cancelled', ARGV[1], '') end
 return state
 """
 )
@@ -110,8 +141,8 @@ if state ~= 'running' then return '' end
 if token ~= '' and not holds(token) then return '' end
 if token == '' and tonumber(redis.call('HGET', job, 'lease')) > now then return '' end
 if tonumber(redis.call('HGET', job, 'attempts')) >= deliveries then
-  close('failed', keep_s, problem)
-  return 'failed'
+  close('parked', keep_s, problem)
+  return 'parked'
 end
 redis.call('HSET', job, 'state', 'queued', 'queued', now, 'fraction', 0, 'message', '')
 redis.call('HDEL', job, 'token', 'lease', 'remaining')
@@ -124,7 +155,8 @@ REMIND = (
     _PRELUDE
     + """
 if not state then return 0 end
-if state ~= 'queued' or tonumber(redis.call('HGET', job, 'queued')) > now - ARGV[1] then return 0 end
+if state ~= 'queued' or redis.call('HEXISTS', job, 'due') == 1 then return 0 end
+if tonumber(redis.call('HGET', job, 'queued')) > now - ARGV[1] then return 0 end
 redis.call('HSET', job, 'queued', now)
 return 1
 """

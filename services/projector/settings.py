@@ -17,9 +17,17 @@ class ProjectorSettings(ServiceSettings):
     search_url: str = "http://127.0.0.1:8102"
     encoder_url: str = "http://127.0.0.1:8101"
     result_lifetime_s: float = Field(default=3600, gt=0)
-    """How long a result can be fetched after it was computed: about a session. The current map stays."""
+    """How long a result can be fetched after it was computed: about a session."""
+    maps_kept: int = Field(default=10, ge=1, le=1000)
+    """Fitted maps that stay, newest first; the current one stays in any case."""
     fit_limit_s: int = Field(default=3600, ge=10)
     """Time limit of a map fit; its worker process is killed ten seconds later."""
+    ingest_limit_s: int = Field(default=21_600, ge=10)
+    """Likewise of a part of an ingest; asked for again, it goes on."""
+    collections: Path | None = None
+    """Folder below which workers for bulk find collections to bring in; none refuses such jobs."""
+    ingest_rate: float = Field(default=10, gt=0)
+    """Images a second of one worker, so that clinicians do not feel an ingest."""
     click_limit_s: int = Field(default=60, ge=5)
     """Likewise of the jobs that a clinician waits for."""
     lease_s: float = Field(default=15, gt=1)
@@ -27,7 +35,9 @@ class ProjectorSettings(ServiceSettings):
     sweep_s: float = Field(default=5, gt=0)
     """How often the API looks for jobs whose worker died."""
     deliveries: int = Field(default=3, ge=1, le=20)
-    """A job that loses its worker this often fails and is not tried again."""
+    """A job that loses its worker this often is parked and not tried again."""
+    retry_wait_s: float = Field(default=2, gt=0)
+    """Until a job is tried again because a needed service did not answer; twice as long each further time."""
     interactive_processes: int = Field(default=2, ge=1, le=64)
 
     @property

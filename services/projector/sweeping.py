@@ -1,4 +1,4 @@
-"""Finds jobs whose worker died and results that expired; runs beside the API, in any number of copies."""
+"""Finds jobs whose worker died or whose wait is over, and results that expired; runs beside the API, in any number."""
 
 import asyncio
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class Sweeper:
         """Queue again what lost its worker or its message, and delete expired results."""
         for job_id, kind in self.store.live():
             state = self.store.abandon(job_id)
-            if state is JobState.FAILED:
-                log.error("job failed: its worker died too often", job=job_id, kind=kind)
-            elif state is JobState.QUEUED or self._unheard(job_id, kind):
+            if state is JobState.PARKED:
+                log.error("job parked: its worker died too often", job=job_id, kind=kind)
+            elif state is JobState.QUEUED or self.store.is_due(job_id) or self._unheard(job_id, kind):
                 log.warning("job queued again", job=job_id, kind=kind)
                 self.publisher.publish(job_id, kind)
         self.artefacts.sweep()

@@ -10,23 +10,35 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Celery, Task
 from pydantic import TypeAdapter
 
-from casekin.clients import EncoderClient, SearchClient
+from casekin.clients import EncoderClient
 from casekin.contracts.base import Contract
-from casekin.contracts.projector import CaseMap, JobState, MapFit, MapPlace, Payload, Placement, Rollout, RolloutResult
+from casekin.contracts.export import Export, ExportResult
+from casekin.contracts.ingest import IngestPart, IngestResult
+from casekin.contracts.maps import CaseMap, MapFit, MapPlace
+from casekin.contracts.projector import JobState, Payload
+from casekin.contracts.rollouts import Animation, AnimationResult, FromSubject, JointRollout, Rollout, Trajectory
 from casekin.errors import CasekinError, Unavailable, Unexpected
+from casekin.ingest import Kind as Outcome
 from casekin.service.problems import describe
+from services.projector.animation import animate
+from services.projector.archive import Archive
 from services.projector.artefacts import Artefacts
 from services.projector.celery_app import job_of
+from services.projector.exporting import places_of, write_table
+from services.projector.gallery import Galleries
+from services.projector.ingesting import Bringer
 from services.projector.jobs import JobStore
 from services.projector.kinds import Kind
 from services.projector.mapfit import fit_map
-from services.projector.placing import AtlasShelf, place_query
+from services.projector.placing import place_on
 from services.projector.progress import Cancelled, Report, Reporter
-from services.projector.rollouts import roll_out
+from services.projector.rollouts import roll_out, roll_out_jointly
+from services.projector.scenery import scenery_of
+from services.projector.shelf import Shelf
+from services.projector.trajectories import go
 
 log = structlog.get_logger("projector")
 _PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload)
-_RESULTS: dict[str, type[Contract]] = {"map.fit": CaseMap, "map.place": Placement, "rollout": RolloutResult}
 _CLOSING_S = (0.1, 0.5, 2, 5, 10, 20)
 """Waits between attempts to close a job while Redis is away; after that its lease brings it back."""
 
@@ -37,9 +49,12 @@ class Tools:
 
     store: JobStore
     artefacts: Artefacts
-    search: SearchClient
+    archive: Archive
     encoder: EncoderClient
-    shelf: AtlasShelf
+    galleries: Galleries
+    shelf: Shelf
+    bringer: Bringer
+    retry_wait_s: float
 
 
 def register(app: Celery, kinds: dict[str, Kind], tools: Callable[[], Tools], request: type[Any]) -> None:
@@ -63,44 +78,119 @@ def work(kind: Kind, job_id: str, token: str, tools: Tools) -> None:
     if content is None:
         return
     began = time.monotonic()
-    problem: CasekinError | None = None
     try:
-        _compute(job_id, _PAYLOAD.validate_json(content), tools, Reporter(tools.store, job_id, token))
-    except Cancelled:
-        log.info("job stopped", job=job_id, kind=kind.name)
+        problem = _attempt(kind, job_id, token, content, tools)
+    except (Cancelled, _Deferred) as ended:
+        log.info("job stopped", job=job_id, kind=kind.name, why=type(ended).__name__)
         return
-    except SoftTimeLimitExceeded:
-        problem = Unavailable(f"{kind.name} took longer than its limit of {kind.limit_s} s")
-    except CasekinError as error:
-        problem = error
-    except Exception:
-        log.exception("job failed", job=job_id, kind=kind.name)
-        problem = Unexpected(f"the log of the workers has the trace under job {job_id}")
     state = JobState.FAILED if problem else JobState.SUCCEEDED
     _close(tools.store, job_id, token, state, problem)
     took = round((time.monotonic() - began) * 1000, 1)
     log.info("job", job=job_id, kind=kind.name, state=state.value, code=problem.code if problem else None, ms=took)
 
 
+class _Deferred(Exception):
+    """The job is tried again later."""
+
+
+def _attempt(kind: Kind, job_id: str, token: str, content: str, tools: Tools) -> CasekinError | None:
+    """Make the result; what made it impossible, or none. Raises `Cancelled` and `_Deferred`."""
+    try:
+        _compute(job_id, _PAYLOAD.validate_json(content), tools, Reporter(tools.store, job_id, token))
+    except SoftTimeLimitExceeded:
+        return Unavailable(f"{kind.name} took longer than its limit of {kind.limit_s} s")
+    except Unavailable as error:
+        message = f"waits before another try: {error.detail}"
+        if tools.store.defer(job_id, token, wait_s=tools.retry_wait_s, tries=kind.tries, message=message):
+            raise _Deferred from error
+        return error
+    except CasekinError as error:
+        return error
+    except Cancelled:
+        raise
+    except Exception:
+        log.exception("job failed", job=job_id, kind=kind.name)
+        return Unexpected(f"the log of the workers has the trace under job {job_id}")
+    return None
+
+
 def _compute(job_id: str, payload: Payload, tools: Tools, report: Report) -> None:
     """Make the result and leave it on disk; one that lies there already (its worker died late) is taken."""
-    if tools.artefacts.has(job_id):
-        result: Contract = _RESULTS[payload.kind].model_validate_json(tools.artefacts.read(job_id))
-    else:
-        result = _result(job_id, payload, tools, report)
-        tools.artefacts.write(job_id, result)
-    if isinstance(result, CaseMap):
-        tools.artefacts.set_current(result)
+    if isinstance(payload, MapFit):
+        _fit(job_id, payload, tools, report)
+    elif isinstance(payload, IngestPart):
+        tools.artefacts.write(job_id, _ingest(job_id, payload, tools, report))
+    elif not tools.artefacts.has(job_id):
+        tools.artefacts.write(job_id, _result(job_id, payload, tools, report))
+
+
+def _fit(job_id: str, payload: MapFit, tools: Tools, report: Report) -> None:
+    if not tools.archive.has(job_id):
+        tools.archive.add(fit_map(job_id, payload, tools.galleries, tools.archive, tools.encoder, report))
+    tools.artefacts.write(job_id, tools.archive.make_current(job_id))
+
+
+def _ingest(job_id: str, payload: IngestPart, tools: Tools, report: Report) -> IngestResult:
+    summary, size = tools.artefacts.attach(
+        job_id, ".csv", lambda stream: tools.bringer.bring_in(payload, stream, report)
+    )
+    return IngestResult(
+        ingested=summary.counts[Outcome.INGESTED],
+        unchanged=summary.counts[Outcome.UNCHANGED],
+        skipped=summary.counts[Outcome.SKIPPED],
+        skipped_by_code=dict(summary.skipped_by_code),
+        media_type="text/csv",
+        size=size,
+        link=f"/v1/jobs/{job_id}/file",
+    )
+
+
+def _export(job_id: str, payload: Export, tools: Tools, report: Report) -> ExportResult:
+    fitted = CaseMap.model_validate_json(tools.archive.read(payload.map_id)) if payload.map_id else None
+    places = places_of(fitted)
+    collection, size = tools.artefacts.attach(
+        job_id, ".csv", lambda stream: write_table(stream, tools.galleries.search, places, report)
+    )
+    return ExportResult(
+        bundle_version=collection.bundle_version,
+        revision=collection.revision,
+        map_id=payload.map_id,
+        cases=collection.cases,
+        media_type="text/csv",
+        size=size,
+        link=f"/v1/jobs/{job_id}/file",
+    )
 
 
 def _result(job_id: str, payload: Payload, tools: Tools, report: Report) -> Contract:
+    if isinstance(payload, MapPlace):
+        assert payload.map_id is not None, "intake names the map"
+        return place_on(tools.shelf.atlas(payload.map_id), payload)
+    if isinstance(payload, Export):
+        return _export(job_id, payload, tools, report)
+    assert isinstance(payload, FromSubject)
+    scenery, latent = scenery_of(payload, tools.encoder, tools.shelf)
     match payload:
-        case MapFit():
-            return fit_map(job_id, payload, tools.search, tools.encoder, report)
-        case MapPlace():
-            return place_query(payload, tools.search, tools.shelf)
         case Rollout():
-            return roll_out(payload, tools.encoder, report)
+            return roll_out(payload, scenery, latent, report)
+        case JointRollout():
+            return roll_out_jointly(payload, scenery, latent, report)
+        case Trajectory():
+            return go(payload, scenery, latent, report)
+        case Animation():
+            picture, frames, width, height = animate(payload, scenery, latent, report)
+            _, size = tools.artefacts.attach(job_id, ".webp", lambda stream: stream.write(picture))
+            return AnimationResult(
+                bundle_version=payload.bundle_version,
+                dimension=payload.dimension,
+                frames=frames,
+                width=width,
+                height=height,
+                media_type="image/webp",
+                size=size,
+                link=f"/v1/jobs/{job_id}/file",
+            )
+    raise AssertionError(payload)
 
 
 def _close(store: JobStore, job_id: str, token: str, state: JobState, problem: CasekinError | None) -> None:

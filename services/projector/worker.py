@@ -1,4 +1,4 @@
-"""``python -m services.projector.worker --queues interactive|maps``: works on jobs.
+"""``python -m services.projector.worker --queues interactive|maps|bulk``: works on jobs.
 
 Scale by copies: any number of workers may share a queue. With ``--ping``: does one live on this host?
 """

@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.projector import CaseMap
+from casekin.contracts.maps import CaseMap
 from casekin.contracts.search import Collection
-from casekin.errors import NotFound
+from casekin.errors import CasekinError, NotFound
 
 T = TypeVar("T")
 
@@ -61,6 +61,8 @@ class PlacedMap:
     def __init__(self, document: CaseMap) -> None:
         self.document = document
         self._index = {case_id: row for row, case_id in enumerate(document.cases)}
+        self.width = max(max(axis) - min(axis) for axis in (document.x, document.y))
+        """Longer side of the box around all cases: errors are shares of it."""
 
     def position(self, case_id: str) -> tuple[float, float] | None:
         """Where a case lies; none where it came after the map."""
@@ -78,6 +80,21 @@ class Catalog:
         self._readiness = Remembered(services.readiness, 3.0)
         self._map = Remembered(self._current_map, 10.0)
         self._map_of: str | None = None
+        self._names = Remembered(services.projector.names, 5.0)
+
+    def names(self) -> list[str]:
+        """Names of the dimensions; the bundle's own where the projector does not answer or has another bundle."""
+        manifest = self.manifest()
+        try:
+            named = self._names.get()
+        except CasekinError:
+            return [dimension.name for dimension in manifest.dimensions]
+        same = named.bundle_version == manifest.version
+        return named.names if same else [dimension.name for dimension in manifest.dimensions]
+
+    def forget_names(self) -> None:
+        """One was changed: ask for them anew."""
+        self._names.forget()
 
     def collection(self) -> Collection:
         """What the collection is and how large."""

@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from math import cos, pi, sin
 from textwrap import shorten
 from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-from casekin.contracts.projector import Placement
+from casekin.contracts.maps import Placement
 from casekin.contracts.search import SearchResponse
 from services.ui.catalog import PlacedMap
 from services.ui.colours import visible_on
+from services.ui.state import Way
 from services.ui.vocabulary import Vocabulary
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "x", "pentagon", "star-triangle-up")
@@ -21,6 +23,7 @@ SOFT = {"light": "#55636f", "dark": "#9aa8b5"}
 LEGEND_WIDTH = 26
 """Characters: one long name would make every column of the legend as wide."""
 STAR = "#ffb703"
+RING_POINTS = 64
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,19 @@ def map_figure(placed: PlacedMap, vocabulary: Vocabulary, look: Look) -> go.Figu
         rows[diagnosis].append(row)
     ordered = sorted(rows, key=lambda code: (vocabulary.place(code), code or ""))
     figure = go.Figure([_cases(placed, code, rows[code], vocabulary, look) for code in ordered])
-    figure.update_layout(**_layout(placed.document.id, look))
+    figure.update_layout(**_layout(placed.document.version.id, look))
     return figure
 
 
 def overlays(
-    placed: PlacedMap, response: SearchResponse | None, placement: Placement | None, look: Look
+    placed: PlacedMap, response: SearchResponse | None, placement: Placement | None, way: Way | None, look: Look
 ) -> list[dict[str, Any]]:
-    """Two traces, the matches and the query, as plain dictionaries so that they can also patch a drawn figure."""
-    return [_matches(placed, response, look), _query(placed, placement, look)]
+    """Four traces: matches, a way, where the query may lie, and where it is placed.
+
+    They are plain dictionaries so that they can also patch a drawn figure.
+    """
+    here = placement if placement is not None and placement.map_id == placed.document.version.id else None
+    return [_matches(placed, response, look), _way(placed, way, look), _ring(placed, here, look), _query(here, look)]
 
 
 def _cases(placed: PlacedMap, code: str | None, rows: list[int], vocabulary: Vocabulary, look: Look) -> dict[str, Any]:
@@ -88,18 +95,55 @@ def _matches(placed: PlacedMap, response: SearchResponse | None, look: Look) -> 
     }
 
 
-def _query(placed: PlacedMap, placement: Placement | None, look: Look) -> dict[str, Any]:
-    here = placement is not None and placement.map_id == placed.document.id
+def _way(placed: PlacedMap, way: Way | None, look: Look) -> dict[str, Any]:
+    here = way if way is not None and way.map_id == placed.document.version.id else None
     return {
         "type": look.engine,
-        "x": [placement.x] if here and placement else [],
-        "y": [placement.y] if here and placement else [],
+        "x": here.x if here else [],
+        "y": here.y if here else [],
+        "name": shorten(here.name, LEGEND_WIDTH, placeholder="…") if here else "",
+        "meta": here.name if here else "",
+        "mode": "lines+markers",
+        "line": {"color": INK[look.scheme], "width": 2},
+        "marker": {"size": 7, "symbol": "circle", "color": STAR, "line": {"width": 1.5, "color": INK[look.scheme]}},
+        "hoverinfo": "none",
+        "showlegend": here is not None,
+    }
+
+
+def _ring(placed: PlacedMap, placement: Placement | None, look: Look) -> dict[str, Any]:
+    """Within it lay nine in ten cases whose neighbours were as far apart, when they were placed likewise."""
+    x: list[float] = []
+    y: list[float] = []
+    if placement is not None and placement.error is not None:
+        radius = placement.error.p90 * placed.width
+        angles = [2 * pi * step / RING_POINTS for step in range(RING_POINTS + 1)]
+        x = [round(placement.x + radius * cos(angle), 4) for angle in angles]
+        y = [round(placement.y + radius * sin(angle), 4) for angle in angles]
+    return {
+        "type": look.engine,
+        "x": x,
+        "y": y,
+        "name": "Where it may lie",
+        "meta": "Nine in ten lie within",
+        "mode": "lines",
+        "line": {"color": STAR, "width": 2, "dash": "dash"},
+        "hoverinfo": "none",
+        "showlegend": bool(x),
+    }
+
+
+def _query(placement: Placement | None, look: Look) -> dict[str, Any]:
+    return {
+        "type": look.engine,
+        "x": [placement.x] if placement else [],
+        "y": [placement.y] if placement else [],
         "name": "Your image",
         "meta": "Your image",
         "mode": "markers",
         "marker": {"size": 20, "symbol": "star", "color": STAR, "line": {"width": 1.5, "color": INK[look.scheme]}},
         "hoverinfo": "none",
-        "showlegend": here,
+        "showlegend": placement is not None,
     }
 
 

@@ -8,6 +8,7 @@ import hmac
 import os
 import time
 from collections import OrderedDict
+from contextvars import ContextVar
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -19,6 +20,8 @@ from services.ui.refusals import refusal
 
 OPEN = ("/health", "/ready", "/metrics")
 """Probes need no name and tell nothing of patients."""
+ACTING: ContextVar[str | None] = ContextVar("acting", default=None)
+"""The name behind the request at hand, for callbacks, which see no request; none where nobody signs in."""
 REMEMBERED_S = 300.0
 REMEMBERED = 256
 
@@ -71,6 +74,7 @@ class SignIn:
             await _ask(scope)(scope, receive, send)
             return
         scope.setdefault("state", {})["user"] = user
+        ACTING.set(user)
         await self.app(scope, receive, send)
 
 

@@ -4,11 +4,13 @@ import base64
 import binascii
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from casekin.contracts.base import CaseId, Latent, Preset
 from casekin.contracts.encoder import EncodeResponse
+from casekin.contracts.names import Renaming
 from casekin.contracts.neighbours import ImageMeasures
+from casekin.contracts.rollouts import RolloutResult, Step, TrajectoryResult
 from casekin.contracts.search import Example, SearchRequest, SearchResponse, Sort
 from casekin.errors import BadInput
 from services.ui.panel import Panel
@@ -90,6 +92,48 @@ def _measures(query: Query) -> ImageMeasures | None:
     return ImageMeasures(
         reconstruction_error=quality.reconstruction_error, sharpness=quality.sharpness, brightness=quality.brightness
     )
+
+
+def checked_name(text: str) -> str:
+    """A name for a dimension as it may be sent; raises `BadInput`."""
+    try:
+        return Renaming(name=text).name
+    except ValidationError as error:
+        raise BadInput("a name is one line of 1 to 60 characters; change it") from error
+
+
+class Way(BaseModel):
+    """A line on the map."""
+
+    model_config = ConfigDict(frozen=True)
+
+    map_id: str
+    name: str
+    x: list[float]
+    y: list[float]
+
+
+def ways_of(result: RolloutResult, names: list[str]) -> dict[str, Any] | None:
+    """The way of each dimension by its index; none where the rollouts have no places."""
+    if result.map_id is None:
+        return None
+    told = {str(row.dimension): (names[row.dimension : row.dimension + 1], row.steps) for row in result.rows}
+    return {
+        index: _way(result.map_id, name[0] if name else f"Dimension {int(index) + 1}", steps).model_dump()
+        for index, (name, steps) in told.items()
+    }
+
+
+def way_to(result: TrajectoryResult) -> dict[str, Any] | None:
+    """The way to a case; none where it has no places."""
+    if result.map_id is None:
+        return None
+    return _way(result.map_id, f"Way to {result.to}", result.steps).model_dump()
+
+
+def _way(map_id: str, name: str, steps: list[Step]) -> Way:
+    placed = [(step.x, step.y) for step in steps if step.x is not None and step.y is not None]
+    return Way(map_id=map_id, name=name, x=[x for x, _ in placed], y=[y for _, y in placed])
 
 
 def slim(response: SearchResponse) -> dict[str, Any]:

@@ -18,6 +18,12 @@ READING_MAP = "The map could not be read"
 DRAWING_MAP = "The map was not drawn"
 PLACING = "Your image was not placed on the map"
 ROLLING_OUT = "The rollouts were not made"
+TOGETHER = "The grid was not made"
+MOVING = "The moving picture was not made"
+GOING = "The way to this case was not found"
+NAMING = "The name was not changed"
+LISTING_JOBS = "The jobs could not be listed"
+CHOOSING_MAP = "The map was not changed"
 OPENING_CASE = "The case could not be opened"
 BUG = "Something on the page failed"
 START_TITLE = "Find the cases that look like yours"
@@ -38,9 +44,13 @@ NO_MAP = "The map shows all cases of the collection in two dimensions: near mean
 OLD_MAP = "Drawn before the collection last changed: newer cases are missing."
 NO_ROLLOUTS = "Upload an image to see what each latent dimension changes in it."
 ROLLOUTS = (
-    "Each row changes one latent dimension over the range met in the collection and keeps the others. "
-    "The outlined step is nearest to your image; values are in standard deviations."
+    "Each row changes one latent dimension over the range met in the collection and keeps the others. Below a step: "
+    "the share of the collection's cases that lie lower, and the diagnoses of the cases nearest to that step. "
+    "The outlined step is nearest to your image."
 )
+JOBS = "Work that takes longer than a click. A job goes on when this page is closed, and survives a restart."
+NO_JOBS = "Drawing the map, rollouts and ingests appear here with how far they are."
+JOINT = "Both change together over their ranges in the collection; all other dimensions stay."
 PAGE_UNREACHABLE = "The page's own server does not answer. Your last choice may not be shown; it will catch up."
 
 FIELDS = {

@@ -25,6 +25,9 @@ def test_journey__upload_filter_case_map_rollouts(tab_in_both: Watched, lesion: 
     _case(tab_in_both)
     _map(tab_in_both)
     _rollouts(tab_in_both)
+    _name(tab_in_both)
+    _way_to_a_case(tab_in_both)
+    _jobs(tab_in_both)
     expect(page.locator("#not-a-diagnosis")).to_have_text(NOT_A_DIAGNOSIS)
     expect(page.locator("#not-a-diagnosis")).to_be_in_viewport()
 
@@ -131,8 +134,13 @@ def _map(tab: Watched) -> None:
         expect(page.locator("#map-job-line")).to_be_visible()
         tab.shoot("5-map-running")
     page.wait_for_selector("#map .legend", timeout=240_000)
-    expect(page.locator("#map-note")).to_contain_text("Your image is placed among its 10 nearest cases")
+    expect(page.locator("#map-note")).to_contain_text("Your image is placed among its 15 nearest cases")
     expect(page.locator("#map .legend")).to_contain_text("Your image")
+    expect(page.locator("#map .legend")).to_contain_text("Where it may lie")
+    page.locator("#map-quality summary").click()
+    expect(page.locator("#map-quality .agreement")).to_contain_text("Melanocytic nevus")
+    tab.shoot("6-map-quality")
+    page.locator("#map-quality summary").click()
     _hover_a_point(tab)
     tab.shoot("6-map")
 
@@ -143,10 +151,68 @@ def _rollouts(tab: Watched) -> None:
     expect(page.locator(".rollout")).to_have_count(8, timeout=120_000)
     expect(page.locator(".rollout").first.locator("img")).to_have_count(11)
     expect(page.locator(".step.origin")).to_have_count(8)
+    expect(page.locator(".rollout").first.locator(".share-bar")).to_have_count(11)
+    expect(page.locator(".share-legend").first).not_to_be_empty()
     tab.shoot("7-rollouts")
     page.locator("#rollouts-all").click()
     page.wait_for_function("document.querySelectorAll('.rollout').length > 8", timeout=120_000)
     expect(page.locator("#rollouts-all")).to_be_hidden()
+    page.locator(".rollout").first.get_by_role("button", name="Play").click()
+    expect(page.locator(".playing img")).to_have_attribute("src", re.compile("^data:image/webp"))
+    page.locator("#joint-make").click()
+    expect(page.locator("#joint .step img")).to_have_count(49)
+    page.locator("#joint .joint-grid").scroll_into_view_if_needed()
+    tab.shoot("8-joint")
+    name = page.locator(".rollout strong").first.inner_text()
+    page.locator(".rollout").first.get_by_role("button", name="on the map").click()
+    expect(page.locator("#map .legend")).to_contain_text(name)
+    tab.shoot("9-way")
+
+
+def _name(tab: Watched) -> None:
+    page, name = tab.page, "Shade of the skin"
+    page.locator("#tab-rollouts").click()
+    title = page.locator(".rollout strong").first
+    before = title.inner_text()
+    page.locator(".rollout").first.get_by_role("button", name=f"Name {before} otherwise").click()
+    dialog = page.get_by_role("dialog", name="Name of the dimension")
+    field = dialog.get_by_role("textbox", name="Name")
+    expect(field).to_have_value(before)
+    expect(field).to_have_attribute("maxlength", "60")
+    field.fill(page.locator(".rollout strong").nth(1).inner_text())
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_contain_text("dimension 2 is named", ignore_case=True)
+    field.fill(name)
+    field.press("Enter")
+    expect(title).to_have_text(name)
+    expect(dialog.locator(".name-history li").first).to_contain_text(f"local changed {before} to {name}")
+    tab.shoot("9-name")
+    dialog.get_by_role("button", name="Undo the last change").click()
+    expect(title).to_have_text(before)
+    expect(dialog.locator(".name-history li").first).to_contain_text(f"took back {name} for {before}")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def _jobs(tab: Watched) -> None:
+    page = tab.page
+    page.locator("#tab-jobs").click()
+    for kind in ("Map of the collection", "Rollouts", "Two dimensions together", "Way to a case"):
+        expect(page.locator("#jobs tr[data-state=succeeded]").filter(has_text=kind).first).to_be_visible()
+    tab.shoot("11-jobs")
+
+
+def _way_to_a_case(tab: Watched) -> None:
+    page = tab.page
+    page.locator("#tab-matches").click()
+    page.locator("button.match-card").nth(2).click()
+    page.get_by_role("button", name="Show the way from your image").click()
+    expect(page.locator("#case-way .step img")).to_have_count(11)
+    page.locator("#case-way").scroll_into_view_if_needed()
+    tab.shoot("10-way-to-a-case")
+    page.locator("#case-way-map").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.locator("#map .legend")).to_contain_text("Way to")
 
 
 def _hover_a_point(tab: Watched) -> None:

@@ -152,8 +152,18 @@
     return [true, point.bbox, [image, name, html("Div", { children: id, className: "hover-id" })]];
   }
 
+  /* A way on the map: of the rollout whose button was pressed, or to the open case; a new query has none yet. */
+  function showWay(_rows, _case, _query, ways, toCase) {
+    const context = trigger();
+    const cause = context.triggered_id;
+    if (cause === "query") return [null, none(), none()];
+    if (!context.triggered.some((entry) => entry.value)) return [none(), none(), none()];
+    const way = cause === "case-way-map" ? toCase : ways && ways[String(cause.dimension)];
+    return way ? [way, "map", false] : [none(), none(), none()];
+  }
+
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    casekin: { stage, showQuery, steer, mark, startFrom, turnPage, openCase, drawing, hover },
+    casekin: { stage, showQuery, steer, mark, startFrom, turnPage, openCase, drawing, hover, showWay },
   });
 
   /* Arrow keys step through the matches while a case is open. */

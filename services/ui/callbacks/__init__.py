@@ -2,12 +2,42 @@
 
 from dash import Dash
 
-from services.ui.callbacks import case, collection, filters, further, map, rollouts, search, steered, upload
+from services.ui.callbacks import (
+    case,
+    collection,
+    filters,
+    further,
+    jobs,
+    joint,
+    map,
+    map_versions,
+    names,
+    rollouts,
+    search,
+    steered,
+    upload,
+    ways,
+)
 from services.ui.catalog import Catalog
 
 
 def register_callbacks(app: Dash, catalog: Catalog) -> None:
     """Tie every part of the page to `catalog` and its services."""
-    for part in (collection, upload, further, filters, search, map, rollouts, case):
+    parts = (
+        collection,
+        upload,
+        further,
+        filters,
+        search,
+        map,
+        map_versions,
+        rollouts,
+        joint,
+        names,
+        case,
+        ways,
+        jobs,
+    )
+    for part in parts:
         part.register(app, catalog)
     steered.register(app)

@@ -44,17 +44,22 @@ def register(app: Dash, catalog: Catalog) -> None:
             "place": Output("case-place", "children"),
             "alone": Output("case-steps", "hidden"),
             "error": Output("case-error", "children"),
+            "way": Output("case-way", "children", allow_duplicate=True),
+            "way_map": Output("case-way-map", "hidden", allow_duplicate=True),
+            "way_make": Output("case-way-make", "hidden", allow_duplicate=True),
+            "way_panel": Output("case-way-panel", "hidden"),
         },
         inputs={
             "opening": Input("open-case", "data"),
             "results": State("results", "data"),
             "collection": State("collection", "data"),
             "model": State("model", "data"),
+            "asked": State("query", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def show(opening: dict[str, Any], results: Held, collection: Held, model: Held) -> dict[str, Any]:
+    def show(opening: dict[str, Any], results: Held, collection: Held, model: Held, asked: Held) -> dict[str, Any]:
         matches = SearchResponse.model_validate(results).matches if results else []
         order = [match.case.id for match in matches]
         place = order.index(opening["id"]) if opening["id"] in order else None
@@ -62,10 +67,10 @@ def register(app: Dash, catalog: Catalog) -> None:
         try:
             case = match.case if match else catalog.services.search.case(opening["id"])
         except CasekinError as error:
-            return {**_unknown(opening["id"]), "error": fault(error, doing=words.OPENING_CASE)}
+            return {**_unknown(opening["id"]), **_no_way(True), "error": fault(error, doing=words.OPENING_CASE)}
         shown = _shown(case, match, collection, model)
         position = "" if place is None else f"{place + 1} of {len(order)}"
-        return {**shown, "place": position, "alone": place is None}
+        return {**shown, **_no_way(asked is None), "place": position, "alone": place is None}
 
 
 def _shown(case: Case, match: Match | None, collection: Held, model: Held) -> dict[str, Any]:
@@ -80,6 +85,11 @@ def _shown(case: Case, match: Match | None, collection: Held, model: Held) -> di
         "contributions": contributions(match, dimension_names(model)),
         "error": None,
     }
+
+
+def _no_way(impossible: bool) -> dict[str, Any]:
+    """The way to a case is shown when asked for."""
+    return {"way": None, "way_map": True, "way_make": False, "way_panel": impossible}
 
 
 def _unknown(case_id: str) -> dict[str, Any]:

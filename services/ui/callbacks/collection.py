@@ -25,11 +25,15 @@ def register(app: Dash, catalog: Catalog) -> None:
             "version": Output("model-version", "children"),
             "notice": Output("collection-notice", "children"),
         },
-        inputs={"_": Input("collection-poll", "n_intervals"), "held": State("collection", "data")},
+        inputs={
+            "_": Input("collection-poll", "n_intervals"),
+            "held": State("collection", "data"),
+            "model": State("model", "data"),
+        },
     )
     @in_thread
-    def poll(_: int | None, held: dict[str, Any] | None) -> dict[str, Any]:
-        return {"state": service_state(catalog.readiness()), **_model(catalog), **_collection(catalog, held)}
+    def poll(_: int | None, held: dict[str, Any] | None, model: dict[str, Any] | None) -> dict[str, Any]:
+        return {"state": service_state(catalog.readiness()), **_model(catalog, model), **_collection(catalog, held)}
 
 
 def _collection(catalog: Catalog, held: dict[str, Any] | None) -> dict[str, Any]:
@@ -42,13 +46,13 @@ def _collection(catalog: Catalog, held: dict[str, Any] | None) -> dict[str, Any]
     return {"collection": no_update if data == held else data, "title": collection_title(collection), "notice": None}
 
 
-def _model(catalog: Catalog) -> dict[str, Any]:
+def _model(catalog: Catalog, held: dict[str, Any] | None) -> dict[str, Any]:
     try:
-        manifest = catalog.manifest()
+        manifest, names = catalog.manifest(), catalog.names()
     except CasekinError:
         return {"model": no_update, "version": no_update}
-    names = [dimension.name for dimension in manifest.dimensions]
-    return {"model": {"version": manifest.version, "dimensions": names}, "version": f"Model {manifest.version}"}
+    model = {"version": manifest.version, "dimensions": names}
+    return {"model": no_update if model == held else model, "version": f"Model {manifest.version}"}
 
 
 def held_collection(data: dict[str, Any] | None) -> Collection | None:

@@ -5,7 +5,7 @@ from typing import Any
 from dash import Dash, Input, Output, Patch, State, no_update
 from dash.exceptions import PreventUpdate
 
-from casekin.contracts.projector import MapPlace, Placement
+from casekin.contracts.maps import MapPlace, Placement
 from casekin.contracts.search import SearchResponse
 from casekin.errors import CasekinError
 from services.ui import words
@@ -16,7 +16,7 @@ from services.ui.catalog import Catalog, PlacedMap
 from services.ui.figures import Look, map_figure, overlays
 from services.ui.layout.map import map_empty, map_note
 from services.ui.layout.parts import fault
-from services.ui.state import Query
+from services.ui.state import Query, Way
 from services.ui.threads import in_thread
 from services.ui.vocabulary import Vocabulary
 
@@ -82,7 +82,7 @@ def _register_draw(app: Dash, catalog: Catalog) -> None:
             return {**_undrawn(), "unknown": True, "error": fault(error, doing=words.READING_MAP)}
         if placed is None:
             return {**_undrawn(), "empty": map_empty()}
-        wanted = {"id": placed.document.id, **drawing}
+        wanted = {"id": placed.document.version.id, **drawing}
         if drawn is not None and drawn == {**wanted, "traces": drawn["traces"]}:
             raise PreventUpdate
         return _drawn(placed, vocabulary_of(collection), wanted)
@@ -92,7 +92,7 @@ def _drawn(placed: PlacedMap, vocabulary: Vocabulary, wanted: dict[str, Any]) ->
     look = Look(wanted["scheme"], wanted["engine"])
     figure = map_figure(placed, vocabulary, look)
     drawn = {**wanted, "traces": len(figure.data)}
-    figure.add_traces(overlays(placed, None, None, look))
+    figure.add_traces(overlays(placed, None, None, None, look))
     bare = {"hidden": False, "empty": None, "error": None, "unknown": False}
     return {**bare, "figure": figure, "drawn": drawn, "button": "Redraw map"}
 
@@ -137,25 +137,27 @@ def _register_mark(app: Dash, catalog: Catalog) -> None:
             "drawn": Input("map-drawn", "data"),
             "results": Input("results", "data"),
             "placed_at": Input("placement", "data"),
+            "gone": Input("way", "data"),
             "collection": Input("collection", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def mark(drawn: Held, results: Held, placed_at: Held, collection: Held) -> dict[str, Any]:
+    def mark(drawn: Held, results: Held, placed_at: Held, gone: Held, collection: Held) -> dict[str, Any]:
         if drawn is None:
             return {"figure": no_update, "note": None}
         try:
             placed = catalog.map()
         except CasekinError as error:
             return {"figure": no_update, "note": fault(error, doing=words.READING_MAP)}
-        if placed is None or placed.document.id != drawn["id"]:
+        if placed is None or placed.document.version.id != drawn["id"]:
             raise PreventUpdate
         response = SearchResponse.model_validate(results) if results else None
         placement = Placement.model_validate(placed_at) if placed_at else None
+        way = Way.model_validate(gone) if gone else None
         look = Look(drawn["scheme"], drawn["engine"])
         patch = Patch()
-        for offset, trace in enumerate(overlays(placed, response, placement, look)):
+        for offset, trace in enumerate(overlays(placed, response, placement, way, look)):
             patch["data"][drawn["traces"] + offset] = trace
-        revision = collection["revision"] if collection else placed.document.revision
+        revision = collection["revision"] if collection else placed.document.version.revision
         return {"figure": patch, "note": map_note(placed, revision, placement)}

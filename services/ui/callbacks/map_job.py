@@ -5,11 +5,12 @@ from typing import Any
 from dash import Dash, Input, Output, State, ctx
 from dash.exceptions import PreventUpdate
 
-from casekin.contracts.projector import Job, JobState, MapFit
+from casekin.contracts.maps import MapFit
+from casekin.contracts.projector import Job, JobState
 from casekin.errors import CasekinError, Unexpected
 from services.ui import words
 from services.ui.catalog import Catalog
-from services.ui.layout.map import job_text
+from services.ui.layout.jobs import job_text
 from services.ui.layout.parts import fault
 from services.ui.state import steering_of
 from services.ui.threads import in_thread

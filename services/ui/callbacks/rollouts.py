@@ -5,15 +5,17 @@ from typing import Any
 from dash import Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
-from casekin.contracts.projector import Job, JobState, Rollout, RolloutResult
+from casekin.contracts.projector import Job, JobState
+from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import CasekinError
 from services.ui import words
 from services.ui.callbacks.collection import dimension_names
+from services.ui.callbacks.vocabulary import vocabulary_of
 from services.ui.catalog import Catalog
-from services.ui.layout.map import job_text
+from services.ui.layout.jobs import job_text
 from services.ui.layout.parts import fault
 from services.ui.layout.rollouts import FIRST, rollout_rows, rollouts_empty
-from services.ui.state import Query
+from services.ui.state import Query, ways_of
 from services.ui.threads import in_thread
 
 Held = dict[str, Any] | None
@@ -26,6 +28,7 @@ def register(app: Dash, catalog: Catalog) -> None:
         output={
             "job": Output("rollouts-job", "data"),
             "rows": Output("rollouts", "children"),
+            "ways": Output("rollouts-ways", "data"),
             "more": Output("rollouts-all", "hidden"),
             "idle": Output("rollouts-poll", "disabled"),
             "hidden": Output("rollouts-job-line", "hidden"),
@@ -38,22 +41,26 @@ def register(app: Dash, catalog: Catalog) -> None:
             "asked": Input("query", "data"),
             "_all": Input("rollouts-all", "n_clicks"),
             "_poll": Input("rollouts-poll", "n_intervals"),
+            "model": Input("model", "data"),
             "held": State("rollouts-job", "data"),
-            "model": State("model", "data"),
+            "collection": State("collection", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def roll(tab: str, asked: Held, _all: int | None, _poll: int | None, held: Held, model: Held) -> dict[str, Any]:
+    def roll(
+        tab: str, asked: Held, _all: int | None, _poll: int | None, model: Held, held: Held, collection: Held
+    ) -> dict[str, Any]:
         if asked is None:
-            return {**_idle(None), "rows": rollouts_empty(), "more": True}
+            return {**_idle(None), "rows": rollouts_empty(), "ways": None, "more": True}
         query = Query.model_validate(asked)
         try:
-            if ctx.triggered_id == "rollouts-poll":
-                return _polled(catalog, held, len(query.encoded.latent))
+            if ctx.triggered_id in ("rollouts-poll", "model"):
+                return _polled(catalog, held, model, collection)
             return _started(catalog, query, tab, held, len(dimension_names(model)))
         except CasekinError as error:
-            return {**_idle(None), "rows": None, "more": True, "error": fault(error, doing=words.ROLLING_OUT)}
+            told = fault(error, doing=words.ROLLING_OUT)
+            return {**_idle(None), "rows": None, "ways": None, "more": True, "error": told}
 
 
 def _started(catalog: Catalog, query: Query, tab: str, held: Held, known: int) -> dict[str, Any]:
@@ -66,19 +73,22 @@ def _started(catalog: Catalog, query: Query, tab: str, held: Held, known: int) -
     payload = Rollout(bundle_version=query.encoded.bundle_version, latent=query.encoded.latent, dimensions=dimensions)
     job = catalog.services.projector.submit(payload)
     held = {"id": job.id, "latent": query.encoded.latent}
-    return {**_running(job), "job": held, "rows": no_update if same else None, "more": True}
+    nothing = {"rows": no_update if same else None, "ways": no_update if same else None, "more": True}
+    return {**_running(job), "job": held, **nothing}
 
 
-def _polled(catalog: Catalog, held: Held, size: int) -> dict[str, Any]:
+def _polled(catalog: Catalog, held: Held, model: Held, collection: Held) -> dict[str, Any]:
     if held is None:
         raise PreventUpdate
     projector = catalog.services.projector
     job = projector.job(held["id"])
     if not job.state.final:
-        return {**_running(job), "job": held, "rows": no_update, "more": True}
+        return {**_running(job), "job": held, "rows": no_update, "ways": no_update, "more": True}
     if job.state is JobState.SUCCEEDED:
         result = projector.result(job.id, RolloutResult)
-        return {**_idle(held), "rows": rollout_rows(result), "more": len(result.rows) >= size}
+        names = dimension_names(model)
+        rows = rollout_rows(result, names, vocabulary_of(collection))
+        return {**_idle(held), "rows": rows, "ways": ways_of(result, names), "more": len(result.rows) >= len(names)}
     # a job that is final already answers at once: this raises what failed it
     projector.wait(job, RolloutResult, timeout_s=0)
     raise PreventUpdate

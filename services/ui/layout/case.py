@@ -6,10 +6,12 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
+from casekin.contracts.rollouts import TrajectoryResult
 from casekin.contracts.search import Case, Match
 from services.ui import words
 from services.ui.layout.matches import dimension_name, largest
 from services.ui.layout.parts import aria, bar, dot, facts, icon
+from services.ui.layout.steps import share_legend, step_figure
 from services.ui.vocabulary import Vocabulary
 
 SHOWN_DIMENSIONS = 12
@@ -38,6 +40,7 @@ def case_modal() -> Component:
             html.Div(id="case-error"),
             html.Div(pictures, className="case-pictures"),
             html.Div([html.Div(id="case-facts"), html.Div(id="case-contributions")], className="case-columns"),
+            _way_panel(),
         ],
         id="case-body",
     )
@@ -55,6 +58,27 @@ def case_modal() -> Component:
         keepMounted=True,
     )
     return dialog
+
+
+def _way_panel() -> Component:
+    buttons = [
+        html.Button("Show the way from your image", id="case-way-make", className="button small", type="button"),
+        html.Button("On the map", id="case-way-map", className="button small", type="button", hidden=True),
+    ]
+    line = html.Div(buttons, className="row-buttons")
+    return html.Div([line, html.Div(id="case-way")], id="case-way-panel", className="case-way", hidden=True)
+
+
+def way_to_case(result: TrajectoryResult, vocabulary: Vocabulary) -> Component:
+    """What the decoder draws between the query and the case, and which cases lie there."""
+    last = len(result.steps) - 1
+    captions = ["your image", *([""] * (last - 1)), "this case"]
+    figures = [
+        step_figure(step, captions[number], f"Step {number + 1} of {last + 1} to the case", vocabulary)
+        for number, step in enumerate(result.steps)
+    ]
+    title = html.H3("From your image to this case, as the model draws it")
+    return html.Div([title, html.Div(figures, className="steps"), share_legend(result.steps, vocabulary)])
 
 
 def case_title(case: Case, vocabulary: Vocabulary) -> list[Component]:

@@ -6,13 +6,13 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from casekin.contracts.projector import Job, Placement
+from casekin.contracts.maps import Placement
 from services.ui import words
 from services.ui.catalog import PlacedMap
 from services.ui.layout.parts import aria, empty
 
 FAR = 0.1
-"""Share of the map's diagonal beyond which a place is called rough."""
+"""Share of the map's width: a place is called rough where nine in ten such places are not nearer than that."""
 GRAPH: Any = {
     "displaylogo": False,
     "scrollZoom": True,
@@ -43,6 +43,7 @@ def map_panel() -> Component:
         background_color="var(--raised)",
         border_color="var(--line-strong)",
     )
+    versions = dmc.Select(id="map-version", label="Map", data=[], size="xs", w=340, allowDeselect=False)
     graph = dcc.Graph(id="map", config=GRAPH, className="map", responsive=True, clear_on_unhover=True)
     return html.Div(
         [
@@ -56,6 +57,8 @@ def map_panel() -> Component:
             progress,
             html.Div(id="map-job-error"),
             html.Div(id="map-error"),
+            html.Div(versions, id="map-version-frame", hidden=True),
+            html.Div(id="map-quality"),
             html.Div(id="place-error"),
             html.Div(id="map-empty"),
             html.Div(graph, id="map-frame", className="map-frame", hidden=True),
@@ -73,24 +76,19 @@ def map_empty() -> Component:
 
 def map_note(placed: PlacedMap, revision: str, placement: Placement | None) -> list[Component]:
     """How old the map is, and how far the query's place can be trusted."""
-    document = placed.document
-    notes: list[Component] = [html.Span(f"{words.count(len(document.cases), 'case')} · {document.preset} weights")]
-    if document.revision != revision:
+    version = placed.document.version
+    notes: list[Component] = [html.Span(f"{words.count(version.cases, 'case')} · {version.recipe.preset} weights")]
+    if version.revision != revision:
         notes.append(html.Strong(words.OLD_MAP, className="old"))
-    if placement is not None and placement.map_id == document.id:
+    if placement is not None and placement.map_id == version.id:
         notes.append(html.Span(_placed(placement)))
     return notes
 
 
 def _placed(placement: Placement) -> str:
-    number = len(placement.neighbours)
-    apart = (
-        f"Your image is placed among its {number} nearest cases, {words.percent(placement.spread)} of the map around it"
-    )
-    return f"{apart}: a rough place, they lie far apart." if placement.spread > FAR else f"{apart}."
-
-
-def job_text(job: Job) -> str:
-    """``epoch 80 of 200 · about 12 s left``."""
-    message = "waiting for a worker" if job.state == "queued" else job.progress.message
-    return " · ".join(filter(None, (message, words.remaining(job.progress.remaining_s))))
+    among = f"Your image is placed among its {len(placement.neighbours)} nearest cases"
+    if placement.error is None:
+        return f"{among}, which lie {words.percent(placement.spread)} of the map's width around it."
+    median, most = words.percent(placement.error.median), words.percent(placement.error.p90)
+    rough = "a rough place: " if placement.error.p90 > FAR else ""
+    return f"{among}; {rough}cases like it were placed {median} of the map's width off, nine in ten less than {most}."

@@ -8,8 +8,10 @@ from services.ui import words
 from services.ui.layout.case import case_modal
 from services.ui.layout.filters import filter_panel
 from services.ui.layout.header import header
+from services.ui.layout.jobs import jobs_panel
 from services.ui.layout.map import map_panel
 from services.ui.layout.matches import matches_panel
+from services.ui.layout.names import name_modal
 from services.ui.layout.rollouts import rollouts_panel
 from services.ui.layout.upload import upload_panel
 from services.ui.state import Steering
@@ -28,6 +30,10 @@ STORES = (
     "map-drawn",
     "map-job",
     "rollouts-job",
+    "rollouts-ways",
+    "way",
+    "case-way-held",
+    "naming",
     "open-case",
     "drawing",
 )
@@ -71,6 +77,7 @@ def page() -> Component:
             ),
             html.Div([side, html.Main(_tabs(), className="main")], className="columns"),
             case_modal(),
+            name_modal(),
             *stores,
             steering,
             dcc.Interval(id="collection-poll", interval=15_000),
@@ -87,6 +94,7 @@ def _tabs() -> Component:
         ("matches", "Matches", matches_panel()),
         ("map", "Map", map_panel()),
         ("rollouts", "Rollouts", rollouts_panel()),
+        ("jobs", "Jobs", jobs_panel()),
     )
     heads = [dmc.TabsTab(label, value=value, id=f"tab-{value}") for value, label, _ in tabs]
     panels = [dmc.TabsPanel(panel, value=value) for value, _, panel in tabs]

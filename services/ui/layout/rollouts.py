@@ -1,12 +1,15 @@
-"""Rollouts: a row of decoded images for each dimension."""
+"""Rollouts: a row of decoded images for each dimension, two dimensions as a grid."""
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from casekin.contracts.projector import RolloutResult, RolloutRow
+from casekin.contracts.rollouts import JointResult, RolloutResult, RolloutRow
 from services.ui import words
+from services.ui.layout.matches import dimension_name
 from services.ui.layout.parts import aria, data, empty
+from services.ui.layout.steps import share_legend, step_figure
+from services.ui.vocabulary import Vocabulary
 
 FIRST = 8
 """Rows before all are asked for."""
@@ -30,9 +33,30 @@ def rollouts_panel() -> Component:
             html.Div(id="rollouts-error"),
             html.Div(rollouts_empty(), id="rollouts"),
             html.Button("Show all dimensions", id="rollouts-all", className="button", type="button", hidden=True),
+            _joint_panel(),
             dcc.Interval(id="rollouts-poll", interval=400, disabled=True),
         ],
         className="panel",
+    )
+
+
+def _joint_panel() -> Component:
+    choices = [
+        dmc.Select(id=f"joint-{name}", label=label, data=[], searchable=True, size="xs", w=220)
+        for name, label in (("across", "To the right"), ("down", "Upwards"))
+    ]
+    make = html.Button("Show both together", id="joint-make", className="button small", type="button")
+    return html.Section(
+        [
+            html.H2("Two dimensions together"),
+            html.P(words.JOINT, className="muted explain"),
+            html.Div([*choices, make], className="joint-line"),
+            html.Div(id="joint-error"),
+            html.Div(id="joint"),
+        ],
+        id="joint-panel",
+        className="joint-panel",
+        hidden=True,
     )
 
 
@@ -41,25 +65,78 @@ def rollouts_empty() -> Component:
     return empty("No image yet", html.P(words.NO_ROLLOUTS))
 
 
-def rollout_rows(result: RolloutResult) -> Component:
+def rollout_rows(result: RolloutResult, names: list[str], vocabulary: Vocabulary) -> Component:
     """One row a dimension, in the order of the manifest."""
-    return html.Div([_row(row) for row in result.rows], className="rollouts")
+    legend = share_legend([step for row in result.rows for step in row.steps], vocabulary)
+    on_map = result.map_id is not None
+    rows = [_row(row, dimension_name(row.dimension, names), vocabulary, on_map=on_map) for row in result.rows]
+    return html.Div([legend, *rows], className="rollouts")
 
 
-def _row(row: RolloutRow) -> Component:
+def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, *, on_map: bool) -> Component:
     nearest = min(range(len(row.values)), key=lambda step: abs(row.values[step] - row.origin))
-    steps = [_step(row, step, origin=step == nearest) for step in range(len(row.values))]
-    head = html.Div([html.Strong(row.name), html.Span(f"your image: {_signed(row.origin)}", className="muted figure")])
-    return html.Section(
-        [head, html.Div(steps, className="steps")], className="rollout", **data(dimension=row.dimension)
+    steps = []
+    for number, step in enumerate(row.steps):
+        at = words.percent(row.quantiles[number])
+        told = f"{name} at {at} of the collection{', nearest to your image' if number == nearest else ''}"
+        steps.append(step_figure(step, at, told, vocabulary, outlined=number == nearest))
+    strip = html.Div(steps, className="steps")
+    return html.Section([_head(row, name, on_map=on_map), strip], className="rollout", **data(dimension=row.dimension))
+
+
+def _head(row: RolloutRow, name: str, *, on_map: bool) -> Component:
+    own = "" if row.origin_quantile is None else f"your image: {words.percent(row.origin_quantile)}"
+    play = html.Button(
+        "Play",
+        id={"type": "play", "dimension": row.dimension},
+        className="button small",
+        type="button",
+        **aria(label=f"Play {name}"),
+    )
+    show = html.Button(
+        "Map",
+        id={"type": "on-map", "dimension": row.dimension},
+        className="button small",
+        type="button",
+        hidden=not on_map,
+        **aria(label=f"Show {name} on the map"),
+    )
+    rename = html.Button(
+        "Name",
+        id={"type": "rename", "dimension": row.dimension},
+        className="button small",
+        type="button",
+        **aria(label=f"Name {name} otherwise"),
+    )
+    title = f"{row.origin:+.2f} standard deviations".replace("-", "−")
+    return html.Div(
+        [
+            html.Strong(name),
+            html.Span(own, className="muted figure", title=title),
+            html.Div([play, show, rename], className="row-buttons"),
+            html.Div(id={"type": "playing", "dimension": row.dimension}, className="playing"),
+        ]
     )
 
 
-def _step(row: RolloutRow, step: int, *, origin: bool) -> Component:
-    value = _signed(row.values[step])
-    picture = html.Img(src=row.images[step], alt=f"{row.name} at {value}{', nearest to your image' if origin else ''}")
-    return html.Figure([picture, html.Figcaption(value)], className="step origin" if origin else "step")
+def moving_picture(source: str, name: str) -> Component:
+    """One dimension up its range and back."""
+    return html.Img(src=source, alt=f"{name} up its range in the collection and back")
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−") if round(value, 1) else "0.0"
+def joint_grid(result: JointResult, names: list[str], vocabulary: Vocabulary) -> Component:
+    """The grid with a quantile before each row and below each column, the highest row on top as on an axis."""
+    across, down = (dimension_name(index, names) for index in result.dimensions)
+    at = [words.percent(quantile) for quantile in result.quantiles]
+    lines: list[Component] = []
+    for number in reversed(range(len(result.grid))):
+        lines.append(html.Span(at[number], className="muted figure axis"))
+        lines += [
+            step_figure(step, "", f"{across} at {at[column]}, {down} at {at[number]}", vocabulary)
+            for column, step in enumerate(result.grid[number])
+        ]
+    lines += [html.Span(), *(html.Span(label, className="muted figure axis") for label in at)]
+    style = {"gridTemplateColumns": f"44px repeat({len(at)}, minmax(0, 1fr))"}
+    legend = share_legend([step for row in result.grid for step in row], vocabulary)
+    told = html.P([html.Strong(across), " grows to the right, ", html.Strong(down), " upwards."], className="explain")
+    return html.Div([told, legend, html.Div(lines, className="joint-grid", style=style)])

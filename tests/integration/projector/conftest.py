@@ -75,7 +75,7 @@ class Station:
 
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
-    with ValkeyServer() as server:
+    with ValkeyServer(config={"databases": "256"}) as server:  # a test takes one of its own
         yield server.connection_url
 
 

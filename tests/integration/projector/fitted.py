@@ -1,28 +1,31 @@
 """A map without a fit: the first two latent coordinates, so that a test knows where everything lies."""
 
-from datetime import UTC, datetime
-
-from casekin.contracts.projector import CaseMap
-from services.projector.artefacts import Artefacts
+from casekin.contracts.maps import CaseMap
+from services.projector.archive import Archive
 from tests.integration.projector.conftest import Station
+from tests.integration.projector.small_search import WEIGHTS
+from tests.laid import version
 
 
-def leave_map(station: Station, *, version: str = "tiny-1", name: str = "laid") -> CaseMap:
+def leave_map(station: Station, *, bundle: str = "tiny-1", number: int = 1) -> CaseMap:
     """Make such a map of the station's collection the current one."""
-    cases = station.collection.cases
-    fitted = CaseMap(
-        id=f"{name}-{version}",
-        bundle_version=version,
-        revision=station.collection.revision,
+    held = station.collection
+    about = version(
+        len(held.cases),
+        number=number,
+        bundle=bundle,
+        revision=held.revision,
         preset="clinical",
-        created=datetime.now(UTC),
-        fit_s=0,
-        cases=[case.id for case in cases],
-        diagnoses=[case.diagnosis for case in cases],
-        x=station.collection.latents[:, 0].tolist(),
-        y=station.collection.latents[:, 1].tolist(),
+        weights=WEIGHTS["clinical"],
     )
-    artefacts = Artefacts(station.settings.folder, station.settings.result_lifetime_s)
-    artefacts.write(fitted.id, fitted)
-    artefacts.set_current(fitted)
+    fitted = CaseMap(
+        version=about,
+        cases=[case.id for case in held.cases],
+        diagnoses=[case.diagnosis for case in held.cases],
+        x=held.latents[:, 0].tolist(),
+        y=held.latents[:, 1].tolist(),
+    )
+    archive = Archive(station.settings.folder, station.settings.maps_kept)
+    archive.add(fitted)
+    archive.make_current(about.id)
     return fitted

@@ -1,4 +1,4 @@
-"""A collection in memory that answers the three search routes the projector asks, exactly and by contract.
+"""A collection in memory that answers the two search routes the projector asks, by contract.
 
 It lets a test change the collection, its version or its speed at a moment's notice, which the real service would not.
 """
@@ -9,17 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from fastapi import FastAPI
 
-from casekin.contracts.neighbours import NeighbourStatistics
-from casekin.contracts.search import (
-    Case,
-    Collection,
-    CollectionInfo,
-    LatentPage,
-    Match,
-    SearchRequest,
-    SearchResponse,
-)
-from casekin.errors import WrongLatent
+from casekin.contracts.search import Case, Collection, CollectionInfo, LatentPage
+from casekin.errors import Unavailable
 from casekin.service.problems import install_problems
 
 WEIGHTS = {"visual": np.ones(4), "clinical": np.array([0.5, 1.0, 1.0, 1.5])}
@@ -30,12 +21,18 @@ class SmallCollection:
     latents: np.ndarray
     version: str = "tiny-1"
     edition: int = 1
-    search_delay_s: float = 0.0
+    latents_delay_s: float = 0.0
+    """Before the first page."""
+    away: bool = False
+    """Whether latents are refused as by a service that is starting."""
     asked: dict[str, int] = field(default_factory=dict)
 
     @property
     def cases(self) -> list[Case]:
-        return [Case(id=f"C{row:05d}", diagnosis="nv" if row % 3 else "mel") for row in range(len(self.latents))]
+        return [
+            Case(id=f"C{row:05d}", diagnosis="nv" if row % 3 else "mel", lesion_id=f"L{row // 2}")
+            for row in range(len(self.latents))
+        ]
 
     @property
     def revision(self) -> str:
@@ -70,6 +67,10 @@ def create_small_search(held: SmallCollection) -> FastAPI:
     @app.get("/v1/latents")
     def latents(limit: int, after: str | None = None) -> LatentPage:
         held.count("latents")
+        if held.away:
+            raise Unavailable("latents are away")
+        if after is None:
+            time.sleep(held.latents_delay_s)
         cases = held.cases
         first = 0 if after is None else next(row for row, case in enumerate(cases) if case.id > after)
         page = slice(first, first + min(limit, max(20, len(cases) // 8)))
@@ -78,39 +79,6 @@ def create_small_search(held: SmallCollection) -> FastAPI:
             cases=cases[page],
             latents=held.latents[page].tolist(),
             next=cases[page][-1].id if page.stop < len(cases) else None,
-        )
-
-    @app.post("/v1/search")
-    def search(request: SearchRequest) -> SearchResponse:
-        held.count("search")
-        time.sleep(held.search_delay_s)
-        [latent] = request.latents
-        if len(latent) != held.latents.shape[1]:
-            raise WrongLatent(f"{len(latent)} numbers; the collection has {held.latents.shape[1]} dimensions")
-        weights = WEIGHTS[request.preset]
-        squared = ((held.latents - latent) ** 2 * weights).sum(1)
-        nearest = np.argsort(squared, kind="stable")[: request.k]
-        cases = held.cases
-        matches = [
-            Match(case=cases[row], distance=float(np.sqrt(squared[row])), similarity=0.5, contributions=[0.25] * 4)
-            for row in nearest
-        ]
-        statistics = NeighbourStatistics(
-            neighbours=len(matches),
-            diagnoses=[],
-            agreement=0,
-            conformal=None,
-            strangeness=None,
-            uncalibrated="not computed here",
-        )
-        return SearchResponse(
-            matches=matches,
-            statistics=statistics,
-            passing=len(cases),
-            revision=held.revision,
-            more=len(cases) > request.k,
-            own=[],
-            excluded_by=[],
         )
 
     return app

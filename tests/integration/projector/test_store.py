@@ -75,12 +75,48 @@ def test_abandon__puts_back_until_there_were_too_many_deliveries(store: JobStore
     assert store.abandon("a", "a/other") is None, "another delivery's death is not this one's"
     assert store.abandon("a", "a/1") is JobState.QUEUED
     store.claim("a", "a/2")
-    assert store.abandon("a", "a/2") is JobState.FAILED
+    assert store.abandon("a", "a/2") is JobState.PARKED
     job = store.job("a")
+    assert job.state is JobState.PARKED
     assert job.problem is not None
     assert job.problem.code == "unexpected"
     assert "lost its worker 2 times" in job.problem.detail
     assert store.claim("a", "a/3") is None
+
+
+def test_parked__is_listed_and_asked_for_again_only_after_it_was_let_go(store: JobStore) -> None:
+    _submit(store)
+    _submit(store, "b")
+    for token in ("a/1", "a/2"):
+        store.claim("a", token)
+        store.abandon("a", token)
+    assert not _submit(store)
+    assert [job.id for job in store.recent(10, JobState.PARKED)] == ["a"]
+    assert store.cancel("a").state is JobState.CANCELLED
+    assert store.recent(10, JobState.PARKED) == []
+    assert _submit(store)
+    assert store.claim("a", "a/3") == "{}"
+
+
+def test_defer__waits_twice_as_long_each_time_and_then_no_more(store: JobStore) -> None:
+    _submit(store)
+    for token, wait_s in (("a/1", 0.2), ("a/2", 0.4)):
+        assert store.claim("a", token) == "{}"
+        assert store.defer("a", token, wait_s=0.2, tries=2, message="search is away")
+        began = time.monotonic()
+        assert store.job("a").state is JobState.QUEUED
+        assert store.job("a").progress.message == "search is away"
+        assert store.claim("a", "a/early") is None
+        assert not store.remind("a", 0)
+        while not store.is_due("a"):
+            assert time.monotonic() - began < wait_s + 5
+            time.sleep(0.01)
+        assert time.monotonic() - began >= wait_s - 0.05
+        assert not store.is_due("a"), "only one copy of the API sends it on"
+    assert store.claim("a", "a/3") == "{}", "two tries that were put back count for no dead worker"
+    assert not store.defer("a", "a/3", wait_s=0.2, tries=2, message="")
+    assert not store.defer("a", "a/other", wait_s=0.2, tries=9, message="")
+    assert store.finish("a", "a/3", JobState.FAILED)
 
 
 def test_cancel__is_final_but_never_undoes_a_result(store: JobStore) -> None:

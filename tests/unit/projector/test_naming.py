@@ -1,6 +1,8 @@
 """Jobs are named by content."""
 
-from casekin.contracts.projector import JobRequest, MapFit, MapPlace, Rollout
+from casekin.contracts.maps import MapFit, MapPlace
+from casekin.contracts.projector import JobRequest
+from casekin.contracts.rollouts import Rollout
 from services.projector.intake import name
 from services.projector.kinds import QUEUES, kinds
 from services.projector.settings import ProjectorSettings
@@ -22,10 +24,11 @@ def test_name__is_equal_for_equal_content_only() -> None:
 
 def test_kinds__are_those_of_the_contract_and_clicks_do_not_queue_behind_fits() -> None:
     known = kinds(ProjectorSettings())
-    in_contract = {MapFit().kind, PLACE.kind, "rollout"}
-    assert set(known) == in_contract
+    asked = JobRequest.model_json_schema()["discriminator"]["mapping"]
+    assert set(known) == set(asked), "every kind that can be asked for is worked on"
     assert {kind.queue for kind in known.values()} == set(QUEUES)
-    assert [kind.name for kind in known.values() if kind.queue == "maps"] == ["map.fit"]
+    assert [kind.name for kind in known.values() if kind.queue == "maps"] == ["map.fit", "export"]
+    assert [kind.name for kind in known.values() if kind.queue == "bulk"] == ["ingest"]
 
 
 def test_request__takes_its_type_from_its_kind() -> None:

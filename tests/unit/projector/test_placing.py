@@ -1,69 +1,78 @@
-"""Placing from neighbours' coordinates, against cases worked out by hand."""
+"""A query on a map: which neighbours count, and how honest its place is."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from casekin.contracts.projector import CaseMap
+from casekin.contracts.maps import MapPlace
 from casekin.errors import Conflict
-from services.projector.artefacts import Artefacts
-from services.projector.placing import Atlas, AtlasShelf, place
+from services.projector.archive import Archive
+from services.projector.gallery import Gallery
+from services.projector.placing import Atlas, expected_error, make_atlas, place_on
+from services.projector.shelf import Shelf
+from tests.laid import PLACING, case_map, map_id, version
 
-CORNERS = {"a": (0.0, 0.0), "b": (3.0, 0.0), "c": (0.0, 4.0)}
-
-
-def case_map(places: dict[str, tuple[float, float]], *, name: str = "m") -> CaseMap:
-    return CaseMap(
-        id=name,
-        bundle_version="tiny-1",
-        revision="1",
-        preset="visual",
-        created=datetime.now(UTC),
-        fit_s=0,
-        cases=list(places),
-        diagnoses=[None] * len(places),
-        x=[x for x, _ in places.values()],
-        y=[y for _, y in places.values()],
-    )
+PLACES = {"a": (0.0, 0.0), "b": (8.0, 0.0), "c": (0.0, 4.0)}
+LATENTS = np.array([[0, 0], [5, 0], [0, 4]], np.float32)
 
 
-def test_place__weighs_neighbours_by_inverse_distance() -> None:
-    placed = place(Atlas(case_map(CORNERS)), ["a", "b"], [1.0, 2.0])
-    assert (placed.x, placed.y) == (1.0, 0.0)  # (2 · 0 + 1 · 3) / 3
-    assert placed.spread == pytest.approx((1 + 2) / 2 / 5)  # the diagonal of 3 x 4 is 5
-    assert placed.neighbours == ["a", "b"]
+def _gallery(cases: str = "abc", bundle: str = "tiny-1", revision: str = "1") -> Gallery:
+    return Gallery(bundle, revision, list(cases), [None] * len(cases), [None] * len(cases), LATENTS[: len(cases)])
 
 
-def test_place__at_distance_0_is_the_neighbours_own_place() -> None:
-    atlas = Atlas(case_map(CORNERS))
-    assert (place(atlas, ["c", "b"], [0.0, 1e-9]).x, place(atlas, ["c", "b"], [0.0, 1e-9]).y) == (0.0, 4.0)
-    both = place(atlas, ["b", "c"], [0.0, 0.0])
-    assert (both.x, both.y, both.spread) == (1.5, 2.0, 0.5)
+def _place(atlas: Atlas, latent: list[float], k: int = 2) -> tuple[float, float, float]:
+    placed = place_on(atlas, MapPlace(bundle_version="tiny-1", latent=latent, neighbours=k))
+    return placed.x, placed.y, placed.spread
 
 
-def test_place__on_a_map_without_extent_has_no_spread() -> None:
-    assert place(Atlas(case_map({"a": (2.0, 2.0), "b": (2.0, 2.0)})), ["a", "b"], [1.0, 1.0]).spread == 0
+def test_place__of_a_case_is_where_it_lies() -> None:
+    atlas = make_atlas(case_map(PLACES), _gallery())
+    assert _place(atlas, [0, 0]) == (0, 0, 0.25)  # the mean of 0 and 4, of a map 8 wide
+    assert _place(atlas, [5, 0]) == (8, 0, 0.5)
+    assert _place(atlas, [0, 4]) == (0, 4, 0.25)
 
 
-@given(st.lists(st.floats(min_value=0, max_value=1e300), min_size=3, max_size=3))
-def test_place__stays_among_its_neighbours_whatever_the_distances(distances: list[float]) -> None:
-    placed = place(Atlas(case_map(CORNERS)), ["a", "b", "c"], distances)
-    assert 0 <= placed.x <= 3
-    assert 0 <= placed.y <= 4
-    assert 0 <= placed.spread <= 1
+def test_place__measures_with_the_maps_weights() -> None:
+    atlas = make_atlas(case_map(PLACES, version(3, weights=(0.0, 1.0))), _gallery())
+    assert _place(atlas, [100, 4], k=1) == (0, 4, 0)
 
 
-def test_shelf__follows_the_current_map(tmp_path: Path) -> None:
-    artefacts = Artefacts(tmp_path, lifetime_s=60)
-    shelf = AtlasShelf(artefacts)
-    with pytest.raises(Conflict, match="fit the map first"):
-        shelf.current()
-    for name in ("m1", "m2"):
-        fitted = case_map(CORNERS, name=name)
-        artefacts.write(name, fitted)
-        artefacts.set_current(fitted)
-        assert shelf.current().fitted == fitted
-    assert shelf.current() is shelf.current()
+def test_atlas__does_without_cases_that_were_deleted() -> None:
+    atlas = make_atlas(case_map(PLACES), _gallery("ab"))
+    assert atlas.ground.gallery.cases == ["a", "b"]
+    assert atlas.width == 8
+    with pytest.raises(Conflict, match="none of the cases on the map"):
+        make_atlas(case_map(PLACES), _gallery("xyz"))
+
+
+@pytest.mark.parametrize(("spread", "median"), [(0.0, 0.01), (0.05, 0.01), (0.2, 0.1), (0.9, 0.1)])
+def test_error__is_that_of_cases_with_such_a_spread(spread: float, median: float) -> None:
+    error = expected_error(PLACING, spread)
+    assert error is not None
+    assert error.median == median
+
+
+def test_error__of_a_map_too_small_to_tell_is_unknown() -> None:
+    assert expected_error([], 0.1) is None
+
+
+def test_shelf__follows_map_and_collection(tmp_path: Path) -> None:
+    archive, held = Archive(tmp_path, kept=3), [_gallery()]
+
+    class Fixed:
+        def for_click(self) -> Gallery | None:
+            return held[0]
+
+    for number in (1, 2):
+        archive.add(case_map(PLACES, version(3, number=number)))
+    shelf = Shelf(archive, Fixed(), None)  # type: ignore[arg-type]
+    first = shelf.atlas(map_id(1))
+    assert shelf.atlas(map_id(1)) is first
+    assert shelf.atlas(map_id(2)).version.id == map_id(2)
+    held[0] = _gallery("ab", revision="2")
+    assert shelf.atlas(map_id(2)).ground.gallery.cases == ["a", "b"]
+    assert shelf.gallery("next-1") is None
+    held[0] = _gallery(bundle="next-1")
+    with pytest.raises(Conflict, match=r"tiny-1.*next-1.*fit the map first"):
+        shelf.atlas(map_id(2))

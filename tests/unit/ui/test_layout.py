@@ -5,19 +5,21 @@ from plotly.utils import PlotlyJSONEncoder
 
 from casekin.contracts.facets import Facets, FacetValue
 from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics, Strangeness
-from casekin.contracts.projector import RolloutResult, RolloutRow
+from casekin.contracts.rollouts import JointResult, RolloutResult, RolloutRow, Step, TrajectoryResult
 from casekin.contracts.search import Case, CollectionInfo, Diagnosis, Example, Hidden, Match, OwnCase, SearchResponse
 from casekin.errors import BadInput, Unavailable
+from services.ui.layout.case import way_to_case
 from services.ui.layout.chips import conditions
 from services.ui.layout.filters import age_note, column_values, facet_values
 from services.ui.layout.matches import card
 from services.ui.layout.own import own_cases
 from services.ui.layout.page import page
 from services.ui.layout.parts import fault
-from services.ui.layout.rollouts import rollout_rows
+from services.ui.layout.rollouts import joint_grid, rollout_rows
 from services.ui.layout.statistics import statistics
 from services.ui.layout.steered import steered
 from services.ui.panel import Panel
+from services.ui.state import way_to, ways_of
 from services.ui.vocabulary import Vocabulary
 from tests.unit.ui.conftest import said
 
@@ -164,13 +166,81 @@ def test_age_note__tells_what_becomes_of_unknown_ages() -> None:
     assert age_note(facets(), Panel(age_max=60, keep_unknown=True)) == "to 60 years · 50 unknown kept"
 
 
-def test_rollouts__the_step_nearest_to_the_query_is_marked() -> None:
+SHARES = {"nv": 0.8, "mel": 0.2}
+STEP = Step(image="data:a", shares=SHARES, x=1.0, y=2.0)
+SCENE = {
+    "bundle_version": "b",
+    "revision": "r",
+    "map_id": "0" * 32,
+    "neighbours": 5,
+    "width": 4,
+    "height": 3,
+    "here": STEP,
+}
+
+
+def rollouts(**changed: object) -> RolloutResult:
     row = RolloutRow(
-        dimension=4, name="Size", values=[-1.0, 0.0, 1.0], images=["data:a", "data:b", "data:c"], origin=0.4
+        dimension=1,
+        origin=0.4,
+        origin_quantile=0.6,
+        values=[-1.0, 0.0, 1.0],
+        quantiles=[0.01, 0.5, 0.99],
+        steps=[STEP, STEP, Step(image="data:c", shares=SHARES, x=3.0, y=4.0)],
     )
-    drawn = sent(rollout_rows(RolloutResult(bundle_version="b", width=4, height=3, rows=[row])))
+    return RolloutResult.model_validate({**SCENE, "rows": [row]} | changed)
+
+
+def test_rollouts__the_step_nearest_to_the_query_is_marked() -> None:
+    drawn = sent(rollout_rows(rollouts(), ["Hair", "Size"], VOCABULARY))
     assert [figure["className"] for figure in every(drawn, "Figure")] == ["step", "step origin", "step"]
-    assert every(drawn, "Img")[1]["alt"] == "Size at 0.0, nearest to your image"
+    assert every(drawn, "Img")[1]["alt"] == "Size at 50 % of the collection, nearest to your image"
+    assert "your image: 60 %" in said(drawn)
+
+
+def test_rollouts__say_in_words_which_cases_lie_at_a_step() -> None:
+    drawn = sent(rollout_rows(rollouts(), [], VOCABULARY))
+    bars = [one for one in every(drawn, "Div") if one.get("className") == "share-bar"]
+    assert len(bars) == 3
+    assert bars[0]["title"] == ", ".join(
+        f"{share} % {VOCABULARY.diagnosis(c)}" for c, share in (("nv", 80), ("mel", 20))
+    )
+    assert sum(float(part["props"]["style"]["width"][:-1]) for part in bars[0]["children"]) == 100
+    step = STEP.model_copy(update={"shares": None})
+    unknown = rollouts().rows[0].model_copy(update={"steps": [step] * 3})
+    bare = sent(rollout_rows(rollouts(rows=[unknown]), [], VOCABULARY))
+    assert not [one for one in every(bare, "Div") if one.get("className") == "share-bar"]
+
+
+def test_rollouts__are_shown_on_the_map_only_where_there_is_one() -> None:
+    hidden = [one.get("hidden") for one in every(sent(rollout_rows(rollouts(), [], VOCABULARY)), "Button")]
+    assert hidden == [None, False, None]
+    without = sent(rollout_rows(rollouts(map_id=None), [], VOCABULARY))
+    assert [one.get("hidden") for one in every(without, "Button")] == [None, True, None]
+
+
+def test_ways__are_lines_on_the_map_by_dimension() -> None:
+    assert ways_of(rollouts(), ["Hair", "Size"]) == {
+        "1": {"map_id": "0" * 32, "name": "Size", "x": [1.0, 1.0, 3.0], "y": [2.0, 2.0, 4.0]}
+    }
+    assert ways_of(rollouts(map_id=None), []) is None
+
+
+def test_joint__grows_to_the_right_and_upwards() -> None:
+    images = [[STEP.model_copy(update={"image": f"data:{row}{column}"}) for column in range(2)] for row in range(2)]
+    result = JointResult.model_validate(
+        {**SCENE, "dimensions": (0, 1), "columns": [0, 1], "rows": [0, 1], "quantiles": [0.01, 0.99], "grid": images}
+    )
+    drawn = sent(joint_grid(result, ["Hair", "Size"], VOCABULARY))
+    assert [one["src"] for one in every(drawn, "Img")] == ["data:10", "data:11", "data:00", "data:01"]
+    assert every(drawn, "Img")[0]["alt"] == "Hair at 1 %, Size at 99 %"
+
+
+def test_way_to_a_case__names_both_ends() -> None:
+    result = TrajectoryResult.model_validate({**SCENE, "to": "C1", "distance": 1.5, "steps": [STEP] * 4})
+    drawn = sent(way_to_case(result, VOCABULARY))
+    assert [said(one["children"]) for one in every(drawn, "Figcaption")] == ["your image", "", "", "this case"]
+    assert way_to(result) == {"map_id": "0" * 32, "name": "Way to C1", "x": [1.0] * 4, "y": [2.0] * 4}
 
 
 def test_fault__another_try_is_offered_only_where_it_can_help() -> None:

@@ -1,0 +1,203 @@
+"""The map beside umap-learn's own: how long, how true, and how well a case that was left out is placed.
+
+The cases of fold 0 are left out of a fit and placed on it; a fit of all cases says where they belong. Both maps are
+brought together by Procrustes over the cases that both have. umap-learn does the same with its seeded ``transform``
+between two fits of its own. Synthetic latents, in Gaussian clusters, show time and memory of large fits, each in a
+process of its own. QUICK=1: a sixth of the cases, and a small synthetic fit of which half is placed.
+"""
+
+import resource
+import time
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.collection import Encoded, encoded
+from benchmarks.report import is_quick, report
+from casekin.contracts.maps import CaseMap, MapFit, MapPlace, MapQuality, MapVersion
+from casekin.contracts.projector import Progress
+from services.projector.alignment import rigid, width
+from services.projector.gallery import Gallery
+from services.projector.ground import scale_of
+from services.projector.layout import warm_up
+from services.projector.mapfit import Laid, lay_out_all
+from services.projector.placing import Atlas, make_atlas, place_on
+from services.projector.quality import assess
+
+Plane = NDArray[np.floating]
+PLAIN = MapFit(start="pca")
+SYNTHETIC, SYNTHETIC_QUICK = ((100_000, 100_000), (1_000_000, 100_000)), ((4_000, 2_000),)
+"""Cases, and how many of them UMAP lays out."""
+PLACED = 500
+
+
+def main() -> None:
+    """Measure and report."""
+    known = encoded(every=6 if is_quick() else 1)
+    weights = np.array(known.manifest.clinical_weights)
+    points = np.ascontiguousarray(known.gallery.latents * scale_of(weights.tolist()))
+    held = known.fold == 0
+    warm_up()
+    _plain(points[:100])
+    ours, ours_s = _timed(lambda: lay_out_all(points, known.gallery, PLAIN, None, _silent))
+    plain, plain_s = _timed(lambda: _plain(points).embedding_)
+    quality, plain_quality = (_quality(points, known.gallery, xy) for xy in (ours.xy, plain))
+    fitted = _case_map(known.gallery, ours, weights, quality)
+    figures = {
+        **_placing_time(fitted, known.gallery),
+        **_displacements(known, points, ours.xy, plain, held),
+        "trustworthiness_gap": plain_quality.trustworthiness - quality.trustworthiness,
+        "fit_ratio": ours_s / plain_s,
+    }
+    details: dict[str, float | str] = {
+        "bundle": known.manifest.version,
+        "cases": len(points),
+        "fit_s": ours_s,
+        "umap_fit_s": plain_s,
+        "trustworthiness": quality.trustworthiness,
+        "continuity": quality.continuity,
+        "umap_continuity": plain_quality.continuity,
+        "agreement": " ".join(f"{a.diagnosis} {a.on_map:.2f}/{a.in_latent:.2f}" for a in quality.agreement),
+        **_aligned(known, points, held),
+    }
+    for cases, at_most in SYNTHETIC_QUICK if is_quick() else SYNTHETIC:
+        details |= _synthetic(cases, at_most)
+    report("map", figures, details, quick=is_quick())
+
+
+def _placing_time(fitted: CaseMap, gallery: Gallery) -> dict[str, float]:
+    """Milliseconds of placing one query on a warm map, and whether two atlases agree on all to the bit."""
+    queries = gallery.latents[:: max(1, len(gallery.cases) // PLACED)] + np.float32(0.01)
+    payloads = [MapPlace(bundle_version=gallery.bundle_version, latent=latent.tolist()) for latent in queries]
+    once, took = _place_all(make_atlas(fitted, gallery), payloads)
+    again, _ = _place_all(make_atlas(fitted, gallery), payloads)
+    return {"place_p95_ms": float(np.percentile(took, 95)), "place_identical": float(once == again)}
+
+
+def _place_all(atlas: Atlas, payloads: list[MapPlace]) -> tuple[list[str], list[float]]:
+    placed, took = [], []
+    for payload in payloads:
+        began = time.perf_counter()
+        placed.append(place_on(atlas, payload).model_dump_json())
+        took.append((time.perf_counter() - began) * 1000)
+    return placed, took
+
+
+def _displacements(
+    known: Encoded, points: Plane, ours: Plane, plain: Plane, held: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Median distance of left-out cases from where a full fit puts them, share of the full map's width."""
+    part = known.gallery.part(np.flatnonzero(~held))
+    laid = lay_out_all(points[~held], part, PLAIN, None, _silent)
+    placed = _place_held(known, part, laid, held)
+    model = _plain(points[~held])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        transformed = np.asarray(model.transform(points[held]))
+    return {
+        "place_displacement": _displacement(laid.xy, ours[~held], placed, ours[held], width(ours)),
+        "umap_transform_displacement": _displacement(
+            model.embedding_, plain[~held], transformed, plain[held], width(plain)
+        ),
+    }
+
+
+def _aligned(known: Encoded, points: Plane, held: NDArray[np.bool_]) -> dict[str, float]:
+    """As the collection grows: fold 0 comes in, and the map is fitted anew from the old one."""
+    part = known.gallery.part(np.flatnonzero(~held))
+    laid = lay_out_all(points[~held], part, PLAIN, None, _silent)
+    weights = np.array(known.manifest.clinical_weights)
+    before = _case_map(part, laid, weights, _quality(points[~held], part, laid.xy))
+    refit = lay_out_all(points, known.gallery, PLAIN, before, _silent)
+    placed = _place_held(known, part, laid, held)
+    far = _displacement(laid.xy, refit.xy[~held], placed, refit.xy[held], width(refit.xy))
+    return {"refit_moved": refit.moved or 0.0, "place_displacement_from_refit": far}
+
+
+def _place_held(known: Encoded, part: Gallery, laid: Laid, held: NDArray[np.bool_]) -> Plane:
+    weights = np.array(known.manifest.clinical_weights)
+    atlas = make_atlas(_case_map(part, laid, weights, None), part)
+    return atlas.places(*atlas.ground.around(known.gallery.latents[held], MapPlace.model_fields["neighbours"].default))
+
+
+def _displacement(part: Plane, onto: Plane, placed: Plane, there: Plane, wide: float) -> float:
+    turn, shift = rigid(part.astype(np.float64), onto.astype(np.float64))
+    return float(np.median(np.linalg.norm(placed @ turn + shift - there, axis=1)) / wide)
+
+
+def _quality(points: Plane, gallery: Gallery, xy: Plane) -> MapQuality:
+    about, places = points.astype(np.float32), xy.astype(np.float32)
+    return assess(about, places, gallery.diagnoses, k=PLAIN.neighbours, min_dist=PLAIN.min_dist, moved=None)
+
+
+def _case_map(gallery: Gallery, laid: Laid, weights: Plane, quality: MapQuality | None) -> CaseMap:
+    nothing = {"neighbours": 0, "looked_at": 0, "trustworthiness": 0, "continuity": 0, "agreement": [], "placing": []}
+    version = MapVersion(
+        id="0" * 32,
+        bundle_version=gallery.bundle_version,
+        revision=gallery.revision,
+        recipe=PLAIN,
+        weights=weights.tolist(),
+        created=datetime.now(UTC),
+        fit_s=0,
+        cases=len(gallery.cases),
+        fitted=laid.fitted,
+        quality=quality or MapQuality.model_validate(nothing),
+        link="/v1/maps/" + "0" * 32,
+    )
+    x, y = laid.xy.astype(float).T.tolist()
+    return CaseMap(version=version, cases=gallery.cases, diagnoses=gallery.diagnoses, x=x, y=y)
+
+
+def _plain(points: Plane) -> Any:
+    """umap-learn as its documentation shows it, seeded."""
+    import umap  # noqa: PLC0415 -- slow
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a seed makes it sequential, it says
+        return umap.UMAP(n_neighbors=PLAIN.neighbours, min_dist=PLAIN.min_dist, random_state=PLAIN.seed).fit(points)
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.perf_counter()
+    return work(), time.perf_counter() - began
+
+
+def _synthetic(cases: int, at_most: int) -> dict[str, float]:
+    """Seconds and peak memory of a fit of that many cases, in a process of its own."""
+    here, there = get_context("spawn").Pipe()
+    process = get_context("spawn").Process(target=_told, args=(there, cases, at_most))
+    process.start()
+    seconds, megabytes = here.recv()
+    process.join()
+    return {f"fit_{cases}_s": seconds, f"fit_{cases}_mb": megabytes}
+
+
+def _told(line: Any, cases: int, at_most: int) -> None:
+    line.send((fit_synthetic(cases, at_most), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+def fit_synthetic(cases: int, at_most: int) -> float:
+    """Seconds that a fit takes of so many cases in 32 dimensions and 50 clusters of unequal size."""
+    rng = np.random.default_rng(1)
+    cluster = np.minimum(rng.geometric(0.1, cases), 50)
+    latents = (rng.normal(0, 2, (51, 32))[cluster] + rng.normal(size=(cases, 32))).astype(np.float32)
+    gallery = Gallery(
+        "synthetic", "1", [f"S{row:07d}" for row in range(cases)], [None] * cases, [None] * cases, latents
+    )
+    warm_up()
+    return _timed(lambda: lay_out_all(latents, gallery, PLAIN, None, _silent, at_most=at_most))[1]
+
+
+def _silent(progress: Progress) -> None:
+    """Nobody watches."""
+    del progress
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""`casekin bulk`: have the workers bring a collection in, split over them."""
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from casekin.cli.failure import stop
+from casekin.cli.ingest import ATTEMPTS, INTERRUPTED, where
+from casekin.cli.progress import progress
+from casekin.cli.up import Data
+from casekin.clients import ProjectorClient
+from casekin.contracts.ingest import IngestPart, IngestResult
+from casekin.contracts.projector import Job, JobState
+from casekin.errors import BadInput, CasekinError
+
+LOOK_S = 0.5
+WHERE = "Left out: where `casekin up` runs it on --data, or else on its own port of this machine."
+
+
+def bulk(
+    folder: Annotated[str, typer.Argument(help="Its name below the folder of collections that the workers see.")],
+    parts: Annotated[int, typer.Option(min=1, max=1000, help="How many jobs it is split into.")] = 8,
+    projector_url: Annotated[str | None, typer.Option(envvar="CASEKIN_PROJECTOR_URL", help=WHERE)] = None,
+    api_key: Annotated[str | None, typer.Option(envvar="CASEKIN_API_KEY", show_default=False)] = None,
+    data: Data = Path("data"),
+) -> None:
+    """Have the workers bring a collection in; the same command again follows what runs, and does again what ended."""
+    try:
+        asked = _asked(folder, parts)
+        with ProjectorClient(
+            projector_url or where("projector", data), api_key=api_key, attempts=ATTEMPTS
+        ) as projector:
+            ended = _followed(projector, [projector.submit(part) for part in asked])
+            results = [projector.result(job.id, IngestResult) for job in ended if job.state is JobState.SUCCEEDED]
+    except CasekinError as error:
+        raise stop(error) from error
+    except KeyboardInterrupt:
+        typer.echo("casekin: the workers go on; the same command follows them again", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    _sum_up(ended, results)
+
+
+def _asked(folder: str, parts: int) -> list[IngestPart]:
+    """Raises `BadInput` where the name leads out of the collections."""
+    try:
+        return [IngestPart(folder=folder, part=part, parts=parts) for part in range(1, parts + 1)]
+    except ValueError as error:
+        raise BadInput(f"{folder!r} is no name of a folder below the collections of the workers") from error
+
+
+def _followed(projector: ProjectorClient, jobs: list[Job]) -> list[Job]:
+    """The jobs once all have ended."""
+    with progress("Parts, percent", 100) as meter:
+        while not all(job.state.final for job in jobs):
+            time.sleep(LOOK_S)
+            jobs = [job if job.state.final else projector.job(job.id) for job in jobs]
+            shares = [1.0 if job.state.final else job.progress.fraction for job in jobs]
+            meter(int(100 * sum(shares) / len(shares)))
+    return jobs
+
+
+def _sum_up(jobs: list[Job], results: list[IngestResult]) -> None:
+    """Say how many ended how; exits with 1 where a part was not brought in."""
+    counts: Counter[str] = Counter()
+    codes: Counter[str] = Counter()
+    for result in results:
+        counts.update(ingested=result.ingested, unchanged=result.unchanged, skipped=result.skipped)
+        codes.update(result.skipped_by_code)
+    typer.echo(", ".join(f"{counts[kind]} {kind}" for kind in ("ingested", "unchanged", "skipped")))
+    for code, count in codes.most_common():
+        typer.echo(f"  skipped, {code}: {count}")
+    bad = [job for job in jobs if job.state is not JobState.SUCCEEDED]
+    for job in bad:
+        typer.echo(
+            f"casekin: job {job.id} {job.state}: {job.problem.detail if job.problem else 'by request'}", err=True
+        )
+    if bad:
+        raise typer.Exit(1)

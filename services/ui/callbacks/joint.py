@@ -1,0 +1,106 @@
+"""Two dimensions together, and one as a moving picture: made when asked for, within a second."""
+
+import base64
+from typing import Any
+
+from dash import MATCH, Dash, Input, Output, State, ctx
+from dash.exceptions import PreventUpdate
+
+from casekin.contracts.rollouts import Animation, AnimationResult, JointResult, JointRollout
+from casekin.errors import CasekinError
+from services.ui import words
+from services.ui.callbacks.collection import dimension_names
+from services.ui.callbacks.vocabulary import vocabulary_of
+from services.ui.catalog import Catalog
+from services.ui.layout.matches import dimension_name
+from services.ui.layout.parts import fault
+from services.ui.layout.rollouts import joint_grid, moving_picture
+from services.ui.state import Query
+from services.ui.threads import in_thread
+
+Held = dict[str, Any] | None
+TIMEOUT_S = 30.0
+
+
+def register(app: Dash, catalog: Catalog) -> None:
+    """Tie grid and moving pictures to the projector."""
+    _register_choices(app)
+    _register_grid(app, catalog)
+    _register_play(app, catalog)
+
+
+def _register_choices(app: Dash) -> None:
+    @app.callback(
+        output={
+            "across": Output("joint-across", "data"),
+            "down": Output("joint-down", "data"),
+            "first": Output("joint-across", "value"),
+            "second": Output("joint-down", "value"),
+            "hidden": Output("joint-panel", "hidden"),
+            "grid": Output("joint", "children", allow_duplicate=True),
+        },
+        inputs={"model": Input("model", "data"), "asked": Input("query", "data")},
+        prevent_initial_call=True,
+    )
+    def choices(model: Held, asked: Held) -> dict[str, Any]:
+        names = dimension_names(model)
+        if asked is None or len(names) < 2:
+            return {"across": [], "down": [], "first": None, "second": None, "hidden": True, "grid": None}
+        offered = [{"value": str(index), "label": dimension_name(index, names)} for index in range(len(names))]
+        return {"across": offered, "down": offered, "first": "0", "second": "1", "hidden": False, "grid": None}
+
+
+def _register_grid(app: Dash, catalog: Catalog) -> None:
+    @app.callback(
+        output={"grid": Output("joint", "children"), "error": Output("joint-error", "children")},
+        inputs={
+            "_make": Input("joint-make", "n_clicks"),
+            "across": State("joint-across", "value"),
+            "down": State("joint-down", "value"),
+            "asked": State("query", "data"),
+            "model": State("model", "data"),
+            "collection": State("collection", "data"),
+        },
+        prevent_initial_call=True,
+    )
+    @in_thread
+    def grid(
+        _make: int | None, across: str | None, down: str | None, asked: Held, model: Held, collection: Held
+    ) -> dict[str, Any]:
+        if asked is None or across is None or down is None:
+            raise PreventUpdate
+        encoded = Query.model_validate(asked).encoded
+        payload = JointRollout(
+            bundle_version=encoded.bundle_version, latent=encoded.latent, dimensions=(int(across), int(down))
+        )
+        projector = catalog.services.projector
+        try:
+            result = projector.wait(projector.submit(payload), JointResult, timeout_s=TIMEOUT_S)
+        except CasekinError as error:
+            return {"grid": None, "error": fault(error, doing=words.TOGETHER)}
+        return {"grid": joint_grid(result, dimension_names(model), vocabulary_of(collection)), "error": None}
+
+
+def _register_play(app: Dash, catalog: Catalog) -> None:
+    @app.callback(
+        Output({"type": "playing", "dimension": MATCH}, "children"),
+        Input({"type": "play", "dimension": MATCH}, "n_clicks"),
+        State("query", "data"),
+        State("model", "data"),
+        prevent_initial_call=True,
+    )
+    @in_thread
+    def play(clicks: int | None, asked: Held, model: Held) -> Any:
+        if not clicks or asked is None:
+            raise PreventUpdate
+        encoded, dimension = Query.model_validate(asked).encoded, ctx.triggered_id["dimension"]
+        payload = Animation(bundle_version=encoded.bundle_version, latent=encoded.latent, dimension=dimension)
+        projector = catalog.services.projector
+        try:
+            job = projector.submit(payload)
+            projector.wait(job, AnimationResult, timeout_s=TIMEOUT_S)
+            content, kind = projector.file(job.id)
+        except CasekinError as error:
+            return fault(error, doing=words.MOVING)
+        source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+        return moving_picture(source, dimension_name(dimension, dimension_names(model)))

@@ -1,0 +1,65 @@
+"""Ways on the map: a dimension's rollout, or from the query to a case; the page shows one at a time."""
+
+from typing import Any
+
+from dash import ALL, Dash, Input, Output, State
+from dash.exceptions import PreventUpdate
+
+from casekin.contracts.rollouts import Trajectory, TrajectoryResult
+from casekin.errors import CasekinError
+from services.ui import words
+from services.ui.callbacks.browser import in_browser
+from services.ui.callbacks.vocabulary import vocabulary_of
+from services.ui.catalog import Catalog
+from services.ui.layout.case import way_to_case
+from services.ui.layout.parts import fault
+from services.ui.state import Query, way_to
+from services.ui.threads import in_thread
+
+Held = dict[str, Any] | None
+TIMEOUT_S = 30.0
+
+
+def register(app: Dash, catalog: Catalog) -> None:
+    """Tie the buttons of rollouts and of the case dialog to the map."""
+    in_browser(
+        app,
+        "showWay",
+        Output("way", "data"),
+        Output("tabs", "value"),
+        Output("case-modal", "opened", allow_duplicate=True),
+        Input({"type": "on-map", "dimension": ALL}, "n_clicks"),
+        Input("case-way-map", "n_clicks"),
+        Input("query", "data"),
+        State("rollouts-ways", "data"),
+        State("case-way-held", "data"),
+    )
+
+    @app.callback(
+        output={
+            "steps": Output("case-way", "children"),
+            "held": Output("case-way-held", "data"),
+            "no_map": Output("case-way-map", "hidden"),
+            "make": Output("case-way-make", "hidden"),
+        },
+        inputs={
+            "_make": Input("case-way-make", "n_clicks"),
+            "opening": State("open-case", "data"),
+            "asked": State("query", "data"),
+            "collection": State("collection", "data"),
+        },
+        prevent_initial_call=True,
+    )
+    @in_thread
+    def go(_make: int | None, opening: Held, asked: Held, collection: Held) -> dict[str, Any]:
+        if asked is None or opening is None:
+            raise PreventUpdate
+        encoded = Query.model_validate(asked).encoded
+        payload = Trajectory(bundle_version=encoded.bundle_version, latent=encoded.latent, to=opening["id"])
+        projector = catalog.services.projector
+        try:
+            result = projector.wait(projector.submit(payload), TrajectoryResult, timeout_s=TIMEOUT_S)
+        except CasekinError as error:
+            return {"steps": fault(error, doing=words.GOING), "held": None, "no_map": True, "make": False}
+        steps, held = way_to_case(result, vocabulary_of(collection)), way_to(result)
+        return {"steps": steps, "held": held, "no_map": held is None, "make": True}

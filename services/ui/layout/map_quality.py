@@ -1,0 +1,45 @@
+"""The kept maps to choose from, and how far the one shown can be trusted."""
+
+from dash import html
+from dash.development.base_component import Component
+
+from casekin.contracts.maps import MapVersion, MapVersions
+from services.ui import words
+from services.ui.layout.parts import facts
+from services.ui.vocabulary import Vocabulary
+
+
+def map_choices(kept: MapVersions) -> list[dict[str, str]]:
+    """The kept maps for a select, newest first."""
+    return [{"value": version.id, "label": map_label(version)} for version in kept.maps]
+
+
+def map_label(version: MapVersion) -> str:
+    """``2026-11-22 12:00 · clinical · 8,470 cases``."""
+    when = version.created.strftime("%Y-%m-%d %H:%M")
+    drawn = " · by diagnosis" if version.recipe.supervised else ""
+    return f"{when} · {version.recipe.preset}{drawn} · {words.count(version.cases, 'case')}"
+
+
+def map_quality(version: MapVersion, vocabulary: Vocabulary) -> Component:
+    """Figures, folded away until asked for."""
+    quality = version.quality
+    entries = [
+        ("Neighbours on the map that are neighbours", f"{words.percent(quality.trustworthiness)} (trustworthiness)"),
+        ("Neighbours that are so on the map", f"{words.percent(quality.continuity)} (continuity)"),
+    ]
+    if quality.moved is not None:
+        entries.append(("Moved since the map before", f"{words.percent(quality.moved)} of the width at median"))
+    if version.fitted < version.cases:
+        entries.append(("Laid out", f"{version.fitted:,} cases; the other {version.cases - version.fitted:,} placed"))
+    rows = [
+        html.Tr([html.Th(vocabulary.diagnosis(one.diagnosis), scope="row"), *_shares(one.on_map, one.in_latent)])
+        for one in sorted(quality.agreement, key=lambda one: vocabulary.order("diagnosis", one.diagnosis))
+    ]
+    heads = html.Tr([html.Th("Nearest cases of the same diagnosis"), html.Th("on the map"), html.Th("in latents")])
+    table = html.Table([html.Thead(heads), html.Tbody(rows)], className="agreement")
+    return html.Details([html.Summary("How far to trust this map"), facts(entries), table], className="map-quality")
+
+
+def _shares(on_map: float, in_latent: float) -> list[Component]:
+    return [html.Td(words.percent(share), className="figure") for share in (on_map, in_latent)]
