@@ -1,6 +1,8 @@
 """An int8 copy of the encoder's graph: half the time on processors with the instructions for it."""
 
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -34,17 +36,19 @@ def quantise(graph: Path, target: Path, pixels: Pixels) -> None:
     all others their precision; weights have a scale for each channel (Jacob 2018, section 2; Krishnamoorthi 2018, 3.1).
     """
     prepared = target.with_suffix(".prepared.onnx")
-    quant_pre_process(str(graph), str(prepared), skip_symbolic_shape=True)
-    quantize_static(
-        str(prepared),
-        str(target),
-        _Images(pixels[:CALIBRATION_IMAGES]),
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod.Percentile,
-        op_types_to_quantize=["Conv"],
-    )
+    # ONNX Runtime prints its progress, where a command's answer belongs.
+    with redirect_stdout(sys.stderr):
+        quant_pre_process(str(graph), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(target),
+            _Images(pixels[:CALIBRATION_IMAGES]),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.Percentile,
+            op_types_to_quantize=["Conv"],
+        )
     prepared.unlink()
 
 
