@@ -6,6 +6,7 @@ from casekin.cli.bulk import bulk
 from casekin.cli.delete import delete
 from casekin.cli.demo import demo
 from casekin.cli.export import export
+from casekin.cli.index import index
 from casekin.cli.ingest import ingest
 from casekin.cli.phantoms import phantoms
 from casekin.cli.up import up
@@ -25,3 +26,4 @@ app.command()(export)
 app.command()(ingest)
 app.command()(phantoms)
 app.command()(up)
+app.add_typer(index, name="index")

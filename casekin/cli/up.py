@@ -34,7 +34,7 @@ Collections = Annotated[
         envvar="CASEKIN_COLLECTIONS",
         exists=True,
         file_okay=False,
-        help="Folder of collections that `casekin bulk` may bring in; left out, no worker does that.",
+        help="Folder of collections that `casekin bulk` may bring in; left out, there are none.",
     ),
 ]
 

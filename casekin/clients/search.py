@@ -5,8 +5,19 @@ from urllib.parse import quote
 
 from casekin.clients.http import ServiceClient
 from casekin.contracts.base import CaseId
+from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.conditions import Filters
 from casekin.contracts.facets import FacetQuery, Facets
+from casekin.contracts.indexes import (
+    BundleVersion,
+    Index,
+    IndexFill,
+    IndexFilled,
+    IndexLag,
+    IndexList,
+    Switch,
+    Switched,
+)
 from casekin.contracts.search import (
     Case,
     CaseBatch,
@@ -87,3 +98,32 @@ class SearchClient(ServiceClient):
             if page.next is None:
                 return
             after = page.next
+
+    def indexes(self) -> list[Index]:
+        """Every index: the live one, then those that were live, the last one first, then others."""
+        return self._get(IndexList, "/v1/indexes").indexes
+
+    def add_index(self, manifest: BundleManifest) -> Index:
+        """Make an empty index for a bundle beside the others; one that is there stays as it is."""
+        return self._send("PUT", Index, f"/v1/indexes/{manifest.version}", manifest)
+
+    def lag(self, version: BundleVersion, after: CaseId | None) -> IndexLag:
+        """The first cases after `after` that an index does not have yet; raises `NotFound`, `Conflict`."""
+        params = {"after": after} if after else {}
+        return self._get(IndexLag, f"/v1/indexes/{version}/lag", params=params)
+
+    def fill(self, version: BundleVersion, filled: IndexFill) -> IndexFilled:
+        """Take cases over into an index with new latents; returns when they are durable."""
+        return self._send("PUT", IndexFilled, f"/v1/indexes/{version}/latents", filled)
+
+    def image_in(self, version: BundleVersion, case_id: CaseId) -> bytes:
+        """The image of one case as an index has it; raises `NotFound`."""
+        return self._call("GET", f"/v1/indexes/{version}/cases/{case_id}/image").content
+
+    def switch(self, asked: Switch) -> Switched:
+        """Make an index live; raises `Conflict` where it lags behind and that was not allowed, `NotFound`."""
+        return self._send("PUT", Switched, "/v1/collection/index", asked)
+
+    def delete_index(self, version: BundleVersion, *, user: str | None = None) -> list[Index]:
+        """Delete an index that is not live, for good; raises `Conflict`, `NotFound`. Returns those that are left."""
+        return self._send("DELETE", IndexList, f"/v1/indexes/{version}", user=user).indexes

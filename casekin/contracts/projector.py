@@ -1,4 +1,4 @@
-"""Contracts of jobs; what each kind takes and gives is in `maps`, `rollouts`, `ingest` and `export` beside this.
+"""Contracts of jobs; each kind's are in `maps`, `rollouts`, `ingest`, `reindex` and `export` beside this.
 
 Task names are part of the contract: a job's ``kind`` is the name of the Celery task that does it.
 """
@@ -14,10 +14,11 @@ from casekin.contracts.export import Export
 from casekin.contracts.ingest import IngestPart
 from casekin.contracts.maps import MapFit, MapPlace
 from casekin.contracts.problem import Problem
+from casekin.contracts.reindex import Reindex
 from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
 
 Payload = Annotated[
-    MapFit | MapPlace | Rollout | JointRollout | Animation | Trajectory | IngestPart | Export,
+    MapFit | MapPlace | Rollout | JointRollout | Animation | Trajectory | IngestPart | Export | Reindex,
     Field(discriminator="kind"),
 ]
 

@@ -32,7 +32,7 @@ def encode_row(
     """
     try:
         image = row.image.read()
-        digest = case_digest(image, row.case, bundle_version)
+        digest = case_digest(image, row.case)
         if digest == known_digest:
             return Outcome(row.case.id, Kind.UNCHANGED, reason=row.note)
         pace()

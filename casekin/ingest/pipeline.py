@@ -83,8 +83,8 @@ class Ingest:
         before = self._search.collection()
         if before.bundle_version != version:
             raise Conflict(
-                f"the encoder serves bundle {version}, search holds cases of {before.bundle_version}; "
-                "start both with the same bundle"
+                f"the encoder serves bundle {version}, search holds cases of {before.bundle_version}; start the "
+                "encoder with that bundle, or have `casekin index reindex --switch` bring the cases over"
             )
         info = described(before, collection.info)
         if info != before.info:

@@ -26,7 +26,7 @@ class Options:
     port: int | None
     """Likewise; none prefers `PAGE_PORT`."""
     collections: Path | None = None
-    """Where a worker for bulk finds collections; none starts no such worker."""
+    """Where the worker for bulk finds collections; none has it refuse to bring any in."""
 
 
 def make_plan(options: Options) -> Plan:
@@ -47,8 +47,7 @@ def make_plan(options: Options) -> Plan:
         "PYTHONUNBUFFERED": "1",
     }
     layout = _Layout(options, ports, urls, shared)
-    collections = {"CASEKIN_COLLECTIONS": str(options.collections)}
-    bulk = [layout.worker("bulk", after=("projector",), awaited=False, **collections)] if options.collections else []
+    collections = {"CASEKIN_COLLECTIONS": str(options.collections)} if options.collections else {}
     return Plan(
         parts=[
             layout.redis(password),
@@ -59,10 +58,19 @@ def make_plan(options: Options) -> Plan:
             layout.service("ui", after=("encoder", "search", "projector")),
             # compiles for a while at its start: last, and not waited for; a fit asked for meanwhile is queued
             layout.worker("maps", after=("worker-interactive", "ui"), awaited=False),
-            *bulk,
+            layout.worker("bulk", after=("worker-interactive", "ui"), awaited=False, **collections),
         ],
         urls=urls,
     )
+
+
+def make_encoder_plan(data: Path, bundle: Path) -> Plan:
+    """An encoder alone, beside one with another bundle: for a re-index. Its log lies below `data`."""
+    port = free_port()
+    urls = {"encoder": f"http://127.0.0.1:{port}"}
+    shared = dict.fromkeys(THREAD_POOLS, "1") | {"CASEKIN_BUNDLE": str(bundle), "PYTHONUNBUFFERED": "1"}
+    options = Options(data=data, bundle=bundle, host="127.0.0.1", port=None)
+    return Plan(parts=[_Layout(options, {"encoder": port}, urls, shared).service("encoder")], urls=urls)
 
 
 @dataclass(frozen=True)

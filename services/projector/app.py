@@ -36,7 +36,7 @@ def create_app(settings: ProjectorSettings) -> FastAPI:
     encoder = EncoderClient(settings.encoder_url, api_key=key)
     known = kinds(settings)
     models = Models(encoder)
-    intake = Intake(store, artefacts, archive, publisher, search, models)
+    intake = Intake(store, artefacts, archive, publisher, search, models, settings.next_encoder_url)
     audit = AuditLog(settings.audit_file)
     sweeper = Sweeper(store, artefacts, publisher, known, patience_s=2 * settings.sweep_s)
 

@@ -18,7 +18,7 @@ from services.projector.archive import Archive
 from services.projector.artefacts import Artefacts
 from services.projector.celery_app import create_celery
 from services.projector.gallery import Galleries
-from services.projector.ingesting import Bringer
+from services.projector.ingesting import Bringer, Pace
 from services.projector.jobs import JobStore
 from services.projector.kinds import Queue, kinds
 from services.projector.layout import warm_up
@@ -74,6 +74,7 @@ def make_tools(settings: ProjectorSettings) -> Tools:
     archive = Archive(settings.folder, settings.maps_kept)
     encoder = EncoderClient(settings.encoder_url, api_key=key)
     galleries = Galleries(settings.folder / "gallery", SearchClient(settings.search_url, api_key=key))
+    pace = Pace(settings.ingest_rate)
     storing = SearchClient(settings.search_url, api_key=key, timeout_s=120)
     return Tools(
         store=JobStore(connect(settings.redis_url), settings),
@@ -82,7 +83,10 @@ def make_tools(settings: ProjectorSettings) -> Tools:
         encoder=encoder,
         galleries=galleries,
         shelf=Shelf(archive, galleries, Models(encoder)),
-        bringer=Bringer(settings.collections, encoder, storing, settings.ingest_rate),
+        bringer=Bringer(settings.collections, encoder, storing, pace),
+        storing=storing,
+        pace=pace,
+        api_key=key,
         retry_wait_s=settings.retry_wait_s,
     )
 

@@ -35,9 +35,9 @@ class Pace:
 class Bringer:
     """What an ingest job needs: where collections lie, and how fast images may go."""
 
-    def __init__(self, collections: Path | None, encoder: EncoderClient, search: SearchClient, rate: float) -> None:
+    def __init__(self, collections: Path | None, encoder: EncoderClient, search: SearchClient, pace: Pace) -> None:
         self._collections = collections
-        self._ingest = Ingest(encoder, search, workers=1, pace=Pace(rate))
+        self._ingest = Ingest(encoder, search, workers=1, pace=pace)
 
     def bring_in(self, payload: IngestPart, stream: BinaryIO, report: Report) -> Summary:
         """How the images of the part ended; `stream` gets a CSV with a line for each.

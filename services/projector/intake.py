@@ -9,6 +9,7 @@ from casekin.contracts.export import Export
 from casekin.contracts.ingest import IngestPart
 from casekin.contracts.maps import MapFit, MapId, MapPlace
 from casekin.contracts.projector import Job, JobState, Payload
+from casekin.contracts.reindex import Reindex
 from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
 from casekin.errors import Conflict, WrongLatent
 from services.projector.archive import Archive
@@ -17,6 +18,7 @@ from services.projector.celery_app import Publisher
 from services.projector.jobs import JobStore
 from services.projector.mapfit import check_size
 from services.projector.models import Models
+from services.projector.reindexing import encoder_for
 from services.projector.rollouts import check_dimensions, check_joint, check_subject
 
 _RECIPE = 2
@@ -35,6 +37,7 @@ class Intake:
     publisher: Publisher
     search: SearchClient
     models: Models
+    next_encoder_url: str | None
 
     def submit(self, payload: Payload) -> tuple[Job, bool]:
         """The job of this payload, and whether it is new; raises what makes it impossible."""
@@ -56,6 +59,9 @@ class Intake:
             return self._ordered_placing(payload)
         if isinstance(payload, IngestPart):
             return payload, [self.search.collection().bundle_version]
+        if isinstance(payload, Reindex):
+            url = encoder_for(payload.encoder_url, self.next_encoder_url)
+            return payload.model_copy(update={"encoder_url": url}), []
         if isinstance(payload, Export):
             return self._ordered_export(payload)
         return self._ordered_way(payload)
@@ -112,8 +118,8 @@ class Intake:
         return version.id if version and version.bundle_version == bundle_version else None
 
     def _is_there(self, order: Payload, job_id: str) -> bool:
-        """Whether the result stands: a kept map outlives the record of its job, an ingest has to look again."""
-        if isinstance(order, IngestPart):
+        """Whether the result stands: a kept map outlives the record of its job, bulk work has to look again."""
+        if isinstance(order, IngestPart | Reindex):
             return False
         if not isinstance(order, MapFit):
             return self.artefacts.has(job_id)

@@ -40,5 +40,6 @@ def kinds(settings: ProjectorSettings) -> dict[str, Kind]:
         Kind("export", "maps", fit, _TRIES),
         Kind("trajectory", "interactive", click, _TRIES),
         Kind("ingest", "bulk", settings.ingest_limit_s, _TRIES),
+        Kind("reindex", "bulk", settings.ingest_limit_s, _TRIES),
     )
     return {kind.name: kind for kind in known}

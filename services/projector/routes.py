@@ -10,6 +10,7 @@ from casekin.contracts.export import ExportResult
 from casekin.contracts.ingest import IngestResult
 from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions, Placement
 from casekin.contracts.projector import Job, JobList, JobRequest, JobState
+from casekin.contracts.reindex import ReindexResult
 from casekin.contracts.rollouts import AnimationResult, JointResult, RolloutResult, TrajectoryResult
 from casekin.errors import Conflict, NotFound
 from services.projector.archive import Archive
@@ -29,6 +30,7 @@ Result = (
     | TrajectoryResult
     | IngestResult
     | ExportResult
+    | ReindexResult
 )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from casekin.contracts.reindex import ServiceUrl
 from casekin.service.settings import ServiceSettings
 
 
@@ -23,11 +24,13 @@ class ProjectorSettings(ServiceSettings):
     fit_limit_s: int = Field(default=3600, ge=10)
     """Time limit of a map fit; its worker process is killed ten seconds later."""
     ingest_limit_s: int = Field(default=21_600, ge=10)
-    """Likewise of a part of an ingest; asked for again, it goes on."""
+    """Likewise of a part of an ingest or of a re-index; asked for again, it goes on."""
     collections: Path | None = None
     """Folder below which workers for bulk find collections to bring in; none refuses such jobs."""
+    next_encoder_url: ServiceUrl | None = None
+    """An encoder with the bundle that a re-index is for; none takes those on the workers' own machine alone."""
     ingest_rate: float = Field(default=10, gt=0)
-    """Images a second of one worker, so that clinicians do not feel an ingest."""
+    """Images a second of one worker, so that clinicians do not feel an ingest or a re-index."""
     click_limit_s: int = Field(default=60, ge=5)
     """Likewise of the jobs that a clinician waits for."""
     lease_s: float = Field(default=15, gt=1)

@@ -10,12 +10,13 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Celery, Task
 from pydantic import TypeAdapter
 
-from casekin.clients import EncoderClient
+from casekin.clients import EncoderClient, SearchClient
 from casekin.contracts.base import Contract
 from casekin.contracts.export import Export, ExportResult
 from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.maps import CaseMap, MapFit, MapPlace
 from casekin.contracts.projector import JobState, Payload
+from casekin.contracts.reindex import Reindex, ReindexResult
 from casekin.contracts.rollouts import Animation, AnimationResult, FromSubject, JointRollout, Rollout, Trajectory
 from casekin.errors import CasekinError, Unavailable, Unexpected
 from casekin.ingest import Kind as Outcome
@@ -26,12 +27,13 @@ from services.projector.artefacts import Artefacts
 from services.projector.celery_app import job_of
 from services.projector.exporting import places_of, write_table
 from services.projector.gallery import Galleries
-from services.projector.ingesting import Bringer
+from services.projector.ingesting import Bringer, Pace
 from services.projector.jobs import JobStore
 from services.projector.kinds import Kind
 from services.projector.mapfit import fit_map
 from services.projector.placing import place_on
 from services.projector.progress import Cancelled, Report, Reporter
+from services.projector.reindexing import Reindexer
 from services.projector.rollouts import roll_out, roll_out_jointly
 from services.projector.scenery import scenery_of
 from services.projector.shelf import Shelf
@@ -54,6 +56,11 @@ class Tools:
     galleries: Galleries
     shelf: Shelf
     bringer: Bringer
+    storing: SearchClient
+    """With patience for writes."""
+    pace: Pace
+    """Of bulk work."""
+    api_key: str | None
     retry_wait_s: float
 
 
@@ -120,6 +127,8 @@ def _compute(job_id: str, payload: Payload, tools: Tools, report: Report) -> Non
         _fit(job_id, payload, tools, report)
     elif isinstance(payload, IngestPart):
         tools.artefacts.write(job_id, _ingest(job_id, payload, tools, report))
+    elif isinstance(payload, Reindex):
+        tools.artefacts.write(job_id, _reindex(payload, tools, report))
     elif not tools.artefacts.has(job_id):
         tools.artefacts.write(job_id, _result(job_id, payload, tools, report))
 
@@ -143,6 +152,12 @@ def _ingest(job_id: str, payload: IngestPart, tools: Tools, report: Report) -> I
         size=size,
         link=f"/v1/jobs/{job_id}/file",
     )
+
+
+def _reindex(payload: Reindex, tools: Tools, report: Report) -> ReindexResult:
+    assert payload.encoder_url is not None, "intake names the encoder"
+    with EncoderClient(payload.encoder_url, api_key=tools.api_key) as encoder:
+        return Reindexer(encoder, tools.storing, tools.pace, report).run()
 
 
 def _export(job_id: str, payload: Export, tools: Tools, report: Report) -> ExportResult:

@@ -6,7 +6,7 @@ crash leaves behind is a file that nothing refers to.
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from casekin.contracts.base import CaseId
 from casekin.errors import NotFound
@@ -42,9 +42,9 @@ class ImageStore:
         """The thumbnail; raises `NotFound`."""
         return self._read(case_id, _keys(case_id, key)[1])
 
-    def drop_all_but(self, case_id: CaseId, key: str | None) -> None:
-        """Delete pictures of a case, but that of `key`."""
-        kept = _keys(case_id, key) if key is not None else ()
+    def drop_all_but(self, case_id: CaseId, keys: Collection[str]) -> None:
+        """Delete pictures of a case, but those of `keys`."""
+        kept = {file for key in keys for file in _keys(case_id, key)}
         self._blobs.delete(found for found in self.files(case_id) if found not in kept)
 
     def files(self, case_id: CaseId) -> list[str]:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from casekin.contracts.bundle import BundleManifest
 from casekin.service.audit import AuditLog
 from services.search.deleting import Deleter
 from services.search.description import Description
+from services.search.filling import Filler
 from services.search.images import ImageStore
-from services.search.index import CaseIndex
-from services.search.searching import Searcher
+from services.search.indexes import Indexes
 from services.search.writing import Writer
 
 
@@ -16,12 +15,11 @@ from services.search.writing import Writer
 class Parts:
     """Made once, in `services.search.app`."""
 
-    manifest: BundleManifest
-    index: CaseIndex
+    indexes: Indexes
     images: ImageStore
     description: Description
-    searcher: Searcher
     writer: Writer
     deleter: Deleter
+    filler: Filler
     audit: AuditLog
     batch_bytes: int

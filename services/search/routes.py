@@ -39,13 +39,13 @@ def search_routes(parts: Parts) -> APIRouter:
 
     @router.post("/search", response_model=SearchResponse)
     def search(request: SearchRequest) -> Response:
-        """The nearest cases under filters."""
-        return as_json(parts.searcher.search(request))
+        """The nearest cases under filters, from the index of the latents' bundle."""
+        return as_json(parts.indexes.answering(request.bundle_version).searcher.search(request))
 
     @router.post("/facets")
     def facets(query: FacetQuery) -> Facets:
         """Counts by value under filters."""
-        return parts.searcher.facets(query.filters)
+        return parts.indexes.live().searcher.facets(query.filters)
 
     @router.get("/collection")
     def collection() -> Collection:
@@ -90,7 +90,7 @@ def case_routes(parts: Parts) -> APIRouter:
     @router.post("/cases/digests")
     def digests(query: DigestQuery) -> Digests:
         """The digest of each id that is stored."""
-        return Digests(digests=parts.index.digests(query.ids))
+        return Digests(digests=parts.indexes.live().cases.digests(query.ids))
 
     @router.delete("/cases/{case_id}")
     def delete_case(case_id: CaseId, request: Request) -> Deletion:
@@ -113,10 +113,11 @@ def case_routes(parts: Parts) -> APIRouter:
 
 
 def _collection(parts: Parts) -> Collection:
-    census = parts.searcher.census()
+    live = parts.indexes.live()
+    census = live.searcher.census()
     return Collection(
         info=parts.description.read(),
-        bundle_version=parts.manifest.version,
+        bundle_version=live.version,
         cases=census.cases,
         lesions=census.lesions,
         revision=census.revision,
@@ -124,12 +125,13 @@ def _collection(parts: Parts) -> Collection:
 
 
 def _latents(parts: Parts, after: CaseId | None, limit: int) -> LatentPage:
-    ids = parts.index.ids()
+    live = parts.indexes.live()
+    ids = live.cases.ids()
     start = bisect.bisect_right(ids, after) if after is not None else 0
     wanted = ids[start : start + limit]
-    stored = parts.index.get(wanted)
+    stored = live.cases.get(wanted)
     return LatentPage(
-        bundle_version=parts.manifest.version,
+        bundle_version=live.version,
         cases=[one.case for one in stored],
         latents=[one.latent.tolist() for one in stored],
         next=wanted[-1] if start + limit < len(ids) else None,
@@ -137,7 +139,7 @@ def _latents(parts: Parts, after: CaseId | None, limit: int) -> LatentPage:
 
 
 def _stored(parts: Parts, case_id: CaseId) -> StoredCase:
-    found = parts.index.get([case_id])
+    found = parts.indexes.live().cases.get([case_id])
     if not found:
         raise NotFound(f"no case {case_id} in the collection")
     return found[0]

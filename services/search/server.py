@@ -29,10 +29,10 @@ _REVISION = "casekin_revision"
 
 
 class ServerIndex(CaseIndex):
-    """Collection ``<name>--<bundle version>``, and the alias ``<name>`` that tells which one is live.
+    """Collection ``<name>--<bundle version>``.
 
-    This process reads and writes the collection of its own bundle by its full name, so that switching the alias never
-    mixes the latents of two models. The revision lies in the collection's metadata, where every copy reads it.
+    It is read and written by its full name, never through an alias, so that switching one never mixes the latents of
+    two models. The revision lies in the collection's metadata, where every copy reads it.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class ServerIndex(CaseIndex):
     ) -> None:
         """Make the collection for D = len(clinical) where it is not there; raises `Unavailable`."""
         self._remote = Remote(client)
-        self._alias = name
         self.collection = f"{name}--{version}"
         self._clinical = clinical
         self._options = options
@@ -65,10 +64,6 @@ class ServerIndex(CaseIndex):
         for field, schema in PAYLOAD_INDEXES.items():  # before the first case: a graph without them filters badly
             if field not in there:
                 client.create_payload_index(self.collection, field, schema)
-        aliases = client.get_aliases().aliases
-        if not any(alias.alias_name == self._alias for alias in aliases):
-            alias = qm.CreateAlias(collection_name=self.collection, alias_name=self._alias)
-            client.update_collection_aliases([qm.CreateAliasOperation(create_alias=alias)])
 
     @override
     def revision(self) -> str:
@@ -208,9 +203,17 @@ class ServerIndex(CaseIndex):
         return (ends[0], ends[1]) if len(ends) == 2 else None
 
     def drop(self) -> None:
-        """Delete the collection of this bundle with all its cases, and the alias where it points there."""
+        """Delete the collection of this bundle with all its cases."""
         self._remote.ask(lambda client: client.delete_collection(self.collection))
 
     @override
     def close(self) -> None:
         self._remote.close()
+
+
+def point_alias(client: QdrantClient, alias: str, collection: str) -> None:
+    """Make `alias` point to `collection`, in one step where it points elsewhere."""
+    there = any(known.alias_name == alias for known in client.get_aliases().aliases)
+    old = [qm.DeleteAliasOperation(delete_alias=qm.DeleteAlias(alias_name=alias))] if there else []
+    new = qm.CreateAliasOperation(create_alias=qm.CreateAlias(collection_name=collection, alias_name=alias))
+    client.update_collection_aliases([*old, new])

@@ -6,44 +6,51 @@ from collections.abc import Mapping
 import numpy as np
 
 from casekin.contracts.base import CaseId
-from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.search import CaseBatch, CaseBatchReceipt
 from casekin.errors import BadInput, CasekinError
 from services.search.images import ImageStore
 from services.search.index import CaseIndex, StoredCase
+from services.search.indexes import Indexes
 from services.search.pictures import Picture, prepare
 from services.search.weighing import check_latent, check_version
 
 
 class Writer:
-    """Images first, then the index, then the pictures that were replaced are dropped."""
+    """Images first, then the live index, then the pictures that were replaced are dropped."""
 
-    def __init__(self, index: CaseIndex, images: ImageStore, manifest: BundleManifest) -> None:
-        self._index = index
+    def __init__(self, indexes: Indexes, images: ImageStore) -> None:
+        self._indexes = indexes
         self._images = images
-        self._manifest = manifest
 
     def put(self, batch: CaseBatch, images: Mapping[CaseId, bytes]) -> CaseBatchReceipt:
         """Store a batch; the same batch again changes nothing but the revision.
 
         Raises `BadInput` or an error of the image, naming the case, before anything is written; `StorageFull`.
         """
-        check_version(self._manifest, batch.bundle_version)
+        manifest = self._indexes.live(fresh=True).manifest
+        check_version(manifest, batch.bundle_version)
         _check_pairs([upload.case.id for upload in batch.cases], images)
         pictures: dict[CaseId, Picture] = {}
         stored = []
         for upload in batch.cases:
             case_id = upload.case.id
-            latent = check_latent(self._manifest, upload.latent, f"case {case_id}: the latent")
+            latent = check_latent(manifest, upload.latent, f"case {case_id}: the latent")
             picture = pictures[case_id] = _prepared(case_id, images[case_id])
             stored.append(StoredCase(upload.case, latent.astype(np.float32), upload.digest, picture.key))
-        replaced = {old.case.id for old in self._index.get(list(pictures)) if old.image != pictures[old.case.id].key}
-        self._index.check_room()
+        with self._indexes.changing:
+            live = self._indexes.live(fresh=True)
+            check_version(live.manifest, batch.bundle_version)  # again: it may have been switched meanwhile
+            self._store(live.cases, pictures, stored)
+            return CaseBatchReceipt(stored=len(stored), revision=live.cases.revision())
+
+    def _store(self, index: CaseIndex, pictures: dict[CaseId, Picture], stored: list[StoredCase]) -> None:
+        replaced = {old.case.id for old in index.get(list(pictures)) if old.image != pictures[old.case.id].key}
+        index.check_room()
         self._images.put(pictures)
-        self._index.upsert(stored)
+        index.upsert(stored)
+        kept = self._indexes.pictures(sorted(replaced)) if replaced else []
         for case_id in replaced:
-            self._images.drop_all_but(case_id, pictures[case_id].key)
-        return CaseBatchReceipt(stored=len(stored), revision=self._index.revision())
+            self._images.drop_all_but(case_id, {key for of, key in kept if of == case_id})
 
 
 def _check_pairs(ids: list[CaseId], images: Mapping[CaseId, bytes]) -> None:

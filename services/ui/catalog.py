@@ -79,7 +79,7 @@ class Catalog:
         self._manifest = Remembered(lambda: services.encoder.model().manifest, 30.0)
         self._readiness = Remembered(services.readiness, 3.0)
         self._map = Remembered(self._current_map, 10.0)
-        self._map_of: str | None = None
+        self._map_of: tuple[str, str] | None = None
         self._names = Remembered(services.projector.names, 5.0)
 
     def names(self) -> list[str]:
@@ -110,10 +110,10 @@ class Catalog:
 
     def map(self) -> PlacedMap | None:
         """The map fitted last, asked for again when the collection's revision has changed; none where there is none."""
-        revision = self.collection().revision
-        if revision != self._map_of:
+        collection = self.collection()
+        if (key := (collection.bundle_version, collection.revision)) != self._map_of:
             self._map.forget()
-            self._map_of = revision
+            self._map_of = key
         return self._map.get()
 
     def forget_map(self) -> None:

@@ -72,7 +72,7 @@ def test_compose__publishes_the_page_alone_and_to_this_host_alone(services: dict
 
 
 def test_compose__hardens_all(services: dict[str, Any]) -> None:
-    assert len(services) == 11
+    assert len(services) == 12
     for name, service in services.items():
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name

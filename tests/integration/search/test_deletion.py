@@ -1,7 +1,7 @@
 """Deletion leaves nothing of a case behind, also where a crash came in between."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,13 @@ from casekin.cli import app as casekin
 from casekin.clients.search import SearchClient
 from casekin.contracts.search import SearchRequest
 from casekin.errors import NotFound
-from services.search.app import create_app, open_index
+from services.search.app import create_app, make_parts
 from services.search.blobs import Blobs
 from services.search.deleting import Deleter
+from services.search.engines import engine_of
 from services.search.images import ImageStore
 from services.search.settings import SearchSettings
-from tests.integration.search.made import batch, collection, manifest
+from tests.integration.search.made import batch, collection
 from tests.serving import serving
 
 CASES = collection(30)
@@ -84,15 +85,15 @@ def test_case__comes_back_with_another_ingest(served: str) -> None:
 def test_finish__completes_what_a_crash_interrupted(settings: SearchSettings) -> None:
     with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:
         client.put_cases(*batch(CASES))
-    index, blobs = open_index(settings, manifest()), Blobs(str(settings.data / "images"))
+    parts, blobs = make_parts(settings, engine_of(settings)), Blobs(str(settings.data / "images"))
 
     class Dies(ImageStore):
-        def drop_all_but(self, case_id: str, key: str | None) -> None:
+        def drop_all_but(self, case_id: str, keys: Collection[str]) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Deleter(index, Dies(blobs), blobs).case(GONE.id)
-    index.close()
+        Deleter(parts.indexes, Dies(blobs), blobs).case(GONE.id)
+    parts.indexes.close()
     assert len(files_of(settings, GONE.id)) == 3, "two pictures and the note"
     with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:
         assert files_of(settings, GONE.id) == []

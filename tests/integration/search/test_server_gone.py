@@ -8,8 +8,6 @@ from qdrant_client import QdrantClient
 from casekin.errors import Unavailable
 from casekin.launcher.ports import free_port
 from services.search.remote import Remote
-from services.search.server import ServerIndex
-from tests.integration.search.made import CLINICAL, collection
 
 
 @pytest.mark.parametrize("grpc", [True, False])
@@ -34,14 +32,3 @@ def test_ask__tries_again_and_goes_on() -> None:
         return len(client.get_collections().collections)
 
     assert Remote(QdrantClient(":memory:")).ask(flaky) == 0
-
-
-def test_alias__names_the_first_collection_and_stays() -> None:
-    client = QdrantClient(":memory:")
-    first = ServerIndex(client, "cases", "v-1", CLINICAL)
-    second = ServerIndex(client, "cases", "v-2", CLINICAL)
-    first.upsert(collection(5))
-    assert [(a.alias_name, a.collection_name) for a in client.get_aliases().aliases] == [("cases", "cases--v-1")]
-    assert (first.count(), second.count()) == (5, 0)
-    copy = ServerIndex(client, "cases", "v-1", CLINICAL)
-    assert (copy.count(), copy.revision()) == (5, first.revision())

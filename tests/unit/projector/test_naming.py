@@ -28,7 +28,7 @@ def test_kinds__are_those_of_the_contract_and_clicks_do_not_queue_behind_fits() 
     assert set(known) == set(asked), "every kind that can be asked for is worked on"
     assert {kind.queue for kind in known.values()} == set(QUEUES)
     assert [kind.name for kind in known.values() if kind.queue == "maps"] == ["map.fit", "export"]
-    assert [kind.name for kind in known.values() if kind.queue == "bulk"] == ["ingest"]
+    assert [kind.name for kind in known.values() if kind.queue == "bulk"] == ["ingest", "reindex"]
 
 
 def test_request__takes_its_type_from_its_kind() -> None:

@@ -29,12 +29,12 @@ def test_drop__takes_this_case_alone(blobs: Blobs) -> None:
     store = ImageStore(blobs)
     store.put({"a": Picture("old", b"1", b"1")})
     store.put({"a": Picture("new", b"2", b"2"), "ab": Picture("k", b"3", b"3")})
-    store.drop_all_but("a", "new")
+    store.drop_all_but("a", ["new"])
     with pytest.raises(NotFound):
         store.original("a", "old")
     assert store.original("a", "new") == b"2"
-    store.drop_all_but("a", None)
-    store.drop_all_but("never-stored", None)
+    store.drop_all_but("a", ())
+    store.drop_all_but("never-stored", ())
     with pytest.raises(NotFound):
         store.thumbnail("a", "new")
     assert store.original("ab", "k") == b"3"

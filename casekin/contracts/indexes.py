@@ -1,0 +1,117 @@
+"""Contracts of the life of an index: what one bundle made of the collection, filled, switched to, deleted.
+
+An index is the collection as one bundle encodes it. One is live; others are filled beside it, or were live before.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints
+
+from casekin.contracts.base import CaseId, Contract, Latent
+
+BundleVersion = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
+"""As in a bundle's manifest: it becomes part of the names of folders and collections."""
+IndexState = Literal["live", "standby", "filling"]
+"""``live``: its cases are the collection; ``standby``: it was live before, and still answers latents of its own bundle;
+``filling``: it was never live, and answers nothing."""
+_INDEX: dict[str, JsonValue] = {"bundle_version": "ham10000-2026.11.1", "state": "live", "cases": 8470}
+FILL = 256
+"""Cases in one request that fills an index."""
+
+
+class Index(Contract):
+    """One index, and answer to ``PUT /v1/indexes/{bundle_version}`` (body: the bundle's manifest)."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _INDEX})
+
+    bundle_version: BundleVersion
+    state: IndexState
+    cases: int
+
+
+class IndexList(Contract):
+    """Answer to ``GET /v1/indexes`` and ``DELETE /v1/indexes/{bundle_version}``."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"indexes": [_INDEX]}})
+
+    indexes: list[Index] = Field(description="the live one, then those that were live, the last one first, then others")
+
+
+class IndexLag(Contract):
+    """Answer to ``GET /v1/indexes/{bundle_version}/lag?after=&limit=``: cases that the index does not have yet.
+
+    Against the live index: those that it lacks or has in another state. The live one itself lacks what was added to
+    the one that was live before.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "source": "ham10000-2026.11.1",
+                "cases": {"ISIC_0000001": "0" * 64},
+                "passed": 256,
+                "total": 8470,
+                "next": None,
+            }
+        }
+    )
+
+    source: BundleVersion = Field(description="the index that has them")
+    cases: dict[CaseId, str] = Field(description="the digest of each, in the order of the ids")
+    passed: int = Field(ge=0, description="cases of the source up to this page's end")
+    total: int = Field(ge=0, description="cases of the source")
+    next: CaseId | None = Field(description="pass as `after` for the next page; none at the end")
+
+
+class EncodedAnew(Contract):
+    """A case of the source with the latent that the new bundle gives its image."""
+
+    id: CaseId
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the state that was encoded")
+    latent: Latent
+
+
+class IndexFill(Contract):
+    """Body of ``PUT /v1/indexes/{bundle_version}/latents``: metadata and image are those of the source."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "source": "ham10000-2026.11.1",
+                "cases": [{"id": "ISIC_0000001", "digest": "0" * 64, "latent": [0.3, -1.2]}],
+            }
+        }
+    )
+
+    source: BundleVersion
+    cases: list[EncodedAnew] = Field(min_length=1, max_length=FILL)
+
+
+class IndexFilled(Contract):
+    """Answer to an `IndexFill`: sent when all of it is durable."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"stored": 256, "passed_over": []}})
+
+    stored: int
+    passed_over: list[CaseId] = Field(description="changed or deleted since they were encoded; look for a lag again")
+
+
+class Switch(Contract):
+    """Body of ``PUT /v1/collection/index``."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"bundle_version": "ham10000-2026.12.1"}})
+
+    bundle_version: BundleVersion
+    even_if_behind: bool = Field(default=False, description="also where cases of the live index are missing in it")
+
+
+class Switched(Contract):
+    """Answer to a `Switch`: the index is live from now on, for every copy of the service."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"live": "ham10000-2026.12.1", "before": "ham10000-2026.11.1", "behind": 0}}
+    )
+
+    live: BundleVersion
+    before: BundleVersion | None = Field(description="what a roll back makes live again; none where nothing was")
+    behind: int = Field(ge=0, description="cases that it lacks, or has in another state")

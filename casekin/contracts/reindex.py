@@ -1,0 +1,51 @@
+"""Contracts of re-indexing: the collection encoded anew by another bundle, beside the index that is searched."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from casekin.contracts.base import CaseId, Contract
+from casekin.contracts.indexes import BundleVersion
+
+ServiceUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s@?#]+$", max_length=300)]
+"""Scheme, host and port."""
+
+
+class Reindex(Contract):
+    """Bring every case of the collection into the index of the bundle that an encoder serves, slowly.
+
+    Asked for again once it has ended, it looks again: only what is not there yet is encoded.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"kind": "reindex", "encoder_url": "http://127.0.0.1:8111"}}
+    )
+
+    kind: Literal["reindex"] = "reindex"
+    encoder_url: ServiceUrl | None = Field(
+        default=None,
+        description="of the encoder with the new bundle: on the workers' own machine, or the one of their settings, "
+        "which none takes",
+    )
+
+
+class ReindexResult(Contract):
+    """Result of ``reindex``: what the index has now, and what could not be encoded."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "bundle_version": "ham10000-2026.12.1",
+                "source": "ham10000-2026.11.1",
+                "cases": 8470,
+                "encoded": 8469,
+                "skipped": {"ISIC_0000001": "corrupt-image"},
+            }
+        }
+    )
+
+    bundle_version: BundleVersion
+    source: BundleVersion = Field(description="the index that the cases were read from")
+    cases: int = Field(description="of the source")
+    encoded: int = Field(description="by this job; the others were there")
+    skipped: dict[CaseId, str] = Field(description="cases that the index still lacks, with the code of what failed")
