@@ -17,6 +17,7 @@ KINDS = {
     "trajectory": "Way to a case",
     "ingest": "Part of a collection",
     "export": "Collection as a table",
+    "reindex": "Collection by another model",
 }
 STATES = {
     JobState.QUEUED: "waiting",

@@ -133,7 +133,7 @@ def test_up__all_answer(up: Launcher, data: Path) -> None:
     with ProjectorClient(state.url("projector")) as projector:
         assert len(projector.current_map().cases) == COUNT
     logs = {file.name for file in (data / "logs").glob("*.log")}
-    parts = ("redis", "encoder", "search", "projector", "worker-interactive", "worker-maps", "ui")
+    parts = ("redis", "encoder", "search", "projector", "worker-interactive", "worker-maps", "worker-bulk", "ui")
     assert logs == {f"{part}.log" for part in parts}
 
 
