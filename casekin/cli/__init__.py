@@ -6,6 +6,7 @@ from casekin.cli.bulk import bulk
 from casekin.cli.delete import delete
 from casekin.cli.demo import demo
 from casekin.cli.export import export
+from casekin.cli.import_table import import_cases
 from casekin.cli.index import index
 from casekin.cli.ingest import ingest
 from casekin.cli.phantoms import phantoms
@@ -23,6 +24,7 @@ app.command()(bulk)
 app.command()(delete)
 app.command()(demo)
 app.command()(export)
+app.command("import")(import_cases)
 app.command()(ingest)
 app.command()(phantoms)
 app.command()(up)

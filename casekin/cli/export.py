@@ -1,4 +1,4 @@
-"""`casekin export`: the collection as a table."""
+"""`casekin export`: the collection as a table, and its images as files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,19 +10,26 @@ from casekin.cli.failure import stop
 from casekin.cli.ingest import ATTEMPTS, where
 from casekin.cli.progress import progress
 from casekin.cli.up import Data
-from casekin.clients import ProjectorClient
+from casekin.clients import ProjectorClient, SearchClient
+from casekin.contracts.base import CaseId
 from casekin.contracts.export import Export, ExportResult
 from casekin.contracts.projector import Job
 from casekin.errors import BadInput, CasekinError
 
+SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
+
 
 def export(
-    file: Annotated[Path, typer.Argument(help="The CSV to write; it must not exist yet.")],
+    file: Annotated[Path, typer.Argument(help="The Parquet file to write; it must not exist yet.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder to write the images into too, each named by its case; made if missing.")
+    ] = None,
     projector_url: Annotated[str | None, typer.Option(envvar="CASEKIN_PROJECTOR_URL", help=WHERE)] = None,
+    search_url: Annotated[str | None, typer.Option(envvar="CASEKIN_SEARCH_URL", help=WHERE)] = None,
     api_key: Annotated[str | None, typer.Option(envvar="CASEKIN_API_KEY", show_default=False)] = None,
     data: Data = Path("data"),
 ) -> None:
-    """Write all cases with metadata, place on the map and latent into a CSV."""
+    """Write all cases with metadata, place on the map and latent into a Parquet table, as other tools open it."""
     try:
         with ProjectorClient(
             projector_url or where("projector", data), api_key=api_key, attempts=ATTEMPTS
@@ -30,9 +37,12 @@ def export(
             job = projector.submit(Export())
             result = _followed(projector, job)
             _save(projector, job, file)
+        if images is not None:
+            with SearchClient(search_url or where("search", data), api_key=api_key, attempts=ATTEMPTS) as search:
+                _save_images(search, images)
     except CasekinError as error:
         raise stop(error) from error
-    typer.echo(f"{result.cases} cases in {file}")
+    typer.echo(f"{result.cases} cases in {file}" + (f", their images in {images}" if images else ""))
 
 
 def _followed(projector: ProjectorClient, job: Job) -> ExportResult:
@@ -55,3 +65,17 @@ def _save(projector: ProjectorClient, job: Job, file: Path) -> None:
     except (CasekinError, OSError):
         file.unlink()
         raise
+
+
+def _save_images(search: SearchClient, folder: Path) -> None:
+    """Raises `BadInput` where the folder cannot be written to."""
+    ids: list[CaseId] = [case.id for page in search.latents() for case in page.cases]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with progress("Images", len(ids)) as meter:
+            for done, case_id in enumerate(ids, 1):
+                content, kind = search.image(case_id)
+                (folder / f"{case_id}{SUFFIXES[kind]}").write_bytes(content)
+                meter(done)
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be written to: {error.strerror}; name another folder") from error

@@ -7,6 +7,8 @@ from pydantic import ConfigDict, Field
 from casekin.contracts.base import Contract
 from casekin.contracts.maps import MapId
 
+TABLE_TYPE = "application/vnd.apache.parquet"
+
 
 class Export(Contract):
     """Write all cases with metadata, place on the map and latent into one table."""
@@ -18,7 +20,7 @@ class Export(Contract):
 
 
 class ExportResult(Contract):
-    """Result of ``export``: the file has a line for each case and none for what it lacks."""
+    """Result of ``export``: the file is a Parquet table with a row for each case; columns are in `casekin.parquet`."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -27,7 +29,7 @@ class ExportResult(Contract):
                 "revision": "8470-9f2c",
                 "map_id": None,
                 "cases": 8470,
-                "media_type": "text/csv",
+                "media_type": TABLE_TYPE,
                 "size": 3_100_000,
                 "link": "/v1/jobs/1f9a0c6e4b7d4e0a9c1d2b3a4f5e6d7c/file",
             }

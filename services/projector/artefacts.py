@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from casekin.contracts.base import Contract
+from casekin.contracts.export import TABLE_TYPE
 from casekin.errors import Gone, NotFound
 from services.projector.files import replace_file
 
 T = TypeVar("T")
-MEDIA_TYPES = {".csv": "text/csv", ".webp": "image/webp"}
+MEDIA_TYPES = {".csv": "text/csv", ".parquet": TABLE_TYPE, ".webp": "image/webp"}
 """Of the files that can go with a result, by their suffix."""
 
 

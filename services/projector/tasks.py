@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from casekin.clients import EncoderClient, SearchClient
 from casekin.contracts.base import Contract
-from casekin.contracts.export import Export, ExportResult
+from casekin.contracts.export import TABLE_TYPE, Export, ExportResult
 from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.maps import CaseMap, MapFit, MapPlace
 from casekin.contracts.projector import JobState, Payload
@@ -25,7 +25,6 @@ from services.projector.animation import animate
 from services.projector.archive import Archive
 from services.projector.artefacts import Artefacts
 from services.projector.celery_app import job_of
-from services.projector.exporting import places_of, write_table
 from services.projector.gallery import Galleries
 from services.projector.ingesting import Bringer, Pace
 from services.projector.jobs import JobStore
@@ -161,17 +160,19 @@ def _reindex(payload: Reindex, tools: Tools, report: Report) -> ReindexResult:
 
 
 def _export(job_id: str, payload: Export, tools: Tools, report: Report) -> ExportResult:
+    from services.projector.exporting import places_of, write_table  # noqa: PLC0415  pyarrow is for exports alone
+
     fitted = CaseMap.model_validate_json(tools.archive.read(payload.map_id)) if payload.map_id else None
     places = places_of(fitted)
     collection, size = tools.artefacts.attach(
-        job_id, ".csv", lambda stream: write_table(stream, tools.galleries.search, places, report)
+        job_id, ".parquet", lambda stream: write_table(stream, tools.galleries.search, places, report)
     )
     return ExportResult(
         bundle_version=collection.bundle_version,
         revision=collection.revision,
         map_id=payload.map_id,
         cases=collection.cases,
-        media_type="text/csv",
+        media_type=TABLE_TYPE,
         size=size,
         link=f"/v1/jobs/{job_id}/file",
     )

@@ -1,15 +1,16 @@
-"""A collection in memory that answers the two search routes the projector asks, by contract.
+"""A collection in memory that answers the search routes the projector asks, by contract.
 
 It lets a test change the collection, its version or its speed at a moment's notice, which the real service would not.
 """
 
+import hashlib
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 from fastapi import FastAPI
 
-from casekin.contracts.search import Case, Collection, CollectionInfo, LatentPage
+from casekin.contracts.search import Case, Collection, CollectionInfo, DigestQuery, Digests, LatentPage
 from casekin.errors import Unavailable
 from casekin.service.problems import install_problems
 
@@ -38,6 +39,9 @@ class SmallCollection:
     def revision(self) -> str:
         return f"{len(self.latents)}-{self.edition}"
 
+    def digest(self, case_id: str) -> str:
+        return hashlib.sha256(case_id.encode()).hexdigest()
+
     def count(self, what: str) -> None:
         self.asked[what] = self.asked.get(what, 0) + 1
 
@@ -63,6 +67,10 @@ def create_small_search(held: SmallCollection) -> FastAPI:
             lesions=len(held.latents),
             revision=held.revision,
         )
+
+    @app.post("/v1/cases/digests")
+    def digests(query: DigestQuery) -> Digests:
+        return Digests(digests={case_id: held.digest(case_id) for case_id in query.ids})
 
     @app.get("/v1/latents")
     def latents(limit: int, after: str | None = None) -> LatentPage:

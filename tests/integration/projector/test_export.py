@@ -1,12 +1,13 @@
 """The collection as a table, through a real worker and the command."""
 
-import csv
+import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from casekin.clients import ProjectorClient
@@ -37,22 +38,19 @@ def test_export__has_each_case_with_its_place_and_latent(
 ) -> None:
     fitted, held = leave_map(station), station.collection
     where = ["--projector-url", str(client._http.base_url)]
-    done = subprocess.run(
-        [CASEKIN, "export", tmp_path / "all.csv", *where], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, f"60 cases in {tmp_path / 'all.csv'}\n"), done.stderr
-    with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    assert [line["id"] for line in lines] == [case.id for case in held.cases]
-    assert [line["diagnosis"] for line in lines] == [case.diagnosis for case in held.cases]
-    latents = [[float(line[f"latent_{index + 1}"]) for index in range(4)] for line in lines]
-    np.testing.assert_array_equal(latents, held.latents)
-    assert [(float(line["map_x"]), float(line["map_y"])) for line in lines] == list(
-        zip(fitted.x, fitted.y, strict=True)
-    )
-    again = subprocess.run(
-        [CASEKIN, "export", tmp_path / "all.csv", *where], capture_output=True, text=True, check=False
-    )
+    file = tmp_path / "all.parquet"
+    done = subprocess.run([CASEKIN, "export", file, *where], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"60 cases in {file}\n"), done.stderr
+    table = pq.read_table(file)
+    columns = table.to_pydict()
+    assert columns["id"] == [case.id for case in held.cases]
+    assert columns["diagnosis"] == [case.diagnosis for case in held.cases]
+    assert columns["digest"] == [held.digest(case.id) for case in held.cases]
+    assert set(columns["bundle"]) == {"tiny-1"}
+    np.testing.assert_array_equal(np.array(columns["latent"], np.float32), held.latents.astype(np.float32))
+    assert (columns["map_x"], columns["map_y"]) == (fitted.x, fitted.y)
+    assert b"Small" in table.schema.metadata[b"casekin.collection"]
+    again = subprocess.run([CASEKIN, "export", file, *where], capture_output=True, text=True, check=False)
     assert again.returncode == 1
     assert "File exists; name another file" in again.stderr
 
@@ -67,10 +65,10 @@ def test_export__knows_no_place_of_cases_that_came_after_the_map(station: Statio
         content, kind = client.file(job.id)
     finally:
         held.latents = before
-    assert (result.cases, result.revision, kind.partition(";")[0]) == (61, "61-1", "text/csv")
+    assert (result.cases, result.revision, kind) == (61, "61-1", "application/vnd.apache.parquet")
     assert result.size == len(content)
-    last = list(csv.DictReader(content.decode().splitlines()))[-1]
-    assert (last["map_x"], last["map_y"], last["sex"]) == ("", "", "")
+    last = pq.read_table(io.BytesIO(content)).to_pylist()[-1]
+    assert (last["map_x"], last["map_y"], last["sex"], last["attributes"]) == (None, None, None, [])
 
 
 def test_export__leaves_nothing_where_search_stays_away(station: Station, client: ProjectorClient) -> None:
