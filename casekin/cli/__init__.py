@@ -10,6 +10,7 @@ from casekin.cli.import_table import import_cases
 from casekin.cli.index import index
 from casekin.cli.ingest import ingest
 from casekin.cli.phantoms import phantoms
+from casekin.cli.snapshot import snapshot
 from casekin.cli.up import up
 
 app = typer.Typer(name="casekin", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -29,3 +30,4 @@ app.command()(ingest)
 app.command()(phantoms)
 app.command()(up)
 app.add_typer(index, name="index")
+app.add_typer(snapshot, name="snapshot")

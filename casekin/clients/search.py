@@ -31,6 +31,7 @@ from casekin.contracts.search import (
     SearchRequest,
     SearchResponse,
 )
+from casekin.contracts.snapshots import Snapshot, SnapshotList, SnapshotName
 
 
 class SearchClient(ServiceClient):
@@ -127,3 +128,19 @@ class SearchClient(ServiceClient):
     def delete_index(self, version: BundleVersion, *, user: str | None = None) -> list[Index]:
         """Delete an index that is not live, for good; raises `Conflict`, `NotFound`. Returns those that are left."""
         return self._send("DELETE", IndexList, f"/v1/indexes/{version}", user=user).indexes
+
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, by name."""
+        return self._get(SnapshotList, "/v1/snapshots").snapshots
+
+    def take_snapshot(self, name: SnapshotName, *, user: str | None = None) -> Snapshot:
+        """Keep the collection as it is now; raises `Conflict` where there is such a snapshot."""
+        return self._send("PUT", Snapshot, f"/v1/snapshots/{name}", user=user)
+
+    def restore_snapshot(self, name: SnapshotName, *, user: str | None = None) -> Snapshot:
+        """Make the collection what it was; raises `NotFound`."""
+        return self._send("POST", Snapshot, f"/v1/snapshots/{name}/restore", user=user)
+
+    def delete_snapshot(self, name: SnapshotName, *, user: str | None = None) -> list[Snapshot]:
+        """Delete a snapshot for good; raises `NotFound`. Returns those that are left."""
+        return self._send("DELETE", SnapshotList, f"/v1/snapshots/{name}", user=user).snapshots

@@ -20,6 +20,8 @@ from services.search.parts import Parts
 from services.search.register import Records
 from services.search.routes import case_routes, search_routes
 from services.search.settings import SearchSettings
+from services.search.snapshot_routes import snapshot_routes
+from services.search.snapshots import Snapshots
 from services.search.writing import Writer
 
 
@@ -41,7 +43,7 @@ def serve(parts: Parts, settings: SearchSettings) -> FastAPI:
     def ready() -> None:
         parts.indexes.live().cases.revision()
 
-    routers = [search_routes(parts), case_routes(parts), index_routes(parts)]
+    routers = [search_routes(parts), case_routes(parts), index_routes(parts), snapshot_routes(parts)]
     return create_service("search", settings, routers, ready=ready, lifespan=lifespan)
 
 
@@ -52,13 +54,15 @@ def make_parts(settings: SearchSettings, engine: Engine) -> Parts:
     images = ImageStore(blobs)
     description = Description(blobs, fallback_title=settings.collection)
     indexes = Indexes(engine, Records(blobs), description, manifest)
+    snapshots = Snapshots(indexes, images, description, blobs)
     return Parts(
         indexes=indexes,
         images=images,
         description=description,
         writer=Writer(indexes, images),
-        deleter=Deleter(indexes, images, blobs),
+        deleter=Deleter(indexes, images, blobs, snapshots),
         filler=Filler(indexes, images),
+        snapshots=snapshots,
         audit=AuditLog(settings.audit_file),
         batch_bytes=settings.batch_mb * 1_000_000,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from services.search.durable import write_all_durably
+from services.search.durable import link_all_durably, write_all_durably
 
 
 class Blobs:
@@ -31,6 +31,14 @@ class Blobs:
         for folder in {Path(path).parent for path in paths}:
             folder.mkdir(parents=True, exist_ok=True)
         write_all_durably({Path(path): data for path, data in paths.items()})
+
+    def copy(self, pairs: Mapping[str, str]) -> None:
+        """Copy blobs to other keys, durably; of blobs that never change. In a folder they share their bytes."""
+        paths = {f"{self._root}/{key}": f"{self._root}/{copy}" for key, copy in pairs.items()}
+        if self._local:
+            link_all_durably({Path(path): Path(copy) for path, copy in paths.items()})
+        elif paths:
+            self._fs.copy(list(paths), list(paths.values()))
 
     def read(self, key: str) -> bytes | None:
         """The bytes, or none."""
@@ -59,3 +67,8 @@ class Blobs:
         for key in keys:
             with contextlib.suppress(FileNotFoundError):
                 self._fs.rm_file(f"{self._root}/{key}")
+
+    def delete_folder(self, folder: str) -> None:
+        """Remove all blobs below a folder; passed over where there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm(f"{self._root}/{folder}", recursive=True)

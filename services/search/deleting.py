@@ -1,4 +1,4 @@
-"""Takes cases out for good: from every index, with their images and thumbnails; a crash in between is made up for."""
+"""Takes cases out for good: from every index and snapshot, with their images; a crash in between is made up for."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from casekin.errors import NotFound
 from services.search.blobs import Blobs
 from services.search.images import ImageStore
 from services.search.indexes import Indexes
+from services.search.snapshots import Snapshots
 
 _FOLDER = "deletions"
 """A note for each case whose deletion has begun, until it is complete."""
@@ -17,8 +18,9 @@ _FOLDER = "deletions"
 class Deleter:
     """Notes what is to go, takes it out of every index, then drops its files: readers never see half a case."""
 
-    def __init__(self, indexes: Indexes, images: ImageStore, blobs: Blobs) -> None:
+    def __init__(self, indexes: Indexes, images: ImageStore, blobs: Blobs, snapshots: Snapshots) -> None:
         self._indexes = indexes
+        self._snapshots = snapshots
         self._images = images
         self._blobs = blobs
 
@@ -55,7 +57,9 @@ class Deleter:
             files = [file for case_id in ids for file in self._images.files(case_id)]
             for case_id in ids:
                 self._images.drop_all_but(case_id, ())
+            self._snapshots.forget(ids)
             left = len(self._stored(ids)) + sum(len(self._images.files(case_id)) for case_id in ids)
+            left += self._snapshots.holding(ids)
             if not left:
                 self._blobs.delete(notes)
             revision = self._indexes.live().cases.revision()

@@ -1,6 +1,7 @@
 """Files that are whole or absent, also after a power cut."""
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -25,6 +26,25 @@ def write_all_durably(files: Mapping[Path, bytes]) -> None:
             beside.unlink(missing_ok=True)
         raise
     _sync({path.parent for path in files})
+
+
+def link_all_durably(files: Mapping[Path, Path]) -> None:
+    """Give files that never change a second name each; where the file system has no links, a copy of their bytes.
+
+    A name that is there stays: to rename one link over another of the same file would do nothing, and leave both.
+    """
+    files = {file: copy for file, copy in files.items() if not copy.exists()}
+    for folder in {copy.parent for copy in files.values()}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for file, copy in files.items():
+        beside = copy.with_name(f".{copy.name}.{os.getpid()}.{os.urandom(4).hex()}")
+        try:
+            beside.hardlink_to(file)
+        except OSError:
+            shutil.copyfile(file, beside)
+            _sync([beside])
+        beside.replace(copy)
+    _sync({copy.parent for copy in files.values()})
 
 
 def sync_folder(folder: Path) -> None:

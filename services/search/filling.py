@@ -1,20 +1,20 @@
 """Fills an index from another one, case by case, and switches to it when nothing is missing."""
 
 import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from casekin.contracts.base import CaseId
 from casekin.contracts.indexes import BundleVersion, EncodedAnew, IndexFill, IndexFilled, IndexLag, Switch, Switched
 from casekin.errors import Conflict, NotFound
-from services.search.images import ImageStore
+from services.search.images import ImageStore, drop_unused
 from services.search.index import StoredCase
 from services.search.indexes import Indexes, OpenIndex
 from services.search.weighing import check_latent
 
-_COMPARED = 4096
-"""Cases compared at once."""
+_COMPARED = 512
+"""Cases compared at once: the embedded engine lets no search pass meanwhile."""
 
 
 class Filler:
@@ -58,7 +58,7 @@ class Filler:
             replaced = target.cases.get([stored.case.id for stored in taken])
             target.cases.upsert(taken)
             ids = [stored.case.id for stored in replaced]
-            self._drop_pictures(replaced, self._indexes.pictures(ids))
+            drop_unused(self._images, replaced, self._indexes.pictures(ids))
         done = {stored.case.id for stored in taken}
         return IndexFilled(stored=len(taken), passed_over=[case.id for case in asked.cases if case.id not in done])
 
@@ -85,7 +85,7 @@ class Filler:
             for begin in range(0, len(ids), _COMPARED):
                 chunk = ids[begin : begin + _COMPARED]
                 kept = [(stored.case.id, stored.image) for other in others for stored in other.get(chunk)]
-                self._drop_pictures(index.cases.get(chunk), kept)
+                drop_unused(self._images, index.cases.get(chunk), kept)
             self._indexes.delete(version)
 
     def image(self, version: BundleVersion, case_id: CaseId) -> bytes:
@@ -119,15 +119,6 @@ class Filler:
                 same = case_id in there if is_live else there.get(case_id) == wanted.get(case_id)
                 if case_id in wanted and not same:
                     yield position, case_id, wanted[case_id]
-
-    def _drop_pictures(self, replaced: Sequence[StoredCase], kept: Iterable[tuple[CaseId, str]]) -> None:
-        """Drop those of `replaced` that no index refers to any more."""
-        keys: dict[CaseId, set[str]] = {}
-        for case_id, key in kept:
-            keys.setdefault(case_id, set()).add(key)
-        for old in replaced:
-            if old.image not in (still := keys.get(old.case.id, set())):
-                self._images.drop_all_but(old.case.id, still)
 
 
 def _taken_over(target: OpenIndex, stored: StoredCase, case: EncodedAnew) -> StoredCase:

@@ -8,6 +8,7 @@ from services.search.description import Description
 from services.search.filling import Filler
 from services.search.images import ImageStore
 from services.search.indexes import Indexes
+from services.search.snapshots import Snapshots
 from services.search.writing import Writer
 
 
@@ -21,5 +22,6 @@ class Parts:
     writer: Writer
     deleter: Deleter
     filler: Filler
+    snapshots: Snapshots
     audit: AuditLog
     batch_bytes: int

@@ -5,15 +5,19 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from qdrant_client import QdrantClient
 
+from services.search import indexes as indexes_module
 from services.search.edge import EdgeIndex
+from services.search.engines import Engine, ServerEngine, engine_of
 from services.search.index import CaseIndex
 from services.search.server import ServerIndex
+from services.search.server_options import ServerOptions
 from services.search.settings import SearchSettings
 from tests.integration.search.made import CLINICAL, manifest
 
@@ -76,3 +80,35 @@ def settings_in(folder: Path) -> SearchSettings:
     bundle.mkdir()
     (bundle / "bundle.json").write_text(manifest().model_dump_json())
     return SearchSettings(bundle=bundle, data=folder / "data", audit_file=folder / "audit.jsonl", reserve_mb=0)
+
+
+class InMemory(QdrantClient):
+    """Held in this object, so that one index's client may be closed and the others go on."""
+
+    def close(self, **kwargs: Any) -> None:
+        """Stay."""
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, settings: SearchSettings) -> Iterator[Callable[[], Engine]]:
+    """Opens the same indexes each time, as a service does at each start."""
+    if request.param == "edge":
+        yield lambda: engine_of(settings)
+        return
+    url, name = os.environ.get("CASEKIN_QDRANT_URL"), f"test_{secrets.token_hex(6)}"
+    if request.param == "server" and not url:
+        pytest.skip("no Qdrant server: set CASEKIN_QDRANT_URL to run this on one")
+    held = InMemory(":memory:")
+
+    def connect() -> QdrantClient:
+        return held if request.param != "server" else QdrantClient(url=url, prefer_grpc=True)
+
+    yield lambda: ServerEngine(connect, name, ServerOptions())
+    for found in connect().get_collections().collections:
+        if found.name.startswith(name):
+            connect().delete_collection(found.name)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexes_module, "_SETTLED_S", 0.05)

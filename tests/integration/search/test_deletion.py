@@ -92,7 +92,7 @@ def test_finish__completes_what_a_crash_interrupted(settings: SearchSettings) ->
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Deleter(parts.indexes, Dies(blobs), blobs).case(GONE.id)
+        Deleter(parts.indexes, Dies(blobs), blobs, parts.snapshots).case(GONE.id)
     parts.indexes.close()
     assert len(files_of(settings, GONE.id)) == 3, "two pictures and the note"
     with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:

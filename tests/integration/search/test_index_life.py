@@ -1,13 +1,10 @@
 """An index is filled beside the live one, switched to, gone back from and deleted, on both engines."""
 
-import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from qdrant_client import QdrantClient
 
 from casekin.clients.search import SearchClient
 from casekin.contracts.indexes import EncodedAnew, IndexFill, Switch
@@ -19,44 +16,13 @@ from services.search.engines import Engine, ServerEngine, engine_of
 from services.search.index import StoredCase
 from services.search.server_options import ServerOptions
 from services.search.settings import SearchSettings
-from tests.integration.search.conftest import ENGINES
+from tests.integration.search.conftest import InMemory
 from tests.integration.search.made import batch, collection, manifest
 from tests.serving import serving
 
+pytestmark = pytest.mark.usefixtures("quick")
 CASES = collection(30)
 NEW = "made-2"
-
-
-class InMemory(QdrantClient):
-    """Held in this object, so that one index's client may be closed and the others go on."""
-
-    def close(self, **kwargs: Any) -> None:
-        """Stay."""
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, settings: SearchSettings) -> Iterator[Callable[[], Engine]]:
-    """Opens the same indexes each time, as a service does at each start."""
-    if request.param == "edge":
-        yield lambda: engine_of(settings)
-        return
-    url, name = os.environ.get("CASEKIN_QDRANT_URL"), f"test_{secrets.token_hex(6)}"
-    if request.param == "server" and not url:
-        pytest.skip("no Qdrant server: set CASEKIN_QDRANT_URL to run this on one")
-    held = InMemory(":memory:")
-
-    def connect() -> QdrantClient:
-        return held if request.param != "server" else QdrantClient(url=url, prefer_grpc=True)
-
-    yield lambda: ServerEngine(connect, name, ServerOptions())
-    for found in connect().get_collections().collections:
-        if found.name.startswith(name):
-            connect().delete_collection(found.name)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexes_module, "_SETTLED_S", 0.05)
 
 
 @pytest.fixture
