@@ -7,7 +7,10 @@ switched meanwhile. All else that asks for the collection means the live index.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+
+import structlog
 
 from casekin.contracts.base import CaseId
 from casekin.contracts.bundle import BundleManifest
@@ -19,6 +22,7 @@ from services.search.index import CaseIndex
 from services.search.register import Records, Register
 from services.search.searching import Searcher
 
+log = structlog.get_logger("search")
 _FRESH_S = 2.0
 """After so long another copy of the service has seen a switch; a write looks anew, and so does a refusal."""
 _SETTLED_S = 2.0
@@ -57,31 +61,37 @@ class Indexes:
         """Held while cases change and while the live index does."""
         records.keep(first)
         try:
-            self._start(records.read() or Register(live=first.version), first)
+            self._start(records.read(), first)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, register: Register, first: BundleManifest) -> None:
+    def _start(self, known: Register | None, first: BundleManifest) -> None:
+        register = known or Register(live=first.version)
         for version in register.leaving:
             register = self._removed(register, version)
-        self._hold(register.with_new(first.version))
-        if self.live().version != first.version and self.live().cases.count() == 0:
-            self._hold(self._register.switched(first.version))
-        self._records.write(self._register)
-        self._engine.tell_live(self._register.live)
+        register = register.with_new(first.version)
+        if register.live != first.version and self._opened(register.live).cases.count() == 0:
+            register = register.switched(first.version)
+        self._hold(register)
+        if register.live != first.version:
+            log.warning("another bundle is live than CASEKIN_BUNDLE", live=register.live, given=first.version)
+        if register != known:
+            self._records.write(register)
+        self._engine.tell_live(register.live)
 
     def _hold(self, register: Register) -> None:
         """Believe `register`, with each of its indexes open; those that are deleted are let go when they are quiet."""
         for version in register.states:
             self._opened(version)
-        self._register, self._read_at = register, time.monotonic()
-        quiet_at = time.monotonic() + _SETTLED_S
-        self._parting += [(quiet_at, self._open.pop(version)) for version in self._open.keys() - register.states.keys()]
+        now = time.monotonic()
+        self._register, self._read_at = register, now
+        gone = self._open.keys() - register.states.keys()
+        self._parting += [(now + _SETTLED_S, self._open.pop(version)) for version in gone]
         for due, index in self._parting:
-            if due <= time.monotonic():
+            if due <= now:
                 index.cases.close()
-        self._parting = [(due, index) for due, index in self._parting if due > time.monotonic()]
+        self._parting = [(due, index) for due, index in self._parting if due > now]
 
     def _opened(self, version: BundleVersion) -> OpenIndex:
         if (held := self._open.get(version)) is not None:
@@ -94,11 +104,14 @@ class Indexes:
             return self._open[version]
 
     def register(self, *, fresh: bool = False) -> Register:
-        """Which indexes there are; some seconds old unless `fresh`."""
-        stale = time.monotonic() - self._read_at > _FRESH_S
-        if (fresh or stale) and self._lock.acquire(blocking=fresh):  # one thread looks, others take what is known
-            try:
+        """Which indexes there are; some seconds old unless `fresh`, and older where the image store does not answer."""
+        if fresh:
+            with self._lock:
                 self._hold(self._records.read() or self._register)
+        elif time.monotonic() - self._read_at > _FRESH_S and self._lock.acquire(blocking=False):
+            try:  # one thread looks, others take what is known
+                with suppress(OSError):
+                    self._hold(self._records.read() or self._register)
             finally:
                 self._lock.release()
         return self._register

@@ -14,6 +14,7 @@ from services.search import indexes as indexes_module
 from services.search.app import make_parts, serve
 from services.search.engines import Engine, ServerEngine, engine_of
 from services.search.index import StoredCase
+from services.search.register import Records
 from services.search.server_options import ServerOptions
 from services.search.settings import SearchSettings
 from tests.integration.search.conftest import InMemory
@@ -206,6 +207,17 @@ def test_another_copy_of_the_service__sees_a_switch(settings: SearchSettings) ->
     assert [(one.alias_name, one.collection_name) for one in held.get_aliases().aliases] == [
         ("copies", f"copies--{NEW}")
     ]
+
+
+def test_search__goes_on_while_the_image_store_does_not_answer(
+    client: SearchClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: Records) -> None:
+        raise OSError("the image store is gone")
+
+    monkeypatch.setattr(indexes_module, "_FRESH_S", 0.0)
+    monkeypatch.setattr(Records, "read", gone)
+    assert nearest(client, "made-1", CASES[7].latent.tolist()) == (CASES[7].case.id, 0.0)
 
 
 @pytest.mark.parametrize(
