@@ -57,8 +57,8 @@ def main(data: Path, bundle: Path) -> None:
         found.append(_promises(_part(material, test), rest, weights, curve, calibration, system.classes))
     figures = {name: float(np.mean([promises[name] for promises in found])) for name in found[0]}
     odd, flagged = _strange(system, material, rest, calibration, weights)
-    circumstances = {"bundle": system.name, "cases": len(cases), "calibrated": len(found)}
-    report("neighbours", figures | odd, flagged | circumstances, quick=is_quick())
+    circumstances: dict[str, float | str] = {"bundle": system.name, "cases": len(cases), "calibrated": len(found)}
+    report("neighbours", figures | odd, circumstances | flagged, quick=is_quick())
 
 
 def _turns(material: Material, choices: Ints) -> list[tuple[Ints, Ints]]:

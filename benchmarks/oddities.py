@@ -57,7 +57,8 @@ def _scenes() -> list[Pixels]:
 
 def _faces() -> list[Pixels]:
     """A hundred small grey ones (Labeled Faces in the Wild), and as often a large one in colour."""
-    grey = [np.repeat(np.uint8(face * 255)[..., None], 3, axis=2) for face in data.lfw_subset()[:100]]
+    faces: Pixels = (data.lfw_subset()[:100] * 255).astype(np.uint8)
+    grey = [np.repeat(face[..., None], 3, axis=2) for face in faces]
     astronaut = np.asarray(data.astronaut()[0:280, 130:330])
     return [face for small in grey for face in (small, astronaut)]
 
