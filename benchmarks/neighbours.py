@@ -56,9 +56,9 @@ def main(data: Path, bundle: Path) -> None:
         weights, curve = system.presets["clinical"], curves["clinical"]
         found.append(_promises(_part(material, test), rest, weights, curve, calibration, system.classes))
     figures = {name: float(np.mean([promises[name] for promises in found])) for name in found[0]}
-    odd, details = _strange(system, material, rest, calibration, weights)
-    details |= {"bundle": system.name, "cases": len(cases), "calibrated": len(found)}
-    report("neighbours", figures | odd, details, quick=is_quick())
+    odd, flagged = _strange(system, material, rest, calibration, weights)
+    circumstances: dict[str, float | str] = {"bundle": system.name, "cases": len(cases), "calibrated": len(found)}
+    report("neighbours", figures | odd, circumstances | flagged, quick=is_quick())
 
 
 def _turns(material: Material, choices: Ints) -> list[tuple[Ints, Ints]]:
@@ -130,16 +130,17 @@ def _worst_tenth(said: Floats, so: npt.NDArray[np.bool_]) -> float:
 
 def _strange(
     system: BundleSystem, material: Material, gallery: Labelled, calibration: NeighbourCalibration, weights: Floats
-) -> tuple[dict[str, float], dict[str, float | str]]:
+) -> tuple[dict[str, float], dict[str, float]]:
     scale, depth = calibration.presets["clinical"].strangeness, calibration.neighbours
     test = material.split.queries
     usual = _score(system, material.pixels[test], gallery, weights, scale, depth)
     pictures = oddities(material.pixels[test], ODD_PICTURES)
     odd = {kind: _score(system, made, gallery, weights, scale, depth) for kind, made in pictures.items()}
-    details: dict[str, float | str] = {f"auroc {kind}": _auroc(usual, scores) for kind, scores in odd.items()}
-    details["usual images flagged"] = float((usual > scale.image_limit).mean())
-    details |= _left_out(system, material, gallery, weights, scale, depth)
-    return {"ood_auroc": _auroc(usual, np.concatenate(list(odd.values())))}, details
+    figures = {"ood_auroc": _auroc(usual, np.concatenate(list(odd.values())))}
+    figures |= {f"ood_auroc_{kind}": _auroc(usual, scores) for kind, scores in odd.items()}
+    figures |= _left_out(system, material, gallery, weights, scale, depth)
+    details = {f"{kind} flagged": float((scores > scale.image_limit).mean()) for kind, scores in odd.items()}
+    return figures, details | {"usual images flagged": float((usual > scale.image_limit).mean())}
 
 
 def _left_out(
@@ -154,7 +155,7 @@ def _left_out(
         without = Labelled(gallery.latents[kept], gallery.labels[kept], lesions)
         scores = _score(system, material.pixels[test], without, weights, scale, depth)
         if (labels == number).any():
-            found[f"auroc {code} left out"] = _auroc(scores[labels != number], scores[labels == number])
+            found[f"left_out_auroc_{code}"] = _auroc(scores[labels != number], scores[labels == number])
     return found
 
 

@@ -1,11 +1,17 @@
-"""Pictures that no dermatoscope takes: noise, text, photographs, lesions in impossible colours."""
+"""Pictures that no dermatoscope takes: noise, text, photographs, faces, other medicine, skin in impossible colours.
 
-from collections.abc import Iterator, Sequence
+Photographs are those that scikit-image and scikit-learn carry in their packages, so that nothing is downloaded.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from skimage import data
 from sklearn.datasets import load_sample_images
+
+from casekin.phantoms import draw, make_up
 
 Pixels = NDArray[np.uint8]
 WORDS = ("Dear", "colleague,", "please", "find", "attached", "the", "letter", "and", "the", "list", "of", "findings")
@@ -19,8 +25,11 @@ def oddities(lesions: Pixels, count: int, seed: int = 0) -> dict[str, Pixels]:
     return {
         "noise": np.stack([_noise(rng, height, width) for _ in range(count)]),
         "text": np.stack([_text(rng, height, width) for _ in range(count)]),
-        "photographs": np.stack(list(_photographs(rng, count, height, width))),
-        "impossible colours": np.stack([_recoloured(rng, one) for one in chosen]),
+        "photographs": _pieces(rng, _scenes(), count, (height, width)),
+        "faces": _pieces(rng, _faces(), count, (height, width), least=0.7),
+        "other_medicine": _pieces(rng, [data.retina(), data.immunohistochemistry()], count, (height, width)),
+        "recoloured_lesions": np.stack([_recoloured(rng, one) for one in chosen]),
+        "recoloured_phantoms": np.stack([_recoloured(rng, one) for one in _phantoms(count, (height, width), seed)]),
     }
 
 
@@ -41,21 +50,46 @@ def _text(rng: np.random.Generator, height: int, width: int) -> Pixels:
     return np.asarray(page)
 
 
-def _photographs(rng: np.random.Generator, count: int, height: int, width: int) -> Iterator[Pixels]:
-    """Pieces of two photographs, of a temple and of a flower."""
-    scenes: Sequence[Pixels] = load_sample_images().images
+def _scenes() -> list[Pixels]:
+    """A temple, a flower, a cup, a cat, a rocket, a motorcycle."""
+    return [*load_sample_images().images, data.coffee(), data.chelsea(), data.rocket(), data.stereo_motorcycle()[0]]
+
+
+def _faces() -> list[Pixels]:
+    """A hundred small grey ones (Labeled Faces in the Wild), and as often a large one in colour."""
+    faces: Pixels = (data.lfw_subset()[:100] * 255).astype(np.uint8)
+    grey = [np.repeat(face[..., None], 3, axis=2) for face in faces]
+    astronaut = np.asarray(data.astronaut()[0:280, 130:330])
+    return [face for small in grey for face in (small, astronaut)]
+
+
+def _phantoms(count: int, shape: tuple[int, int], seed: int) -> list[Pixels]:
+    size = (shape[1], shape[0])
+    return [
+        np.asarray(draw(one.factors, lesion_seed=one.lesion_seed, view_seed=one.view_seed, size=size))
+        for one in make_up(count, seed)
+    ]
+
+
+def _pieces(
+    rng: np.random.Generator, pictures: Sequence[Pixels], count: int, shape: tuple[int, int], least: float = 0.3
+) -> Pixels:
+    """Random pieces of the pictures in turn, mirrored at random: from `least` of the largest that fits to all of it."""
+    height, width = shape
+    made = []
     for number in range(count):
-        scene = scenes[number % len(scenes)]
-        scale = rng.uniform(0.3, 1.0) * min(scene.shape[0] / height, scene.shape[1] / width)
-        h, w = int(height * scale), int(width * scale)
-        top, left = rng.integers(0, scene.shape[0] - h + 1), rng.integers(0, scene.shape[1] - w + 1)
-        piece = Image.fromarray(scene[top : top + h, left : left + w])
-        yield np.asarray(piece.resize((width, height), Image.Resampling.BOX))
+        picture = pictures[number % len(pictures)]
+        scale = rng.uniform(least, 1.0) * min(picture.shape[0] / height, picture.shape[1] / width)
+        h, w = max(1, int(height * scale)), max(1, int(width * scale))
+        top, left = rng.integers(0, picture.shape[0] - h + 1), rng.integers(0, picture.shape[1] - w + 1)
+        piece = Image.fromarray(picture[top : top + h, left : left + w][:, :: int(rng.choice([1, -1]))])
+        made.append(np.asarray(piece.resize((width, height), Image.Resampling.BICUBIC)))
+    return np.stack(made)
 
 
-def _recoloured(rng: np.random.Generator, lesion: Pixels) -> Pixels:
-    """A real lesion with red, green and blue exchanged, or as a negative."""
+def _recoloured(rng: np.random.Generator, skin: Pixels) -> Pixels:
+    """Red, green and blue exchanged, or a negative."""
     orders = [(2, 1, 0), (1, 0, 2), (2, 0, 1), (1, 2, 0)]
     if rng.random() < 0.3:
-        return np.asarray(255 - lesion)
-    return np.asarray(lesion[..., list(orders[int(rng.integers(len(orders)))])])
+        return np.asarray(255 - skin)
+    return np.asarray(skin[..., list(orders[int(rng.integers(len(orders)))])])

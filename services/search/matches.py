@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from casekin.contracts.base import Preset
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.search import Case, Hidden, Match, OwnCase, Sort
 from services.search.grouping import Group
@@ -24,19 +25,36 @@ class Similarity:
             space: (np.array([p.distance for p in points]), np.array([p.share for p in points]))
             for space, points in manifest.similarity.items()
         }
+        self._clinical = _mean_one(np.array(manifest.clinical_weights, np.float64))
 
     def of(self, metric: Metric, distances: Floats) -> list[float]:
         """Linear between the points of the curve, level beyond its ends.
 
-        Weights of the user's own have no curve: their distances are brought to the scale of `visual` first, by
-        sqrt(D / sum of weights).
+        Weights of the user's own have no curve. With distances at the scale of weights with mean 1, theirs is taken to
+        lie between the two that there are, the nearer to a preset's the nearer the weights are to the preset.
         """
-        scale = 1.0
-        if metric.space == "weighted":
-            scale = float(np.sqrt(len(metric.weights) / metric.weights.sum()))
-        at, shares = self._curves["clinical" if metric.space == "clinical" else "visual"]
-        similarities: list[float] = np.interp(distances * scale, at, shares).tolist()
-        return similarities
+        if metric.space != "weighted":
+            return _listed(self._read(metric.space, distances))
+        scaled = distances * np.sqrt(len(metric.weights) / metric.weights.sum())
+        weights = _mean_one(metric.weights)
+        apart = [float(np.linalg.norm(weights - preset)) for preset in (np.ones_like(weights), self._clinical)]
+        towards = apart[0] / (sum(apart) or 1.0)
+        between = (1 - towards) * self._read("visual", scaled) + towards * self._read("clinical", scaled)
+        return _listed(between)
+
+    def _read(self, preset: Preset, distances: Floats) -> Floats:
+        at, shares = self._curves[preset]
+        return np.asarray(np.interp(distances, at, shares), np.float64)
+
+
+def _listed(values: Floats) -> list[float]:
+    plain: list[float] = values.tolist()
+    return plain
+
+
+def _mean_one(weights: Floats) -> Floats:
+    """The same weights at another scale."""
+    return np.asarray(weights * (len(weights) / (weights.sum() or 1.0)))
 
 
 def to_matches(ranking: Ranking, groups: Sequence[Group], target: Target, similarity: Similarity) -> list[Match]:

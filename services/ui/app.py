@@ -19,7 +19,7 @@ from services.ui.catalog import Catalog, Services
 from services.ui.guard import AnswerHeaders, Gate, policy
 from services.ui.layout.page import page
 from services.ui.layout.parts import fault
-from services.ui.routes import image_routes
+from services.ui.routes import dimension_routes, image_routes
 from services.ui.settings import UiSettings
 from services.ui.signin import SignIn
 
@@ -37,8 +37,10 @@ def create_app(settings: UiSettings) -> FastAPI:
 
     # ready as soon as it runs: it can say in words that a service is missing, a load balancer cannot
     app = create_service("ui", settings, [], ready=lambda: None, lifespan=lifespan)
+    catalog = Catalog(services)
     app.include_router(image_routes(services.search))
-    dash = create_page(app, Catalog(services))
+    app.include_router(dimension_routes(catalog))
+    dash = create_page(app, catalog)
     if settings.named_users:
         app.add_middleware(SignIn, users=settings.named_users)
     app.add_middleware(Gate, loopback_only=settings.loopback_only)

@@ -8,11 +8,14 @@ from typing import Generic, TypeVar
 
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.encoder import DecodeRequest
 from casekin.contracts.maps import CaseMap
 from casekin.contracts.search import Collection
 from casekin.errors import CasekinError, NotFound
 
 T = TypeVar("T")
+ENDS = ("0.01", "0.99")
+"""Quantiles of a dimension between which its ends are drawn."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Catalog:
         self._map = Remembered(self._current_map, 10.0)
         self._map_of: tuple[str, str] | None = None
         self._names = Remembered(services.projector.names, 5.0)
+        self._ends = Remembered(self._decoded_ends, 3600.0)
+        self._ends_of: str | None = None
 
     def names(self) -> list[str]:
         """Names of the dimensions; the bundle's own where the projector does not answer or has another bundle."""
@@ -91,6 +96,28 @@ class Catalog:
             return [dimension.name for dimension in manifest.dimensions]
         same = named.bundle_version == manifest.version
         return named.names if same else [dimension.name for dimension in manifest.dimensions]
+
+    def ends(self) -> list[tuple[str, str]]:
+        """By dimension, the average image with it low and with it high, as data URIs."""
+        version = self.manifest().version
+        if version != self._ends_of:
+            self._ends.forget()
+            self._ends_of = version
+        return self._ends.get()
+
+    def _decoded_ends(self) -> list[tuple[str, str]]:
+        manifest = self.manifest()
+        size = len(manifest.dimensions)
+        latents = [
+            [dimension.quantiles[end] if index == dimension.index else 0.0 for index in range(size)]
+            for dimension in manifest.dimensions
+            for end in ENDS
+        ]
+        images: list[str] = []
+        for start in range(0, len(latents), 1024):  # as many as the encoder takes at once
+            request = DecodeRequest(bundle_version=manifest.version, latents=latents[start : start + 1024])
+            images += self.services.encoder.decode(request).images
+        return list(zip(images[::2], images[1::2], strict=True))
 
     def forget_names(self) -> None:
         """One was changed: ask for them anew."""

@@ -13,8 +13,8 @@ from services.ui.refusals import refusal
 LARGEST_BODY = 36 * 2**20
 """Bytes: an upload of 26 MB as base64 in JSON. The encoder's own limit of 20 MB answers first, with better words."""
 SAFE = ("GET", "HEAD", "OPTIONS")
-UNCHANGING = ("/_dash-component-suites/", "/assets/")
-"""Code and style, no patient data: browsers may keep them."""
+UNCHANGING = ("/_dash-component-suites/", "/assets/", "/dimensions/")
+"""Code, style and pictures of the model, no patient data: browsers may keep them."""
 
 
 def policy(script_hashes: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ class Panel(BaseModel):
     columns: list[str] = []
     """``NAME<tab>VALUE`` of further columns."""
     excluded: list[str] = []
-    """Fields whose chosen values are left out, not asked for."""
+    """Controls whose chosen values are left out, not asked for."""
     age_min: float | None = None
     age_max: float | None = None
     keep_unknown: bool = False
@@ -33,8 +33,8 @@ class Panel(BaseModel):
 
     def filters(self) -> Filters:
         """The same as conditions."""
-        parts = [self._codes(name, getattr(self, name)) for name in FACETED if getattr(self, name)]
-        parts += [self._codes(f"attributes.{name}", values) for name, values in self.by_column().items()]
+        parts = [self._codes(name, name, getattr(self, name)) for name in FACETED if getattr(self, name)]
+        parts += [self._codes("columns", f"attributes.{name}", values) for name, values in self.by_column().items()]
         if self.is_aged:
             parts.append(Between(low=self.age_min, high=self.age_max, keep_unknown=self.keep_unknown))
         return (Or(of=tuple(parts)),) if self.any_field and len(parts) > 1 else tuple(parts)
@@ -57,7 +57,7 @@ class Panel(BaseModel):
             found[name].append(value)
         return dict(found)
 
-    def _codes(self, field: str, values: list[str]) -> Condition:
-        if field in self.excluded:
+    def _codes(self, control: str, field: str, values: list[str]) -> Condition:
+        if control in self.excluded:
             return Not(of=AnyOf(field=field, values=tuple(values), keep_unknown=not self.keep_unknown))
         return AnyOf(field=field, values=tuple(values), keep_unknown=self.keep_unknown)

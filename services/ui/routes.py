@@ -1,10 +1,15 @@
-"""Images of cases for the browser: passed on from search, with who asked, so that each view is audited there."""
+"""Images for the browser: of cases from search, with who asked, so that each view is audited there; of dimensions."""
+
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
 from casekin.clients import SearchClient
 from casekin.contracts.base import CaseId
+from casekin.errors import NotFound
+from services.ui.catalog import Catalog
 from services.ui.signin import signed_in
+from services.ui.state import image_bytes
 
 
 def image_routes(search: SearchClient) -> APIRouter:
@@ -22,5 +27,25 @@ def image_routes(search: SearchClient) -> APIRouter:
         """The thumbnail of one case."""
         content, media_type = search.thumbnail(case_id, user=signed_in(request))
         return Response(content, media_type=media_type)
+
+    return router
+
+
+def dimension_routes(catalog: Catalog) -> APIRouter:
+    """``/dimensions/{version}/{index}/{end}``: what a dimension means, in pictures of the model and of nobody."""
+    router = APIRouter(tags=["dimensions"])
+
+    @router.get("/dimensions/{version}/{index}/{end}", response_class=Response)
+    def drawn(version: str, index: int, end: Literal["low", "high"]) -> Response:
+        """The average image with one dimension low or high."""
+        manifest = catalog.manifest()
+        if version != manifest.version or not 0 <= index < len(manifest.dimensions):
+            raise NotFound(
+                f"no dimension {index} of bundle {version}; in use is {manifest.version}, "
+                f"with dimensions 0 to {len(manifest.dimensions) - 1}"
+            )
+        low, high = catalog.ends()[index]
+        content = image_bytes(low if end == "low" else high)
+        return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
     return router

@@ -2,16 +2,16 @@
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from casekin.contracts.base import CaseId, Latent, Preset
+from casekin.contracts.base import CaseId, Code, Latent, Preset
 from casekin.contracts.encoder import EncodeResponse
 from casekin.contracts.names import Renaming
 from casekin.contracts.neighbours import ImageMeasures
 from casekin.contracts.rollouts import RolloutResult, Step, TrajectoryResult
-from casekin.contracts.search import Example, SearchRequest, SearchResponse, Sort
+from casekin.contracts.search import MOST_DIVERSE, Example, SearchRequest, SearchResponse, Sort
 from casekin.errors import BadInput
 from services.ui.panel import Panel
 
@@ -35,18 +35,35 @@ class Further(BaseModel):
     latent: Latent
 
 
+FARTHEST = 1000
+"""Matches that a search passes over at most."""
+
+
 class Steering(BaseModel):
     """What the clinician asks of the search."""
 
     model_config = ConfigDict(frozen=True)
 
     filters: Panel = Panel()
-    preset: Preset = "clinical"
+    preset: Preset | Literal["custom"] = "clinical"
+    weights: list[float] | None = None
+    """D of the user's own, with preset custom only."""
     k: int = 12
     offset: int = 0
     one_per_lesion: bool = True
     diversity: float = 0.0
     sort: Sort = "distance"
+
+    @property
+    def has_next_page(self) -> bool:
+        """Whether a search takes the page after this one."""
+        following = self.offset + self.k
+        return following + self.k <= MOST_DIVERSE if self.diversity else following <= FARTHEST
+
+    @property
+    def own_weights(self) -> bool:
+        """Whether the user weighs."""
+        return self.preset == "custom"
 
 
 class Start(BaseModel):
@@ -57,6 +74,7 @@ class Start(BaseModel):
     query: Query | None = None
     further: list[Further] = []
     case: CaseId | None = None
+    own_lesion: Code | None = None
     examples: list[Example] = []
 
 
@@ -76,9 +94,11 @@ def search_request(start: Start, steering: Steering, bundle_version: str) -> Sea
         examples=tuple(start.examples),
         filters=steering.filters.filters(),
         preset=steering.preset,
+        weights=steering.weights,
         k=steering.k,
         offset=steering.offset,
         one_per_lesion=steering.one_per_lesion,
+        own_lesion=start.own_lesion,
         diversity=steering.diversity,
         sort=steering.sort,
         image=_measures(start.query) if latents and start.query else None,

@@ -83,11 +83,22 @@ NOT_CALIBRATED = "Not calibrated"
 CANNOT_BE_EXCLUDED = "Cannot be excluded"
 CONFORMAL_HINT = "Of images of each diagnosis, {0} have theirs in such a list."
 STRANGE = "This image is unlike the collection's images: its neighbours may mean little."
+ALL_ZERO = (
+    "All weights are 0: every case would be equally near. Give one dimension a weight above 0; "
+    "until then the matches are those of your last weights."
+)
+ENDS = "In the average image: low on the left, high on the right (the lowest and highest hundredth of the collection)."
+NO_SUCH_DIMENSION = "No dimension has such a name."
+BY_OWN_WEIGHTS = "by your own weights"
+SAME_LESION = "Same lesion as mine"
+MY_LESION = "My lesion, set apart"
 EXCLUSION = "{0} alone excludes {1}; without it {2} would pass"
 PRESETS = {"clinical": "Clinical", "visual": "Visual"}
-PRESET_HINTS = {
+WEIGHTS = {**PRESETS, "custom": "Custom"}
+WEIGHTS_HINTS = {
     "clinical": "Weighs the dimensions by how well they told diagnoses apart in training.",
     "visual": "Weighs all dimensions alike: looks count, whatever they mean.",
+    "custom": "As you set them below; one at 0 has no say.",
 }
 SERVICES = {"encoder": "Encoder", "search": "Search", "projector": "Map and rollouts"}
 
@@ -109,8 +120,11 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def similarity_hint(similarity: float) -> str:
-    """What the figure on a card means."""
+def similarity_hint(similarity: float, *, own_weights: bool = False) -> str:
+    """What the figure on a card means; under weights of the user's own it was not measured."""
+    if own_weights:
+        about = f"Of matches this close, about {percent(similarity)} share the diagnosis"
+        return f"{about}: estimated, only presets were measured."
     return f"Of matches this close, {percent(similarity)} shared the diagnosis (measured on validation images)."
 
 
@@ -129,6 +143,11 @@ def bare(years: float | None) -> str:
 def age(years: float | None) -> str:
     """``45 y``."""
     return "age unknown" if years is None else f"{years:g} y"
+
+
+def weight(value: float) -> str:
+    """``4.41``; the script of the page says it alike."""
+    return f"{value:.2f}"
 
 
 def found(shown: int, passing: int, filtered: bool, first: int = 1) -> str:

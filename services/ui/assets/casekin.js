@@ -28,13 +28,23 @@
 
   /* The controls of the filter panel as one value, a moment after the last change. */
   const FACETED = ["diagnosis", "site", "sex", "evidence", "source"];
+  const MODED = [...FACETED, "columns"];
+
+  /* What weighs: own weights once there are some above 0, until then what weighed before. */
+  function weighing(preset, weights, held) {
+    if (preset !== "custom") return { preset: preset, weights: null };
+    const isUsable = weights && weights.values.some((weight) => weight > 0);
+    return isUsable ? { preset: preset, weights: weights.values } : { preset: held.preset, weights: held.weights };
+  }
+
   function steer(...controls) {
     const codes = controls.splice(0, FACETED.length);
-    const modes = controls.splice(0, FACETED.length);
-    const [columns, age, keepUnknown, anyField, preset, k, onePerLesion, diversity, sort, low, high, held] = controls;
+    const modes = controls.splice(0, MODED.length);
+    const [columns, age, keepUnknown, anyField, preset, weights, k, onePerLesion, diversity, sort, low, high, held] =
+      controls;
     const filters = {
       columns: columns || [],
-      excluded: FACETED.filter((field, place) => modes[place] === "not"),
+      excluded: MODED.filter((field, place) => modes[place] === "not"),
       age_min: age && age[0] > low ? age[0] : null,
       age_max: age && age[1] < high ? age[1] : null,
       keep_unknown: Boolean(keepUnknown),
@@ -43,7 +53,7 @@
     FACETED.forEach((field, place) => (filters[field] = codes[place] || []));
     const chosen = {
       filters: filters,
-      preset: preset,
+      ...weighing(preset, weights, held),
       k: Number(k),
       offset: 0,
       one_per_lesion: Boolean(onePerLesion),
@@ -89,8 +99,16 @@
     return cause === "case-start" ? [open ? open.id : null, false] : [null, none()];
   }
 
+  /* The lesion that the user says is the one on the screen, until another image comes. */
+  function setApart(_same, _leave, _staged, lesion) {
+    const cause = trigger().triggered_id;
+    if (cause === "staged") return [null, none()];
+    if (!cause || !pressed()) return [none(), none()];
+    return cause === "case-own" ? [lesion, false] : [null, none()];
+  }
+
   /* Pages of matches; what the search starts from begins with the first. */
-  function turnPage(_previous, _next, _query, _case, _examples, held) {
+  function turnPage(_previous, _next, _query, _case, _lesion, _examples, held) {
     const cause = trigger().triggered_id;
     const step = cause === "page-next" ? held.k : cause === "page-previous" ? -held.k : -held.offset;
     if (!step || (String(cause).startsWith("page-") && !pressed())) return;
@@ -162,9 +180,9 @@
     return way ? [way, "map", false] : [none(), none(), none()];
   }
 
-  window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    casekin: { stage, showQuery, steer, mark, startFrom, turnPage, openCase, drawing, hover, showWay },
-  });
+  const known = window.dash_clientside || {};
+  const own = { stage, showQuery, steer, mark, startFrom, setApart, turnPage, openCase, drawing, hover, showWay };
+  window.dash_clientside = { ...known, casekin: { ...known.casekin, ...own } };
 
   /* Arrow keys step through the matches while a case is open. */
   document.addEventListener("keydown", (event) => {

@@ -17,6 +17,7 @@ from services.ui.callbacks import (
     steered,
     upload,
     ways,
+    weights,
 )
 from services.ui.catalog import Catalog
 
@@ -41,3 +42,4 @@ def register_callbacks(app: Dash, catalog: Catalog) -> None:
     for part in parts:
         part.register(app, catalog)
     steered.register(app)
+    weights.register(app)

@@ -4,7 +4,7 @@ from typing import Any
 
 from dash import ALL, Dash, Input, Output, State
 
-from casekin.contracts.search import Case, Match, SearchResponse
+from casekin.contracts.search import Case, SearchResponse
 from casekin.errors import CasekinError
 from services.ui import words
 from services.ui.callbacks.browser import in_browser
@@ -13,7 +13,9 @@ from services.ui.callbacks.vocabulary import vocabulary_of
 from services.ui.catalog import Catalog
 from services.ui.layout.case import case_facts, case_title, contributions
 from services.ui.layout.parts import fault
+from services.ui.state import steering_of
 from services.ui.threads import in_thread
+from services.ui.vocabulary import Vocabulary
 
 Held = dict[str, Any] | None
 
@@ -44,6 +46,8 @@ def register(app: Dash, catalog: Catalog) -> None:
             "place": Output("case-place", "children"),
             "alone": Output("case-steps", "hidden"),
             "error": Output("case-error", "children"),
+            "lesion": Output("case-lesion", "data"),
+            "not_own": Output("case-own", "hidden"),
             "way": Output("case-way", "children", allow_duplicate=True),
             "way_map": Output("case-way-map", "hidden", allow_duplicate=True),
             "way_make": Output("case-way-make", "hidden", allow_duplicate=True),
@@ -55,11 +59,14 @@ def register(app: Dash, catalog: Catalog) -> None:
             "collection": State("collection", "data"),
             "model": State("model", "data"),
             "asked": State("query", "data"),
+            "steered": State("steering", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def show(opening: dict[str, Any], results: Held, collection: Held, model: Held, asked: Held) -> dict[str, Any]:
+    def show(
+        opening: dict[str, Any], results: Held, collection: Held, model: Held, asked: Held, steered: Held
+    ) -> dict[str, Any]:
         matches = SearchResponse.model_validate(results).matches if results else []
         order = [match.case.id for match in matches]
         place = order.index(opening["id"]) if opening["id"] in order else None
@@ -68,21 +75,27 @@ def register(app: Dash, catalog: Catalog) -> None:
             case = match.case if match else catalog.services.search.case(opening["id"])
         except CasekinError as error:
             return {**_unknown(opening["id"]), **_no_way(True), "error": fault(error, doing=words.OPENING_CASE)}
-        shown = _shown(case, match, collection, model)
-        position = "" if place is None else f"{place + 1} of {len(order)}"
-        return {**shown, **_no_way(asked is None), "place": position, "alone": place is None}
+        vocabulary = vocabulary_of(collection)
+        own_weights = steering_of(steered).own_weights
+        return {
+            **_shown(case, vocabulary),
+            **_no_way(asked is None),
+            "facts": case_facts(case, match, vocabulary, own_weights=own_weights),
+            "contributions": contributions(match, dimension_names(model)),
+            "place": "" if place is None else f"{place + 1} of {len(order)}",
+            "alone": place is None,
+            "not_own": asked is None or case.lesion_id is None,
+        }
 
 
-def _shown(case: Case, match: Match | None, collection: Held, model: Held) -> dict[str, Any]:
-    vocabulary = vocabulary_of(collection)
+def _shown(case: Case, vocabulary: Vocabulary) -> dict[str, Any]:
     return {
         "opened": True,
         "image": f"/images/{case.id}",
         "alt": f"Case {case.id}, {vocabulary.diagnosis(case.diagnosis)}",
         "caption": f"Case {case.id}",
         "title": case_title(case, vocabulary),
-        "facts": case_facts(case, match, vocabulary),
-        "contributions": contributions(match, dimension_names(model)),
+        "lesion": case.lesion_id,
         "error": None,
     }
 
@@ -93,5 +106,6 @@ def _no_way(impossible: bool) -> dict[str, Any]:
 
 
 def _unknown(case_id: str) -> dict[str, Any]:
-    nothing = dict.fromkeys(("image", "alt", "caption", "title", "facts", "contributions", "place"))
-    return {**nothing, "opened": True, "alt": f"Case {case_id} could not be read", "alone": True}
+    nothing = dict.fromkeys(("image", "alt", "caption", "title", "facts", "contributions", "place", "lesion"))
+    told = {"opened": True, "alt": f"Case {case_id} could not be read"}
+    return {**nothing, **told, "alone": True, "not_own": True}

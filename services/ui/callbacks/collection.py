@@ -51,7 +51,7 @@ def _model(catalog: Catalog, held: dict[str, Any] | None) -> dict[str, Any]:
         manifest, names = catalog.manifest(), catalog.names()
     except CasekinError:
         return {"model": no_update, "version": no_update}
-    model = {"version": manifest.version, "dimensions": names}
+    model = {"version": manifest.version, "dimensions": names, "clinical": manifest.clinical_weights}
     return {"model": no_update if model == held else model, "version": f"Model {manifest.version}"}
 
 

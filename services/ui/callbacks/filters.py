@@ -32,12 +32,13 @@ def _register_steering(app: Dash) -> None:
         app,
         "steer",
         *[Input(f"filter-{field}", "value") for field in FACETED],
-        *[Input(f"mode-{field}", "value") for field in FACETED],
+        *[Input(f"mode-{field}", "value") for field in (*FACETED, "columns")],
         Input("filter-columns", "value"),
         Input("filter-age", "value"),
         Input("keep-unknown", "checked"),
         Input("any-field", "checked"),
         Input("preset", "value"),
+        Input("weights", "data"),
         Input("k", "value"),
         Input("one-per-lesion", "checked"),
         Input("diversity", "value"),
@@ -49,7 +50,7 @@ def _register_steering(app: Dash) -> None:
 
     @app.callback(Output("preset-hint", "children"), Input("preset", "value"), prevent_initial_call=True)
     async def hint(preset: str) -> str:
-        return words.PRESET_HINTS[preset]
+        return words.WEIGHTS_HINTS[preset]
 
 
 def _register_counts(app: Dash, catalog: Catalog) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dash import Dash, Input, Output, State, no_update
+from dash import ALL, Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
 from casekin.errors import CasekinError
@@ -47,11 +47,21 @@ def register(app: Dash, catalog: Catalog) -> None:
     @app.callback(
         Output("further", "data", allow_duplicate=True),
         Input("staged", "data"),
+        Input({"type": "drop-further", "place": ALL}, "n_clicks"),
         State("further", "data"),
         prevent_initial_call=True,
     )
-    async def forget(_: dict[str, Any] | None, held: list[dict[str, Any]] | None) -> Any:
-        return None if held else no_update
+    async def forget(
+        _staged: dict[str, Any] | None, _drops: list[int | None], held: list[dict[str, Any]] | None
+    ) -> Any:
+        if not held:
+            raise PreventUpdate
+        if ctx.triggered_id == "staged":
+            return None
+        # buttons that have just been drawn trigger too, without a click
+        if not any(entry["value"] for entry in ctx.triggered):
+            raise PreventUpdate
+        return [one for place, one in enumerate(held) if place != ctx.triggered_id["place"]]
 
     @app.callback(Output("further-names", "children"), Input("further", "data"), prevent_initial_call=True)
     async def name(held: list[dict[str, Any]] | None) -> Any:

@@ -41,6 +41,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "asked": Input("query", "data"),
             "further": Input("further", "data"),
             "case": Input("start-case", "data"),
+            "lesion": Input("own-lesion", "data"),
             "examples": Input("examples", "data"),
             "steered": Input("steering", "data"),
             "collection": Input("collection", "data"),
@@ -54,6 +55,7 @@ def register(app: Dash, catalog: Catalog) -> None:
         asked: Held,
         further: Marks,
         case: str | None,
+        lesion: str | None,
         examples: Marks,
         steered: Held,
         collection: Held,
@@ -65,9 +67,8 @@ def register(app: Dash, catalog: Catalog) -> None:
         if not _wanted():
             raise PreventUpdate
         query = Query.model_validate(asked) if asked else None
-        began = Start.model_validate(
-            {"query": query, "further": further or [], "case": case, "examples": examples or []}
-        )
+        marked = {"further": further or [], "examples": examples or []}
+        began = Start.model_validate({"query": query, "case": case, "own_lesion": lesion, **marked})
         version = collection["bundle_version"] if collection else ""
         steering = steering_of(steered)
         try:
@@ -97,7 +98,7 @@ def _before(collection: Held) -> dict[str, Any]:
 def _found(response: SearchResponse, steering: Steering, collection: Held, model: Held) -> dict[str, Any]:
     vocabulary = vocabulary_of(collection)
     if response.matches:
-        drawn = cards(response, vocabulary, dimension_names(model), first=steering.offset + 1)
+        drawn = cards(response, vocabulary, dimension_names(model), steering)
     elif collection is not None and collection["cases"] == 0:
         drawn = no_collection()
     else:
@@ -109,6 +110,6 @@ def _found(response: SearchResponse, steering: Steering, collection: Held, model
         "statistics": statistics(response, vocabulary),
         "own": own_cases(response.own, vocabulary),
         "before": steering.offset == 0,
-        "after": not response.more,
+        "after": not (response.more and steering.has_next_page),
         "error": None,
     }

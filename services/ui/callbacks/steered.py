@@ -33,11 +33,22 @@ def register(app: Dash) -> None:
     )
     in_browser(
         app,
+        "setApart",
+        Output("own-lesion", "data"),
+        Output("case-modal", "opened", allow_duplicate=True),
+        Input("case-own", "n_clicks"),
+        Input({"type": "leave-lesion", "lesion": ALL}, "n_clicks"),
+        Input("staged", "data"),
+        State("case-lesion", "data"),
+    )
+    in_browser(
+        app,
         "turnPage",
         Input("page-previous", "n_clicks"),
         Input("page-next", "n_clicks"),
         Input("query", "data"),
         Input("start-case", "data"),
+        Input("own-lesion", "data"),
         Input("examples", "data"),
         State("steering", "data"),
     )
@@ -45,8 +56,9 @@ def register(app: Dash) -> None:
     @app.callback(
         Output("steered", "children"),
         Input("start-case", "data"),
+        Input("own-lesion", "data"),
         Input("examples", "data"),
         prevent_initial_call=True,
     )
-    async def draw(case: str | None, examples: list[dict[str, Any]] | None) -> list[Component]:
-        return steered(case, [Example.model_validate(example) for example in examples or []])
+    async def draw(case: str | None, lesion: str | None, examples: list[dict[str, Any]] | None) -> list[Component]:
+        return steered(case, lesion, [Example.model_validate(example) for example in examples or []])

@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 from casekin.contracts.rollouts import TrajectoryResult
 from casekin.contracts.search import Case, Match
 from services.ui import words
-from services.ui.layout.matches import dimension_name, largest
+from services.ui.layout.matches import dimension_name
 from services.ui.layout.parts import aria, bar, dot, facts, icon
 from services.ui.layout.steps import share_legend, step_figure
 from services.ui.vocabulary import Vocabulary
@@ -23,7 +23,13 @@ def case_modal() -> Component:
     after = html.Button(icon("right"), id="case-next", className="button square", **aria(label="Next match"))
     place = html.Span(id="case-place", className="muted figure", role="status")
     steps = html.Div([before, place, after], className="case-steps", id="case-steps")
-    begin = html.Button(words.FROM_CASE, id="case-start", className="button small", type="button")
+    begin = html.Div(
+        [
+            html.Button(words.SAME_LESION, id="case-own", className="button small", type="button", hidden=True),
+            html.Button(words.FROM_CASE, id="case-start", className="button small", type="button"),
+        ],
+        className="case-begin",
+    )
     pictures = [
         html.Figure([html.Div(html.Img(id="case-image"), className="picture"), html.Figcaption(id="case-caption")]),
         html.Figure(
@@ -93,11 +99,11 @@ def case_title(case: Case, vocabulary: Vocabulary) -> list[Component]:
     return parts
 
 
-def case_facts(case: Case, match: Match | None, vocabulary: Vocabulary) -> Component:
+def case_facts(case: Case, match: Match | None, vocabulary: Vocabulary, *, own_weights: bool = False) -> Component:
     """Everything the collection knows of the case."""
     entries: list[tuple[str, Any]] = []
     if match is not None:
-        entries.append(("Similarity", words.similarity_hint(match.similarity)))
+        entries.append(("Similarity", words.similarity_hint(match.similarity, own_weights=own_weights)))
         entries.append(("Distance", f"{match.distance:.3f}"))
     entries += [
         ("Diagnosis", vocabulary.diagnosis(case.diagnosis)),
@@ -113,18 +119,23 @@ def case_facts(case: Case, match: Match | None, vocabulary: Vocabulary) -> Compo
 
 
 def contributions(match: Match | None, dimensions: list[str]) -> list[Component]:
-    """How much each dimension contributed to the distance, largest first."""
+    """How much each dimension contributed to the distance, largest first; the smaller ones when asked for."""
     if match is None:
         return [html.P("Not among the matches, so its distance from your image is not shown.", className="muted")]
-    top = largest(match, SHOWN_DIMENSIONS)
-    rest = max(0.0, 1 - sum(share for _, share in top)) if top else 0.0
-    scale = max((share for _, share in top), default=1.0)
-    rows = [_contribution(dimension_name(index, dimensions), share, scale) for index, share in top]
-    if rest >= 0.005:
-        rows.append(_contribution(f"the other {len(match.contributions) - len(top)}", rest, scale, "bar others"))
-    return [html.H3("Where it differs from your image"), html.Ul(rows, className="contributions")]
+    ranked = sorted(enumerate(match.contributions), key=lambda entry: -entry[1])
+    scale = ranked[0][1] or 1.0
+    rows = [_contribution(dimension_name(index, dimensions), share, scale) for index, share in ranked]
+    drawn: list[Component] = [
+        html.H3("Where it differs from your image"),
+        html.Ul(rows[:SHOWN_DIMENSIONS], className="contributions"),
+    ]
+    if rest := ranked[SHOWN_DIMENSIONS:]:
+        told = f"The other {len(rest)}: {words.percent(sum(share for _, share in rest))}"
+        others = html.Ul(rows[SHOWN_DIMENSIONS:], className="contributions")
+        drawn.append(html.Details([html.Summary(told), others], className="other-contributions"))
+    return drawn
 
 
-def _contribution(name: str, share: float, scale: float, class_name: str = "bar") -> Component:
+def _contribution(name: str, share: float, scale: float) -> Component:
     figure = html.Span(words.percent(share), className="figure")
-    return html.Li([html.Span(name), bar(share / scale, class_name=class_name), figure])
+    return html.Li([html.Span(name, title=name), bar(share / scale), figure])

@@ -30,7 +30,8 @@ def conditions_by_button(panel: Panel, vocabulary: Vocabulary) -> list[tuple[str
     ]
     if panel.is_aged:
         entries.append(("age", "", f"Age: {aged(panel)}"))
-    entries += [("columns", entry, entry.replace(COLUMN_MARK, ": ").replace("_", " ")) for entry in panel.columns]
+    said = " not: " if "columns" in panel.excluded else ": "
+    entries += [("columns", entry, entry.replace(COLUMN_MARK, said).replace("_", " ")) for entry in panel.columns]
     return entries
 
 

@@ -10,6 +10,7 @@ from casekin.contracts.facets import Facets, FacetValue
 from services.ui import words
 from services.ui.layout.chips import aged
 from services.ui.layout.parts import aria, data, dot
+from services.ui.layout.weights import weights_panel
 from services.ui.panel import COLUMN_MARK, Panel
 from services.ui.vocabulary import Vocabulary
 
@@ -53,7 +54,7 @@ def filter_panel() -> Component:
 def _ranking() -> Component:
     presets = dmc.SegmentedControl(
         id="preset",
-        data=_options(words.PRESETS),
+        data=_options(words.WEIGHTS),
         value="clinical",
         size="xs",
         fullWidth=True,
@@ -84,7 +85,8 @@ def _ranking() -> Component:
     return html.Div(
         [
             html.Div([html.Span("Weights", className="control-name"), presets], className="control"),
-            html.Div(words.PRESET_HINTS["clinical"], id="preset-hint", className="hint muted"),
+            html.Div(words.WEIGHTS_HINTS["clinical"], id="preset-hint", className="hint muted"),
+            weights_panel(),
             html.Div([html.Span("Variety", className="control-name"), variety], className="control"),
             html.Div([html.Span("Order", className="control-name"), order], className="control"),
             html.Div([html.Span("Matches", className="control-name"), matches], className="control"),
@@ -109,7 +111,7 @@ def _switches() -> Component:
 
 
 def _section(field: str) -> Component:
-    body = {"age": _age, "columns": _columns}.get(field, lambda: _codes(field))()
+    body = _age() if field == "age" else _columns() if field == "columns" else _codes(field)
     control = html.Span([words.FIELDS[field], html.Span(id=f"active-{field}", className="active-count")])
     item: Component = dmc.AccordionItem(
         [dmc.AccordionControl(control), dmc.AccordionPanel(html.Div(body, className="facet-values"))], value=field
@@ -118,18 +120,22 @@ def _section(field: str) -> Component:
 
 
 def _codes(field: str) -> list[Component]:
-    wanted = dmc.SegmentedControl(
+    return [_mode(field), dmc.CheckboxGroup([], id=f"filter-{field}", value=[], size="xs")]
+
+
+def _mode(field: str) -> Component:
+    wanted: Component = dmc.SegmentedControl(
         id=f"mode-{field}",
         data=[{"value": "only", "label": "Only these"}, {"value": "not", "label": "Not these"}],
         value="only",
         size="xs",
         **aria(label=f"{words.FIELDS[field]}: only these or not these"),
     )
-    return [wanted, dmc.CheckboxGroup([], id=f"filter-{field}", value=[], size="xs")]
+    return wanted
 
 
-def _columns() -> Component:
-    chooser: Component = dmc.MultiSelect(
+def _columns() -> list[Component]:
+    chooser = dmc.MultiSelect(
         id="filter-columns",
         data=[],
         value=[],
@@ -141,7 +147,7 @@ def _columns() -> Component:
         comboboxProps={"withinPortal": True},
         **aria(label=words.FIELDS["columns"]),
     )
-    return chooser
+    return [_mode("columns"), chooser]
 
 
 def _age() -> Component:

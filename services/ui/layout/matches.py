@@ -79,10 +79,11 @@ def skeletons() -> list[Component]:
     return [html.Div([html.Div(className="skeleton thumb"), *body], className="match-card") for _ in range(12)]
 
 
-def cards(response: SearchResponse, vocabulary: Vocabulary, dimensions: list[str], first: int = 1) -> Component:
-    """A card for each match in their order, ranked from `first`."""
-    ranked = enumerate(response.matches, start=first)
-    drawn = [_cell(match, card(rank, match, vocabulary, dimensions)) for rank, match in ranked]
+def cards(response: SearchResponse, vocabulary: Vocabulary, dimensions: list[str], steering: Steering) -> Component:
+    """A card for each match in their order, ranked from the page's first."""
+    ranked = enumerate(response.matches, start=steering.offset + 1)
+    own = steering.own_weights
+    drawn = [_cell(match, card(rank, match, vocabulary, dimensions, own_weights=own)) for rank, match in ranked]
     return html.Div(drawn, className="cards")
 
 
@@ -102,21 +103,24 @@ def _cell(match: Match, drawn: Component) -> Component:
     return html.Div([drawn, html.Div(buttons, className="card-steering")], className="match-cell")
 
 
-def card(rank: int, match: Match, vocabulary: Vocabulary, dimensions: list[str]) -> Component:
+def card(
+    rank: int, match: Match, vocabulary: Vocabulary, dimensions: list[str], *, own_weights: bool = False
+) -> Component:
     """One match; a click opens the case."""
     case = match.case
     name = vocabulary.diagnosis(case.diagnosis)
     shown = words.percent(match.similarity)
     spoken = f"Match {rank}: {name}, similarity {shown}, {words.age(case.age)}, case {case.id}. Open."
     thumbnail = html.Img(src=f"/thumbnails/{case.id}", alt=f"Case {case.id}, {name}", className="thumb")
-    title = html.Span(
-        [dot(vocabulary.colour(case.diagnosis)), html.Span(name, className="diagnosis", title=name), _tooltip(match)],
-        className="card-title",
-    )
+    named = [dot(vocabulary.colour(case.diagnosis)), html.Span(name, className="diagnosis", title=name)]
+    title = html.Span([*named, _tooltip(match, own_weights=own_weights)], className="card-title")
     evidence = vocabulary.label("evidence", case.evidence)
     person = [words.age(case.age), vocabulary.label("sex", case.sex), vocabulary.label("site", case.site)]
     lines = [
-        html.Span([f"distance {match.distance:.2f}", html.Span(evidence, title="Evidence")], className="card-line"),
+        html.Span(
+            [f"distance {match.distance:.2f}", html.Span(evidence, title=f"Evidence: {evidence}")],
+            className="card-line",
+        ),
         html.Span(" · ".join(person), className="card-line one"),
         *_hidden(match),
     ]
@@ -142,10 +146,10 @@ def _hidden(match: Match) -> list[Component]:
     return [html.Span(text, className="card-line one", title=", ".join(one.case for one in match.hidden))]
 
 
-def _tooltip(match: Match) -> Component:
+def _tooltip(match: Match, *, own_weights: bool) -> Component:
     tooltip: Component = dmc.Tooltip(
         html.Span(words.percent(match.similarity), className="similarity"),
-        label=words.similarity_hint(match.similarity),
+        label=words.similarity_hint(match.similarity, own_weights=own_weights),
         multiline=True,
         w=240,
         withArrow=True,
@@ -185,4 +189,5 @@ def dimension_name(index: int, dimensions: list[str]) -> str:
 
 def status(response: SearchResponse, steering: Steering) -> str:
     """How many are shown, of how many."""
-    return words.found(len(response.matches), response.passing, steering.filters.is_set, steering.offset + 1)
+    found = words.found(len(response.matches), response.passing, steering.filters.is_set, steering.offset + 1)
+    return f"{found}, {words.BY_OWN_WEIGHTS}" if steering.own_weights and response.matches else found

@@ -23,6 +23,7 @@ STORES = (
     "query",
     "further",
     "start-case",
+    "own-lesion",
     "examples",
     "results",
     "placement",
@@ -35,6 +36,7 @@ STORES = (
     "case-way-held",
     "naming",
     "open-case",
+    "case-lesion",
     "drawing",
 )
 """Kept in the memory of the tab and gone with it."""
@@ -66,6 +68,8 @@ def page() -> Component:
     """The page as first sent; it holds no data yet."""
     stores = [dcc.Store(id=name, storage_type="memory") for name in STORES]
     steering = dcc.Store(id="steering", storage_type="memory", data=Steering().model_dump())
+    # they took a while to set and tell of no patient: so they outlive a reload of the tab
+    weights = dcc.Store(id="weights", storage_type="session")
     side = html.Aside([upload_panel(), filter_panel()], className="side")
     body = html.Div(
         [
@@ -80,6 +84,7 @@ def page() -> Component:
             name_modal(),
             *stores,
             steering,
+            weights,
             dcc.Interval(id="collection-poll", interval=15_000),
         ],
         id="workspace",

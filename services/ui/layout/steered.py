@@ -13,9 +13,10 @@ STEP = 0.5
 """Of an example's weight, at a click."""
 
 
-def steered(case: str | None, examples: list[Example]) -> list[Component]:
-    """A chip for the case that the search starts from, and one for each example."""
+def steered(case: str | None, lesion: str | None, examples: list[Example]) -> list[Component]:
+    """Chips: the case that the search starts from, the own lesion as the user named it, each example."""
     drawn = [_start(case)] if case else []
+    drawn += [_lesion(lesion)] if lesion else []
     drawn += [_example(example) for example in examples]
     return [html.Div(drawn, className="chips")] if drawn else []
 
@@ -23,6 +24,11 @@ def steered(case: str | None, examples: list[Example]) -> list[Component]:
 def _start(case: str) -> Component:
     leave = _button("close", {"type": "leave-case", "case": case}, "Search from your image again")
     return html.Span([_thumbnail(case), f"Search from case {case}", leave], className="chip steering")
+
+
+def _lesion(lesion: str) -> Component:
+    leave = _button("close", {"type": "leave-lesion", "lesion": lesion}, f"Lesion {lesion} is not mine")
+    return html.Span([html.Span(f"{words.MY_LESION}: {lesion}"), leave], className="chip steering bare-text")
 
 
 def _example(example: Example) -> Component:

@@ -61,10 +61,21 @@ def _further() -> Component:
 
 
 def further_names(further: list[Further]) -> Component | None:
-    """The other images of the lesion by their names."""
+    """The other images of the lesion by their names, each with a button that takes it away."""
     if not further:
         return None
-    return html.Ul([html.Li(one.name) for one in further], className="further")
+    return html.Ul([_further_name(place, one.name) for place, one in enumerate(further)], className="further")
+
+
+def _further_name(place: int, name: str) -> Component:
+    drop = html.Button(
+        icon("close"),
+        id={"type": "drop-further", "place": place},
+        className="bare",
+        type="button",
+        **aria(label=f"Take {name} away"),
+    )
+    return html.Li([html.Span(name, title=name), drop])
 
 
 def query_name(query: Query) -> list[Component]:

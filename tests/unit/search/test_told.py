@@ -30,6 +30,21 @@ def test_similarity__of_own_weights_ignores_their_scale(factor: float) -> None:
     np.testing.assert_allclose(Similarity(MADE).of(metric, np.array([distance])), [0.65])
 
 
+@pytest.mark.parametrize("factor", [0.25, 1.0, 16.0])
+def test_similarity__of_own_weights_equal_to_a_preset_is_the_presets(factor: float) -> None:
+    clinical = np.array(MADE.clinical_weights)
+    own = Metric("weighted", factor * clinical)
+    distances = np.array([0.5, 2.5, 4.0])
+    of_preset = Similarity(MADE).of(Metric("clinical", clinical), distances * (4 / clinical.sum()) ** 0.5)
+    np.testing.assert_allclose(Similarity(MADE).of(own, distances * factor**0.5), of_preset)
+
+
+def test_similarity__of_own_weights_half_way_lies_half_way() -> None:
+    clinical = np.array(MADE.clinical_weights) * 4 / sum(MADE.clinical_weights)
+    half = Metric("weighted", (clinical + 1) / 2)
+    np.testing.assert_allclose(Similarity(MADE).of(half, np.array([0.0, 2.5])), [0.925, 0.6625])
+
+
 def test_matches__carry_case_shares_and_who_stands_behind() -> None:
     found = [stored("a", [2, 0, 0, 1.5], age=3), stored("b", [2, 0, 0, 1.6])]
     x = np.array([one.latent for one in found], np.float64)

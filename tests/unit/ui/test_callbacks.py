@@ -1,11 +1,14 @@
 """What the page's callbacks answer, with a real encoder and a real search behind them."""
 
 import base64
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from casekin.contracts.search import SearchRequest
 from services.ui.app import create_app
 from services.ui.state import Steering
 from tests.unit.ui.conftest import CASES, NOWHERE, Behind, Browser, over_asgi, picture, said
@@ -127,6 +130,60 @@ async def test_search__starts_from_a_case_without_an_upload(browser: Browser) ->
     )
     assert "CASE_010 · the same image" in said(answer["own"]["children"])
     assert len(matched(answer)) == 6
+
+
+async def test_search__own_weights_reach_the_service(browser: Browser) -> None:
+    asked = {"query": await query(browser), **await collection(browser)}
+    own = {**steering(), "preset": "custom", "weights": [0.0, 0.0, 1.0, 0.0]}
+    answer = await browser.call("results.data", "steering", **asked, steering=own)
+    shares = [match["contributions"] for match in answer["results"]["data"]["matches"]]
+    assert shares == [[0, 0, 1, 0]] * 6, "only blue counts"
+    assert said(answer["match-status"]["children"]).endswith("in the collection, by your own weights")
+    nothing = {**own, "weights": [0.0] * 4}
+    refused = await browser.call("results.data", "steering", **asked, steering=nothing)
+    assert refused["search-error"]["children"]["props"]["data-code"] == "wrong-weights"
+
+
+async def test_search__a_lesion_named_as_the_own_is_set_apart(browser: Browser) -> None:
+    asked = {"query": await query(browser), "steering": steering(), **await collection(browser)}
+    nearest = matched(await browser.call("results.data", "query", **asked))[0]
+    answer = await browser.call("results.data", "own-lesion", **asked, own_lesion=nearest["lesion_id"])
+    assert nearest["lesion_id"] not in {case["lesion_id"] for case in matched(answer)}
+    assert nearest["id"] in said(answer["own"]["children"])
+
+
+@pytest.mark.parametrize(
+    ("steered", "has_next"),
+    [
+        ({"k": 96}, True),
+        ({"k": 96, "offset": 960}, False),
+        ({"k": 48, "diversity": 0.3, "offset": 96}, True),
+        ({"k": 96, "diversity": 0.3, "offset": 96}, False),
+    ],
+)
+def test_steering__offers_no_page_that_search_refuses(steered: dict[str, Any], has_next: bool) -> None:
+    held = Steering.model_validate(steered)
+    assert held.has_next_page is has_next
+    asked = {"bundle_version": "v", "case": "A", "k": held.k, "diversity": held.diversity}
+    following = {**asked, "offset": held.offset + held.k}
+    if has_next:
+        SearchRequest.model_validate(following)
+    else:
+        with pytest.raises(ValidationError):
+            SearchRequest.model_validate(following)
+
+
+async def test_weights__rows_stand_where_the_session_left_them_unless_the_model_changed(browser: Browser) -> None:
+    model = (await collection(browser))["model"]
+    held = {"version": "tiny-1", "values": [0.0, 2.5, 1.0, 0.0]}
+    for weights, stand in (
+        (held, [0, 2.5, 1, 0]),
+        ({**held, "version": "old-1"}, [0.5, 1, 1, 1.5]),
+        (None, [0.5, 1, 1, 1.5]),
+    ):
+        answer = await browser.call("weight-rows.children", "model", model=model, weights=weights)
+        told = said(answer["weight-rows"]["children"])
+        assert re.findall(r"\d\.\d\d", told) == [f"{weight:.2f}" for weight in stand]
 
 
 async def test_further__what_is_no_image_is_said_in_words(browser: Browser) -> None:

@@ -8,7 +8,7 @@ from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, Neighbour
 from casekin.contracts.rollouts import JointResult, RolloutResult, RolloutRow, Step, TrajectoryResult
 from casekin.contracts.search import Case, CollectionInfo, Diagnosis, Example, Hidden, Match, OwnCase, SearchResponse
 from casekin.errors import BadInput, Unavailable
-from services.ui.layout.case import way_to_case
+from services.ui.layout.case import contributions, way_to_case
 from services.ui.layout.chips import conditions
 from services.ui.layout.filters import age_note, column_values, facet_values
 from services.ui.layout.matches import card
@@ -18,8 +18,10 @@ from services.ui.layout.parts import fault
 from services.ui.layout.rollouts import joint_grid, rollout_rows
 from services.ui.layout.statistics import statistics
 from services.ui.layout.steered import steered
+from services.ui.layout.upload import further_names
+from services.ui.layout.weights import weight_rows
 from services.ui.panel import Panel
-from services.ui.state import way_to, ways_of
+from services.ui.state import Further, way_to, ways_of
 from services.ui.vocabulary import Vocabulary
 from tests.unit.ui.conftest import said
 
@@ -256,6 +258,46 @@ def test_card__says_who_stands_behind_it() -> None:
     assert "of this lesion" not in said(sent(card(1, match(), VOCABULARY, [])))
 
 
+def test_card__similarity_under_own_weights_is_an_estimate() -> None:
+    [tooltip] = every(sent(card(1, match(), VOCABULARY, [], own_weights=True)), "Tooltip")
+    assert tooltip["label"].startswith("Of matches this close, about 78 % share the diagnosis: estimated")
+
+
+def test_contributions__name_every_dimension_largest_first() -> None:
+    shares = (*(0.01 * place for place in range(1, 14)), 0.09)
+    drawn = sent(contributions(match(contributions=shares), [f"D{place}" for place in range(14)]))
+    names = [row["children"][0]["props"]["children"] for row in every(drawn, "Li")]
+    assert names[:3] == ["D12", "D11", "D10"]
+    assert sorted(names) == sorted(f"D{place}" for place in range(14)), "all are told"
+    [summary] = every(drawn, "Summary")
+    assert summary["children"] == "The other 2: 3 %"
+
+
+def test_weights__a_slider_for_each_dimension_in_the_order_of_the_bundle() -> None:
+    drawn = sent(weight_rows("v-1", ["Size", "Redness"], [0.5, 3.4], [0.25, 0.0]))
+    sliders = every(drawn, "Slider")
+    assert [(one["value"], one["max"], one["thumbLabel"]) for one in sliders] == [
+        (0.25, 4, "Weight of Size"),
+        (0, 4, "Weight of Redness"),
+    ]
+    pictures = [one["style"]["backgroundImage"] for one in every(drawn, "Span") if one.get("role") == "img"]
+    assert pictures == [f"url(/dimensions/v-1/{index}/{end})" for index in (0, 1) for end in ("low", "high")]
+    assert said(drawn) == "Size 0.25 Only Redness 0.00 Only"
+
+
+def test_weights__reach_the_largest_of_the_bundle_and_of_the_session() -> None:
+    def largest(*weights: float) -> float:
+        return float(every(sent(weight_rows("v", ["A"], [0.1], weights)), "Slider")[0]["max"])
+
+    assert (largest(0.4), largest(6.5)) == (2, 7)
+
+
+def test_further__each_image_can_be_taken_away() -> None:
+    drawn = sent(further_names([Further(name=name, bundle_version="v", latent=[0.0]) for name in ("a.jpg", "b.jpg")]))
+    assert [button["id"]["place"] for button in every(drawn, "Button")] == [0, 1]
+    assert [button["aria-label"] for button in every(drawn, "Button")] == ["Take a.jpg away", "Take b.jpg away"]
+
+
 def test_own_cases__are_told_apart_from_the_image_itself() -> None:
     sibling = OwnCase(case=Case(id="S", diagnosis="nv"), distance=1.5, same_picture=False)
     itself = OwnCase(case=Case(id="I"), distance=0, same_picture=True)
@@ -268,18 +310,21 @@ def test_own_cases__are_told_apart_from_the_image_itself() -> None:
 
 
 def test_steered__every_example_can_be_weighed_and_forgotten() -> None:
-    drawn = sent(steered("C9", [Example(case="A", weight=1.5), Example(case="B", weight=-1)]))
+    drawn = sent(steered("C9", "L7", [Example(case="A", weight=1.5), Example(case="B", weight=-1)]))
     assert "Search from case C9" in said(drawn)
+    assert "My lesion, set apart: L7" in said(drawn)
     assert "More like this × 1.5" in said(drawn)
     assert "Less like this × 1" in said(drawn)
     steps = [b["id"]["step"] for b in every(drawn, "Button") if b["id"].get("case") == "B"]
     assert steps == [0.5, -0.5, 0], "more weight of a negative example is more negative"
-    assert steered(None, []) == []
+    assert steered(None, None, []) == []
 
 
 def test_conditions__say_what_is_left_out() -> None:
     panel = Panel(diagnosis=["mel"], excluded=["diagnosis"], columns=["skin_type\tII"], age_min=30)
     assert conditions(panel, VOCABULARY) == ["Diagnosis not: Melanoma", "Age: from 30 years", "skin type: II"]
+    left_out = Panel(columns=["skin_type\tII"], excluded=["columns"])
+    assert conditions(left_out, VOCABULARY) == ["skin type not: II"]
 
 
 def test_columns__are_offered_by_name_with_counts() -> None:

@@ -19,6 +19,11 @@ def test_filters__fields_are_joined_by_and_or_by_or() -> None:
     assert Panel(site=["back"], any_field=True).filters() == (SITE,)
 
 
+def test_filters__values_of_a_further_column_can_be_left_out() -> None:
+    [condition] = Panel(columns=["lens\tD3"], excluded=["columns"], keep_unknown=True).filters()
+    assert condition == Not(of=AnyOf(field="attributes.lens", values=("D3",)))
+
+
 def test_filters__left_out_values_obey_the_switch_for_unknown_ones() -> None:
     [kept] = Panel(site=["back"], excluded=["site"], keep_unknown=True).filters()
     [dropped] = Panel(site=["back"], excluded=["site"]).filters()
