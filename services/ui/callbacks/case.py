@@ -55,11 +55,14 @@ def register(app: Dash, catalog: Catalog) -> None:
             "collection": State("collection", "data"),
             "model": State("model", "data"),
             "asked": State("query", "data"),
+            "start": State("start-case", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def show(opening: dict[str, Any], results: Held, collection: Held, model: Held, asked: Held) -> dict[str, Any]:
+    def show(
+        opening: dict[str, Any], results: Held, collection: Held, model: Held, asked: Held, start: str | None
+    ) -> dict[str, Any]:
         matches = SearchResponse.model_validate(results).matches if results else []
         order = [match.case.id for match in matches]
         place = order.index(opening["id"]) if opening["id"] in order else None
@@ -70,7 +73,8 @@ def register(app: Dash, catalog: Catalog) -> None:
             return {**_unknown(opening["id"]), **_no_way(True), "error": fault(error, doing=words.OPENING_CASE)}
         shown = _shown(case, match, collection, model)
         position = "" if place is None else f"{place + 1} of {len(order)}"
-        return {**shown, **_no_way(asked is None), "place": position, "alone": place is None}
+        way = _no_way(start == case.id or (asked is None and start is None))
+        return {**shown, **way, "place": position, "alone": place is None}
 
 
 def _shown(case: Case, match: Match | None, collection: Held, model: Held) -> dict[str, Any]:
