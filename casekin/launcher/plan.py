@@ -25,8 +25,8 @@ class Options:
     """Of the page."""
     port: int | None
     """Likewise; none prefers `PAGE_PORT`."""
-    collections: Path | None = None
-    """Where a worker for bulk finds collections; none starts no such worker."""
+    collections: str | None = None
+    """Path or URL where a worker for bulk finds collections; none starts no such worker."""
 
 
 def make_plan(options: Options) -> Plan:
@@ -47,8 +47,7 @@ def make_plan(options: Options) -> Plan:
         "PYTHONUNBUFFERED": "1",
     }
     layout = _Layout(options, ports, urls, shared)
-    collections = {"CASEKIN_COLLECTIONS": str(options.collections)}
-    bulk = [layout.worker("bulk", after=("projector",), awaited=False, **collections)] if options.collections else []
+    bulk = [layout.bulk_worker(options.collections)] if options.collections else []
     return Plan(
         parts=[
             layout.redis(password),
@@ -100,6 +99,9 @@ class _Layout:
             ready=_http_ready(self.urls[name]),
             url=self.urls[name],
         )
+
+    def bulk_worker(self, collections: str) -> Part:
+        return self.worker("bulk", after=("projector",), awaited=False, CASEKIN_COLLECTIONS=collections)
 
     def worker(self, queue: str, *, after: tuple[str, ...], awaited: bool = True, **own: str) -> Part:
         command = [sys.executable, "-m", "services.projector.worker", "--queues", queue]

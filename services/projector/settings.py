@@ -24,8 +24,8 @@ class ProjectorSettings(ServiceSettings):
     """Time limit of a map fit; its worker process is killed ten seconds later."""
     ingest_limit_s: int = Field(default=21_600, ge=10)
     """Likewise of a part of an ingest; asked for again, it goes on."""
-    collections: Path | None = None
-    """Folder below which workers for bulk find collections to bring in; none refuses such jobs."""
+    collections: str | None = None
+    """Folder or fsspec URL below which workers for bulk find collections to bring in; none refuses such jobs."""
     ingest_rate: float = Field(default=10, gt=0)
     """Images a second of one worker, so that clinicians do not feel an ingest."""
     click_limit_s: int = Field(default=60, ge=5)
