@@ -5,6 +5,7 @@ import typer
 from casekin.cli.bulk import bulk
 from casekin.cli.delete import delete
 from casekin.cli.demo import demo
+from casekin.cli.draw import draw_map
 from casekin.cli.export import export
 from casekin.cli.ingest import ingest
 from casekin.cli.phantoms import phantoms
@@ -23,5 +24,6 @@ app.command()(delete)
 app.command()(demo)
 app.command()(export)
 app.command()(ingest)
+app.command("map")(draw_map)
 app.command()(phantoms)
 app.command()(up)
