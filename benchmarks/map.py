@@ -10,6 +10,7 @@ import resource
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import Any
@@ -41,16 +42,16 @@ def main() -> None:
     known = encoded(every=6 if is_quick() else 1)
     weights = np.array(known.manifest.clinical_weights)
     points = np.ascontiguousarray(known.gallery.latents * scale_of(weights.tolist()))
-    held = known.fold == 0
     warm_up()
     _plain(points[:100])
     ours, ours_s = _timed(lambda: lay_out_all(points, known.gallery, PLAIN, None, _silent))
     plain, plain_s = _timed(lambda: _plain(points).embedding_)
     quality, plain_quality = (_quality(points, known.gallery, xy) for xy in (ours.xy, plain))
     fitted = _case_map(known.gallery, ours, weights, quality)
+    without = _without_fold_0(known, points, weights)
     figures = {
         **_placing_time(fitted, known.gallery),
-        **_displacements(known, points, ours.xy, plain, held),
+        **_displacements(without, points, ours.xy, plain),
         "trustworthiness_gap": plain_quality.trustworthiness - quality.trustworthiness,
         "fit_ratio": ours_s / plain_s,
     }
@@ -63,10 +64,10 @@ def main() -> None:
         "continuity": quality.continuity,
         "umap_continuity": plain_quality.continuity,
         "agreement": " ".join(f"{a.diagnosis} {a.on_map:.2f}/{a.in_latent:.2f}" for a in quality.agreement),
-        **_aligned(known, points, held),
+        **_aligned(known, points, weights, without),
     }
     for cases, at_most in SYNTHETIC_QUICK if is_quick() else SYNTHETIC:
-        details |= _synthetic(cases, at_most)
+        figures |= _synthetic(cases, at_most)
     report("map", figures, details, quick=is_quick())
 
 
@@ -88,41 +89,48 @@ def _place_all(atlas: Atlas, payloads: list[MapPlace]) -> tuple[list[str], list[
     return placed, took
 
 
-def _displacements(
-    known: Encoded, points: Plane, ours: Plane, plain: Plane, held: NDArray[np.bool_]
-) -> dict[str, float]:
-    """Median distance of left-out cases from where a full fit puts them, share of the full map's width."""
+@dataclass(frozen=True)
+class Without:
+    """A fit without fold 0, and where its cases are placed then."""
+
+    held: NDArray[np.bool_]
+    """[N]: of fold 0."""
+    part: Gallery
+    laid: Laid
+    placed: Plane
+
+
+def _without_fold_0(known: Encoded, points: Plane, weights: Plane) -> Without:
+    held = known.fold == 0
     part = known.gallery.part(np.flatnonzero(~held))
     laid = lay_out_all(points[~held], part, PLAIN, None, _silent)
-    placed = _place_held(known, part, laid, held)
+    atlas = make_atlas(_case_map(part, laid, weights, None), part)
+    around = atlas.ground.around(known.gallery.latents[held], MapPlace.model_fields["neighbours"].default)
+    return Without(held, part, laid, atlas.places(*around))
+
+
+def _displacements(without: Without, points: Plane, ours: Plane, plain: Plane) -> dict[str, float]:
+    """Median distance of left-out cases from where a full fit puts them, share of the full map's width."""
+    held = without.held
     model = _plain(points[~held])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         transformed = np.asarray(model.transform(points[held]))
     return {
-        "place_displacement": _displacement(laid.xy, ours[~held], placed, ours[held], width(ours)),
+        "place_displacement": _displacement(without.laid.xy, ours[~held], without.placed, ours[held], width(ours)),
         "umap_transform_displacement": _displacement(
             model.embedding_, plain[~held], transformed, plain[held], width(plain)
         ),
     }
 
 
-def _aligned(known: Encoded, points: Plane, held: NDArray[np.bool_]) -> dict[str, float]:
+def _aligned(known: Encoded, points: Plane, weights: Plane, without: Without) -> dict[str, float]:
     """As the collection grows: fold 0 comes in, and the map is fitted anew from the old one."""
-    part = known.gallery.part(np.flatnonzero(~held))
-    laid = lay_out_all(points[~held], part, PLAIN, None, _silent)
-    weights = np.array(known.manifest.clinical_weights)
-    before = _case_map(part, laid, weights, _quality(points[~held], part, laid.xy))
+    held, laid = without.held, without.laid
+    before = _case_map(without.part, laid, weights, _quality(points[~held], without.part, laid.xy))
     refit = lay_out_all(points, known.gallery, PLAIN, before, _silent)
-    placed = _place_held(known, part, laid, held)
-    far = _displacement(laid.xy, refit.xy[~held], placed, refit.xy[held], width(refit.xy))
+    far = _displacement(laid.xy, refit.xy[~held], without.placed, refit.xy[held], width(refit.xy))
     return {"refit_moved": refit.moved or 0.0, "place_displacement_from_refit": far}
-
-
-def _place_held(known: Encoded, part: Gallery, laid: Laid, held: NDArray[np.bool_]) -> Plane:
-    weights = np.array(known.manifest.clinical_weights)
-    atlas = make_atlas(_case_map(part, laid, weights, None), part)
-    return atlas.places(*atlas.ground.around(known.gallery.latents[held], MapPlace.model_fields["neighbours"].default))
 
 
 def _displacement(part: Plane, onto: Plane, placed: Plane, there: Plane, wide: float) -> float:
@@ -183,15 +191,19 @@ def _told(line: Any, cases: int, at_most: int) -> None:
 
 
 def fit_synthetic(cases: int, at_most: int) -> float:
-    """Seconds that a fit takes of so many cases in 32 dimensions and 50 clusters of unequal size."""
+    """Seconds that a fit takes of so many synthetic cases."""
+    gallery = synthetic(cases)
+    warm_up()
+    return _timed(lambda: lay_out_all(gallery.latents, gallery, PLAIN, None, _silent, at_most=at_most))[1]
+
+
+def synthetic(cases: int, *, dimensions: int = 32, bundle_version: str = "synthetic", revision: str = "1") -> Gallery:
+    """So many cases in 50 clusters of unequal size."""
     rng = np.random.default_rng(1)
     cluster = np.minimum(rng.geometric(0.1, cases), 50)
-    latents = (rng.normal(0, 2, (51, 32))[cluster] + rng.normal(size=(cases, 32))).astype(np.float32)
-    gallery = Gallery(
-        "synthetic", "1", [f"S{row:07d}" for row in range(cases)], [None] * cases, [None] * cases, latents
-    )
-    warm_up()
-    return _timed(lambda: lay_out_all(latents, gallery, PLAIN, None, _silent, at_most=at_most))[1]
+    latents = rng.normal(0, 2, (51, dimensions))[cluster] + rng.normal(size=(cases, dimensions))
+    names = [f"S{row:07d}" for row in range(cases)]
+    return Gallery(bundle_version, revision, names, [None] * cases, [None] * cases, latents.astype(np.float32))
 
 
 def _silent(progress: Progress) -> None:

@@ -2,9 +2,9 @@
 
 Encoder, search (embedded engine), Redis, job API and a worker for clicks run as processes of their own over real cases
 and a map of them; this process is the client and waits for each result. The share of ONNX Runtime is that of the bare
-decoder on the same latents in the same batches, on as many threads as there are cores, in the same run. At last the
-map of synthetic cases is fitted beside them, at the priority of a maps worker. QUICK=1: fewer cases and rounds, and a
-smaller fit.
+decoder on the same latents in the same batches, on as many threads as there are cores, in the same run. At last a maps
+worker fits a map of synthetic cases, and rollouts are asked for during all of that. QUICK=1: fewer cases and rounds,
+and a smaller fit.
 """
 
 import os
@@ -14,24 +14,24 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
 from benchmarks.collection import BUNDLE, DATA
-from benchmarks.map import fit_synthetic
+from benchmarks.map import synthetic
 from benchmarks.report import is_quick, report
 from benchmarks.services import Redis, Worker, service
 from casekin.bundle import read_manifest
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.collections import open_collection
 from casekin.contracts.maps import MapFit, MapPlace, MapVersion, Placement
+from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.ingest import Ingest
 from services.encoder.settings import EncoderSettings
-from services.projector.consumer import BACKGROUND_NICENESS
+from services.projector.gallery import Galleries
 
 
 @dataclass(frozen=True)
@@ -45,44 +45,61 @@ class Plan:
     """Synthetic cases of the map that is fitted meanwhile."""
 
 
-FULL, QUICK = Plan(None, queries=60, fitted_beside=100_000), Plan(300, queries=8, fitted_beside=4_000)
+FULL, QUICK = Plan(None, queries=60, fitted_beside=100_000), Plan(300, queries=8, fitted_beside=1_000)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs, and how it was set."""
+
+    client: ProjectorClient
+    folder: Path
+    settings: dict[str, str]
 
 
 def main() -> None:
     """Measure and report."""
     plan = QUICK if is_quick() else FULL
-    with tempfile.TemporaryDirectory() as folder, stack(Path(folder), plan) as client:
-        version = read_manifest(BUNDLE).version
-        latents = np.random.default_rng(2).normal(size=(plan.queries + 2, len(read_manifest(BUNDLE).dimensions)))
-        asked = [Rollout(bundle_version=version, latent=latent.tolist()) for latent in latents]
+    manifest = read_manifest(BUNDLE)
+    D = len(manifest.dimensions)
+    with tempfile.TemporaryDirectory() as folder, stack(Path(folder), plan) as running:
+        client, queries = running.client, rollouts_of(manifest.version, D)
+        asked = [next(queries) for _ in range(plan.queries + 2)]
         for payload in asked[:2]:
             timed(client, payload)
         first = [timed(client, payload) for payload in asked[2:]]
         again = [timed(client, payload) for payload in asked[2:]]
-        placed = [place(client, version, latent) for latent in latents]
-        with fit_beside(plan.fitted_beside):
-            beside = [timed(client, shifted(payload)) for payload in asked[2:]]
-        decoder = decoder_ms(latents.shape[1])
+        placed = [place(client, payload) for payload in asked]
+        beside = during_fit(running, queries, plan.fitted_beside, D)
+        decoder = decoder_ms(D)
     p95 = float(np.percentile(first, 95))
     figures = {
         "rollouts_p95_ms": p95,
         "rollouts_repeat_p95_ms": float(np.percentile(again, 95)),
         "onnxruntime_share": decoder / float(np.median(first)),
+        "rollouts_p95_during_fit_ratio": float(np.percentile(beside, 95)) / p95,
     }
     details: dict[str, float | str] = {
-        "bundle": version,
-        "images": 11 * latents.shape[1],
+        "bundle": manifest.version,
+        "images": 11 * D,
         "rollouts_p50_ms": float(np.median(first)),
         "decoder_ms": decoder,
         "place_job_p95_ms": float(np.percentile(placed[2:], 95)),
-        "beside_a_fit_of": plan.fitted_beside,
-        "beside_a_fit_p95_ratio": float(np.percentile(beside, 95)) / p95,
+        "fitted_beside": plan.fitted_beside,
+        "rollouts_during_fit": len(beside),
     }
     report("rollouts", figures, details, quick=is_quick())
 
 
+def rollouts_of(version: str, dimensions: int) -> Iterator[Rollout]:
+    """A new query each time, so that nothing of it is known."""
+    rng = np.random.default_rng(2)
+    while True:
+        yield Rollout(bundle_version=version, latent=rng.normal(size=dimensions).tolist())
+
+
 @contextmanager
-def stack(folder: Path, plan: Plan) -> Iterator[ProjectorClient]:
+def stack(folder: Path, plan: Plan) -> Iterator[Stack]:
     """All services over the collection, with a current map of it."""
     shared = {"bundle": str(BUNDLE), "data": str(folder / "data"), "log_level": "WARNING"}
     with ExitStack() as held:
@@ -95,7 +112,7 @@ def stack(folder: Path, plan: Plan) -> Iterator[ProjectorClient]:
         with Worker("maps", folder, shared):
             client.wait(client.submit(MapFit()), MapVersion, timeout_s=1800)
         held.enter_context(Worker("interactive", folder, shared))
-        yield client
+        yield Stack(client, folder, shared)
 
 
 def bring_in(urls: dict[str, str], cases: int | None) -> None:
@@ -113,17 +130,13 @@ def timed(client: ProjectorClient, payload: Rollout) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def place(client: ProjectorClient, version: str, latent: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
-    """Likewise, to the place on the map."""
-    began = time.perf_counter()
-    client.wait(client.submit(MapPlace(bundle_version=version, latent=latent.tolist())), Placement, timeout_s=60)
-    return (time.perf_counter() - began) * 1000
-
-
-def shifted(payload: Rollout) -> Rollout:
-    """Another query, so that nothing of it is known."""
+def place(client: ProjectorClient, payload: Rollout) -> float:
+    """Likewise, to the place of the same query on the map."""
     assert payload.latent is not None
-    return payload.model_copy(update={"latent": [value + 0.01 for value in payload.latent]})
+    query = MapPlace(bundle_version=payload.bundle_version, latent=payload.latent)
+    began = time.perf_counter()
+    client.wait(client.submit(query), Placement, timeout_s=60)
+    return (time.perf_counter() - began) * 1000
 
 
 def decoder_ms(dimensions: int) -> float:
@@ -143,24 +156,23 @@ def decoder_ms(dimensions: int) -> float:
     return min(took[1:])
 
 
-@contextmanager
-def fit_beside(cases: int) -> Iterator[None]:
-    """A map of so many cases is fitted, again and again, for the time of the block."""
-    process = get_context("spawn").Process(target=keep_fitting, args=(cases,), daemon=True)
-    process.start()
-    time.sleep(20 if cases > 50_000 else 5)  # beyond its imports
-    try:
-        yield
-    finally:
-        process.kill()
-        process.join()
+def during_fit(running: Stack, queries: Iterator[Rollout], cases: int, dimensions: int) -> list[float]:
+    """Milliseconds of one new query after the other, from the begin to the end of a fit of so many synthetic cases.
 
-
-def keep_fitting(cases: int) -> None:
-    """Never returns."""
-    os.nice(BACKGROUND_NICENESS)
-    while True:
-        fit_synthetic(cases, cases)
+    They lie where the maps worker keeps what it has read of the collection: in a data folder of its own.
+    """
+    data, client, took = running.folder / "beside", running.client, []
+    with SearchClient(running.settings["search_url"]) as search:
+        now = search.collection()
+        made = synthetic(cases, dimensions=dimensions, bundle_version=now.bundle_version, revision=now.revision)
+        Galleries(data / "projector" / "gallery", search).keep(made)
+    with Worker("maps", running.folder, running.settings | {"data": str(data)}):
+        job = client.submit(MapFit(start="pca", seed=8))
+        while not (job := client.job(job.id)).state.final:
+            if job.state is JobState.RUNNING:
+                took.append(timed(client, next(queries)))
+    assert job.state is JobState.SUCCEEDED, job
+    return took
 
 
 if __name__ == "__main__":

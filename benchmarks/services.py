@@ -15,6 +15,7 @@ from typing import Self
 from casekin.clients.http import ServiceClient
 from casekin.errors import Unavailable
 from casekin.launcher import redis
+from casekin.launcher.plan import THREAD_POOLS
 from casekin.launcher.ports import free_port
 
 
@@ -146,8 +147,11 @@ def _running(
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """As the launcher gives it: one thread a pool, so that processes do not wait for one another."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("CASEKIN_")}
-    return clean | {f"CASEKIN_{key.upper()}": value for key, value in settings.items()}
+    return (
+        clean | dict.fromkeys(THREAD_POOLS, "1") | {f"CASEKIN_{key.upper()}": value for key, value in settings.items()}
+    )
 
 
 def _wait(

@@ -5,6 +5,7 @@ import typer
 from casekin.cli.bulk import bulk
 from casekin.cli.delete import delete
 from casekin.cli.demo import demo
+from casekin.cli.draw import draw_map
 from casekin.cli.export import export
 from casekin.cli.import_table import import_cases
 from casekin.cli.index import index
@@ -27,6 +28,7 @@ app.command()(demo)
 app.command()(export)
 app.command("import")(import_cases)
 app.command()(ingest)
+app.command("map")(draw_map)
 app.command()(phantoms)
 app.command()(up)
 app.add_typer(index, name="index")

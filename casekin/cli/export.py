@@ -7,6 +7,7 @@ import typer
 
 from casekin.cli.bulk import WHERE
 from casekin.cli.failure import stop
+from casekin.cli.following import followed
 from casekin.cli.ingest import ATTEMPTS, where
 from casekin.cli.progress import progress
 from casekin.cli.up import Data
@@ -35,7 +36,7 @@ def export(
             projector_url or where("projector", data), api_key=api_key, attempts=ATTEMPTS
         ) as projector:
             job = projector.submit(Export())
-            result = _followed(projector, job)
+            result = followed(projector, job, "Table", ExportResult)
             _save(projector, job, file)
         if images is not None:
             with SearchClient(search_url or where("search", data), api_key=api_key, attempts=ATTEMPTS) as search:
@@ -43,14 +44,6 @@ def export(
     except CasekinError as error:
         raise stop(error) from error
     typer.echo(f"{result.cases} cases in {file}" + (f", their images in {images}" if images else ""))
-
-
-def _followed(projector: ProjectorClient, job: Job) -> ExportResult:
-    with progress("Table, percent", 100) as meter:
-        for seen in projector.follow(job):
-            job = seen
-            meter(int(100 * job.progress.fraction))
-    return projector.wait(job, ExportResult, timeout_s=30)
 
 
 def _save(projector: ProjectorClient, job: Job, file: Path) -> None:

@@ -9,12 +9,11 @@ import typer
 
 from casekin.cli.bulk import WHERE
 from casekin.cli.failure import stop
+from casekin.cli.following import followed
 from casekin.cli.ingest import ATTEMPTS, INTERRUPTED, where
-from casekin.cli.progress import progress
 from casekin.cli.up import Data
 from casekin.clients import ProjectorClient, SearchClient
 from casekin.contracts.indexes import Index, Switch, Switched
-from casekin.contracts.projector import Job
 from casekin.contracts.reindex import Reindex, ReindexResult
 from casekin.errors import BadInput, CasekinError, Conflict
 from casekin.launcher.console import Terminal
@@ -136,7 +135,7 @@ def _reindexed(projector: ProjectorClient, url: str | None) -> ReindexResult:
         raise BadInput(f"{url!r} is no URL of an encoder; give one as http://host:8101") from error
     job = projector.submit(asked)
     try:
-        result = _followed(projector, job)
+        result = followed(projector, job, "Re-index", ReindexResult)
     except KeyboardInterrupt:
         projector.cancel(job.id)
         typer.echo("casekin: stopped; the same command goes on where this stopped", err=True)
@@ -145,13 +144,6 @@ def _reindexed(projector: ProjectorClient, url: str | None) -> ReindexResult:
     for case_id, code in result.skipped.items():
         typer.echo(f"  {case_id} is not in it: {code}", err=True)
     return result
-
-
-def _followed(projector: ProjectorClient, job: Job) -> ReindexResult:
-    with progress("Re-index, percent", 100) as meter:
-        for seen in projector.follow(job):
-            meter(int(100 * seen.progress.fraction))
-    return projector.wait(job, ReindexResult, timeout_s=30)
 
 
 def _caught_up(search: SearchClient, projector: ProjectorClient, url: str | None, done: ReindexResult) -> Switched:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from casekin.cli.failure import stop
+from casekin.collections import place_at
 from casekin.errors import CasekinError, StorageFull, Unavailable
 from casekin.launcher.console import Terminal
 from casekin.launcher.launch import launched
@@ -29,12 +30,11 @@ Host = Annotated[
     str, typer.Option(help="Address of the page; one that others reach needs CASEKIN_USERS (name:hash,...).")
 ]
 Collections = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         envvar="CASEKIN_COLLECTIONS",
-        exists=True,
-        file_okay=False,
-        help="Folder of collections that `casekin bulk` may bring in; left out, there are none.",
+        metavar="DIR|URL",
+        help="Folder or s3:// URL of collections that `casekin bulk` may bring in; left out, there are none.",
     ),
 ]
 
@@ -48,11 +48,21 @@ def up(
 ) -> None:
     """Start encoder, search, projector, workers and page under one launcher, until Ctrl-C."""
     terminal = Terminal()
-    found_at = collections.resolve() if collections else None
+    found_at = _found(collections) if collections else None
     options = Options(data=data.resolve(), bundle=bundle.resolve(), host=host, port=port, collections=found_at)
     with served(options, terminal) as found:
         welcome(terminal, found, asked=port)
         signal.pause()
+
+
+def _found(collections: str) -> str:
+    """The folder by its whole path, or the URL as it is; what a store holds, a worker says."""
+    place = place_at(collections)
+    if not isinstance(place, Path):
+        return collections
+    if not place.is_dir():
+        raise typer.BadParameter(f"{collections} is not a folder; name one, or the URL of a store")
+    return str(place.resolve())
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""A folder on disk -> what it is, its rows, and what had to be skipped."""
+"""A folder or a prefix -> what it is, its rows, and what had to be skipped."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from casekin.collections.places import Place, answering, inside
 from casekin.collections.rows import Row, RowReader, Skipped
 from casekin.collections.sources import ImageIndex, index_images
 from casekin.collections.spec import CollectionSpec, built_in_names, built_in_spec, read_spec
@@ -23,29 +23,32 @@ class LoadedCollection:
     info: CollectionInfo
     rows: list[Row]
     skipped: list[Skipped]
-    metadata: Path
+    metadata: Place
     """The table that the rows came from."""
 
 
 def open_collection(
-    folder: Path, spec: CollectionSpec | None = None, *, metadata: str | None = None
+    folder: Place, spec: CollectionSpec | None = None, *, metadata: str | None = None
 ) -> LoadedCollection:
     """Read the metadata and find the images of `folder`.
 
     Without a `spec`, a ``collection.toml`` in the folder says how; without that, the built-in collections are tried.
     `metadata` is the file name of the table where several would fit.
-    Raises `BadInput` where the folder holds no collection that can be read, and says what would help.
+    Raises `BadInput` where the folder holds no collection that can be read, and says what would help; `Unavailable`
+    where its store does not answer.
     """
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder")
-    if spec is None and (folder / SPEC_FILE).is_file():
+    with answering(folder):
+        if not folder.is_dir():
+            raise BadInput(f"{folder} is not a folder")
+        described = spec is None and (folder / SPEC_FILE).is_file()
+    if described:
         spec = read_spec(folder / SPEC_FILE)
     images = index_images(folder, spec.ignore if spec else [])
     spec, table = _choose(folder, images, spec, metadata)
     return _load(spec, table, index_images(folder, spec.ignore))
 
 
-def _load(spec: CollectionSpec, metadata: Path, images: ImageIndex) -> LoadedCollection:
+def _load(spec: CollectionSpec, metadata: Place, images: ImageIndex) -> LoadedCollection:
     reader = RowReader(read_table(metadata), spec, images)
     rows = list(reader.rows())
     skipped = [
@@ -63,8 +66,8 @@ def _load(spec: CollectionSpec, metadata: Path, images: ImageIndex) -> LoadedCol
 
 
 def _choose(
-    folder: Path, images: ImageIndex, spec: CollectionSpec | None, metadata: str | None
-) -> tuple[CollectionSpec, Path]:
+    folder: Place, images: ImageIndex, spec: CollectionSpec | None, metadata: str | None
+) -> tuple[CollectionSpec, Place]:
     tables = [file for file in images.tables if file.suffix.lower() in SUFFIXES and file.name != FOLDS_FILE]
     headers = {file: read_header(file) for file in tables}
     headers = {file: header for file, header in headers.items() if len(header) > 1}
@@ -75,17 +78,17 @@ def _choose(
         if len(fitting) == 1:
             return candidate, fitting[0]
         if fitting:
-            names = ", ".join(str(file.relative_to(folder)) for file in fitting)
+            names = ", ".join(inside(file, folder) for file in fitting)
             raise BadInput(
                 f"{folder} holds several tables that fit: {names}; name one with --metadata or in a {SPEC_FILE}"
             )
     raise BadInput(_explain(folder, headers, spec))
 
 
-def _explain(folder: Path, headers: dict[Path, list[str]], spec: CollectionSpec | None) -> str:
+def _explain(folder: Place, headers: dict[Place, list[str]], spec: CollectionSpec | None) -> str:
     if not headers:
         return f"{folder} holds no table (.csv, .tab, .tsv, .txt) that says what its images are"
-    found = "; ".join(f"{file.relative_to(folder)} has {', '.join(header[:12])}" for file, header in headers.items())
+    found = "; ".join(f"{inside(file, folder)} has {', '.join(header[:12])}" for file, header in headers.items())
     if spec:
         wanted = spec.columns.described() or "none, so name at least --id-column or --image-column"
         return f"no table in {folder} has the columns {wanted}: {found}"

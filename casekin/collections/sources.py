@@ -1,4 +1,4 @@
-"""Finds the images of a collection, in folders and in zips, and reads them one by one; nothing is unpacked to disk."""
+"""Finds the images of a collection, in folders, stores and zips, and reads them one by one; nothing is unpacked."""
 
 import os
 import zipfile
@@ -9,6 +9,9 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from upath import UPath
+
+from casekin.collections.places import Place, answering
 from casekin.errors import CorruptImage, UploadTooLarge
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".dcm")
@@ -33,9 +36,9 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class LooseImage:
-    """A file in a folder."""
+    """A file in a folder, or an object in a store."""
 
-    path: Path
+    path: Place
 
     @property
     def name(self) -> str:
@@ -45,29 +48,32 @@ class LooseImage:
     @property
     def stamp(self) -> str:
         """Size and time of the last change."""
-        status = self.path.stat()
+        with answering(self.path):
+            status = self.path.stat()
         return f"{status.st_size}-{status.st_mtime_ns}"
 
     def read(self) -> bytes:
         """All bytes of the file."""
         try:
-            with self.path.open("rb") as stream:
+            with answering(self.path), self.path.open("rb") as stream:
                 return _limited(stream.read(MAX_BYTES + 1), self.name)
         except OSError as error:
-            raise CorruptImage(f"{self.name} cannot be read: {error.strerror}") from error
+            raise CorruptImage(f"{self.name} cannot be read: {error.strerror or 'it is gone'}") from error
 
 
 @dataclass(frozen=True)
 class ZippedImage:
     """A member of a zip; its name never becomes a path."""
 
+    path: Place
+    """Of the zip."""
     archive: zipfile.ZipFile
     member: zipfile.ZipInfo
 
     @property
     def name(self) -> str:
         """The zip and the member."""
-        return f"{self.archive.filename}:{self.member.filename}"
+        return f"{self.path}:{self.member.filename}"
 
     @property
     def stamp(self) -> str:
@@ -77,9 +83,16 @@ class ZippedImage:
     def read(self) -> bytes:
         """All bytes of the member; what it claims to hold is not believed."""
         try:
+            with answering(self.path):
+                return _limited(self._unpacked(), self.name)
+        except OSError as error:
+            raise CorruptImage(f"{self.name} cannot be unpacked: {error}") from error
+
+    def _unpacked(self) -> bytes:
+        try:
             with self.archive.open(self.member) as stream:
-                return _limited(stream.read(MAX_BYTES + 1), self.name)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+                return stream.read(MAX_BYTES + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise CorruptImage(f"{self.name} cannot be unpacked: {error}") from error
 
 
@@ -97,7 +110,7 @@ class ImageIndex:
     """Each with its file name, in the order they were found."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Zips that cannot be opened, and why."""
-    tables: list[Path] = field(default_factory=list)
+    tables: list[Place] = field(default_factory=list)
     """Other files, which may be metadata."""
     _by_key: dict[str, ImageSource] = field(default_factory=dict)
 
@@ -113,14 +126,14 @@ class ImageIndex:
         return self._by_key.get(key.replace("\\", "/").removeprefix("./"))
 
 
-def index_images(folder: Path, ignore: list[str]) -> ImageIndex:
+def index_images(folder: Place, ignore: list[str]) -> ImageIndex:
     """Look through `folder` and its zips; loose files come before zipped ones of the same name."""
     index = ImageIndex()
-    zips: list[Path] = []
-    for path in _walk(folder, ignore):
+    zips: list[Place] = []
+    for inside, path in _walk(folder, ignore) if isinstance(folder, Path) else _listed(folder, ignore):
         suffix = path.suffix.lower()
         if suffix in SUFFIXES:
-            index.add(path.relative_to(folder).as_posix(), LooseImage(path))
+            index.add(inside, LooseImage(path))
         elif suffix == ".zip":
             zips.append(path)
         else:
@@ -130,24 +143,43 @@ def index_images(folder: Path, ignore: list[str]) -> ImageIndex:
     return index
 
 
-def _index_zip(path: Path, ignore: list[str], index: ImageIndex) -> None:
+def _index_zip(path: Place, ignore: list[str], index: ImageIndex) -> None:
     try:
-        archive = zipfile.ZipFile(path)
+        archive = _opened(path)
     except (zipfile.BadZipFile, OSError) as error:
         index.unreadable[str(path)] = str(error)
         return
     for member in archive.infolist():
         name = PurePosixPath(member.filename)
         if not member.is_dir() and name.suffix.lower() in SUFFIXES and not _ignored(name.parts, ignore):
-            index.add(member.filename, ZippedImage(archive, member))
+            index.add(member.filename, ZippedImage(path, archive, member))
 
 
-def _walk(folder: Path, ignore: list[str]) -> Iterator[Path]:
+def _opened(path: Place) -> zipfile.ZipFile:
+    if isinstance(path, Path):
+        return zipfile.ZipFile(path)
+    with answering(path):
+        return zipfile.ZipFile(path.open("rb"))
+
+
+def _walk(folder: Path, ignore: list[str]) -> Iterator[tuple[str, Place]]:
+    """Path inside `folder`, and where it lies, of each file."""
     for base, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _ignored((name,), ignore))
         for name in sorted(names):
             if not _ignored((name,), ignore):
-                yield Path(base, name)
+                path = Path(base, name)
+                yield path.relative_to(folder).as_posix(), path
+
+
+def _listed(prefix: UPath, ignore: list[str]) -> Iterator[tuple[str, Place]]:
+    """Likewise of each object: a store has no folders, and one listing tells all."""
+    with answering(prefix):
+        found = sorted(prefix.fs.find(prefix.path))
+    for key in found:
+        inside = PurePosixPath(key).relative_to(PurePosixPath(prefix.path))
+        if not _ignored(inside.parts, ignore):
+            yield inside.as_posix(), prefix.joinpath(*inside.parts)
 
 
 def _ignored(parts: tuple[str, ...], ignore: list[str]) -> bool:

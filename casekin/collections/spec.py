@@ -3,11 +3,11 @@
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from casekin.collections.places import Place, answering
 from casekin.contracts.base import Code, Contract
 from casekin.contracts.search import Diagnosis
 from casekin.errors import BadInput
@@ -75,10 +75,12 @@ class CollectionSpec(Contract):
     )
 
 
-def read_spec(file: Path) -> CollectionSpec:
+def read_spec(file: Place) -> CollectionSpec:
     """Read a ``collection.toml``; ``base = "NAME"`` starts from a built-in one. Raises `BadInput`."""
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        with answering(file):
+            text = file.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise BadInput(f"{file} cannot be read as TOML: {error}") from error
     base = content.pop("base", None)

@@ -3,8 +3,8 @@
 import csv
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
+from casekin.collections.places import Place, answering
 from casekin.errors import BadInput
 
 SUFFIXES = ("", ".csv", ".tab", ".tsv", ".txt")
@@ -27,26 +27,27 @@ class Line:
 class Table:
     """A header and its lines."""
 
-    file: Path
+    file: Place
     header: list[str]
     lines: list[Line]
 
 
-def read_header(file: Path) -> list[str]:
+def read_header(file: Place) -> list[str]:
     """Column names of `file`; empty where it is no table of text."""
-    with file.open("rb") as stream:
-        first = stream.readline(65_536)
+    with answering(file), file.open("rb") as stream:
+        first, _, _ = stream.read(65_536).partition(b"\n")
     if b"\0" in first:
         return []
     text = _decode(first)
     return _stripped(next(csv.reader([text], delimiter=_delimiter(text)), []))
 
 
-def read_table(file: Path) -> Table:
+def read_table(file: Place) -> Table:
     """Read all of `file`; raises `BadInput` naming what is wrong with it."""
-    if file.stat().st_size > MAX_BYTES:
-        raise BadInput(f"{file} has {file.stat().st_size} bytes; a metadata table may have {MAX_BYTES}")
-    text = _decode(file.read_bytes())
+    with answering(file):
+        if (size := file.stat().st_size) > MAX_BYTES:
+            raise BadInput(f"{file} has {size} bytes; a metadata table may have {MAX_BYTES}")
+        text = _decode(file.read_bytes())
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]))
     try:
         header = _stripped(next(reader, []))

@@ -25,8 +25,8 @@ class Options:
     """Of the page."""
     port: int | None
     """Likewise; none prefers `PAGE_PORT`."""
-    collections: Path | None = None
-    """Where the worker for bulk finds collections; none has it refuse to bring any in."""
+    collections: str | None = None
+    """Path or URL where the worker for bulk finds collections; none has it refuse to bring any in."""
 
 
 def make_plan(options: Options) -> Plan:
@@ -47,7 +47,7 @@ def make_plan(options: Options) -> Plan:
         "PYTHONUNBUFFERED": "1",
     }
     layout = _Layout(options, ports, urls, shared)
-    collections = {"CASEKIN_COLLECTIONS": str(options.collections)} if options.collections else {}
+    collections = {"CASEKIN_COLLECTIONS": options.collections} if options.collections else {}
     return Plan(
         parts=[
             layout.redis(password),
@@ -108,6 +108,9 @@ class _Layout:
             ready=_http_ready(self.urls[name]),
             url=self.urls[name],
         )
+
+    def bulk_worker(self, collections: str) -> Part:
+        return self.worker("bulk", after=("projector",), awaited=False, CASEKIN_COLLECTIONS=collections)
 
     def worker(self, queue: str, *, after: tuple[str, ...], awaited: bool = True, **own: str) -> Part:
         command = [sys.executable, "-m", "services.projector.worker", "--queues", queue]

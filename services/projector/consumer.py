@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -30,8 +31,8 @@ from services.projector.shelf import Shelf
 from services.projector.tasks import Tools, register
 
 log = structlog.get_logger("projector")
-BACKGROUND_NICENESS = 5
-"""Fits and ingests yield the processor to clicks."""
+_NICENESS = 10
+"""Of fits and ingests: beside a click they get a tenth of a core."""
 
 
 def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
@@ -94,10 +95,16 @@ def make_tools(settings: ProjectorSettings) -> Tools:
 def _prepare(queues: Sequence[Queue], tools: Tools) -> None:
     """Pay for the slow first time before the first job comes."""
     if "interactive" not in queues:
-        os.nice(BACKGROUND_NICENESS)
+        _yield_the_processor()
     if "maps" in queues:
         warm_up()
     if "interactive" in queues and (current := tools.archive.current_id()):
         with suppress(CasekinError):  # the first job says it
             tools.shelf.atlas(current)
     log.info("worker process ready", queues=list(queues))
+
+
+def _yield_the_processor() -> None:
+    os.nice(_NICENESS)
+    with suppress(OSError):  # where Linux groups processes by session, niceness counts within a session only
+        Path("/proc/self/autogroup").write_text(str(_NICENESS))

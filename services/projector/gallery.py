@@ -84,7 +84,7 @@ class Galleries:
             gallery = _read(self.search, before, step)
             after = self.search.collection()
             if (after.revision, after.bundle_version) == (before.revision, before.bundle_version):
-                self._keep(gallery)
+                self.keep(gallery)
                 return gallery
             before = after
         raise Conflict("the collection keeps changing while it is read (is an ingest running?); try when it is done")
@@ -116,7 +116,7 @@ class Galleries:
             return None
         return self._held
 
-    def _keep(self, gallery: Gallery) -> None:
+    def keep(self, gallery: Gallery) -> None:
         """Leave it to the other processes and drop older ones: a deleted case's latent goes with them."""
         file = self._file(gallery.bundle_version, gallery.revision)
         replace_file(file, lambda stream: stream.write(_to_bytes(gallery)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from casekin.clients import EncoderClient, SearchClient
-from casekin.collections import LoadedCollection, open_collection
+from casekin.collections import LoadedCollection, Place, answering, open_collection, place_at
 from casekin.contracts.ingest import FolderName, IngestPart
 from casekin.errors import BadInput
 from casekin.ingest import Ingest, Outcome, Summary
@@ -35,7 +35,7 @@ class Pace:
 class Bringer:
     """What an ingest job needs: where collections lie, and how fast images may go."""
 
-    def __init__(self, collections: Path | None, encoder: EncoderClient, search: SearchClient, pace: Pace) -> None:
+    def __init__(self, collections: str | None, encoder: EncoderClient, search: SearchClient, pace: Pace) -> None:
         self._collections = collections
         self._ingest = Ingest(encoder, search, workers=1, pace=pace)
 
@@ -54,13 +54,17 @@ class Bringer:
             stream.write(file.read_bytes())
         return summary
 
-    def _folder(self, name: FolderName) -> Path:
+    def _folder(self, name: FolderName) -> Place:
         """Raises `BadInput` where there is no such folder, or a link leads out of the collections."""
         if self._collections is None:
             raise BadInput("this worker was given no folder of collections; start it with CASEKIN_COLLECTIONS")
-        root = self._collections.resolve()
-        folder = (root / name).resolve()
-        if not (folder.is_relative_to(root) and folder.is_dir()):
+        root = place_at(self._collections)
+        folder = root / name
+        with answering(folder):
+            there = folder.is_dir()
+        if isinstance(root, Path):  # only there are links
+            there = there and (root / name).resolve().is_relative_to(root.resolve())
+        if not there:
             raise BadInput(f"there is no folder {name} among the collections of the workers")
         return folder
 

@@ -125,6 +125,12 @@ def _with_hint(job: Job, presence: Presence, kinds: dict[str, Kind]) -> Job:
     """A queued job says what it waits for."""
     if job.state is not JobState.QUEUED or job.progress.message != JobState.QUEUED:
         return job
-    queue = kinds[job.kind].queue
-    hint = "waiting for its turn" if presence.hosts(queue) else f"waiting: no worker of queue {queue} is running"
+    hint = _waits_for(job.kind, presence, kinds)
     return job.model_copy(update={"progress": job.progress.model_copy(update={"message": hint})})
+
+
+def _waits_for(kind: str, presence: Presence, kinds: dict[str, Kind]) -> str:
+    if kind not in kinds:
+        return f"waiting: this version knows no jobs of kind {kind}; go on with the one that accepted it, or cancel it"
+    queue = kinds[kind].queue
+    return "waiting for its turn" if presence.hosts(queue) else f"waiting: no worker of queue {queue} is running"

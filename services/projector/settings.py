@@ -25,8 +25,8 @@ class ProjectorSettings(ServiceSettings):
     """Time limit of a map fit; its worker process is killed ten seconds later."""
     ingest_limit_s: int = Field(default=21_600, ge=10)
     """Likewise of a part of an ingest or of a re-index; asked for again, it goes on."""
-    collections: Path | None = None
-    """Folder below which workers for bulk find collections to bring in; none refuses such jobs."""
+    collections: str | None = None
+    """Folder or fsspec URL below which workers for bulk find collections to bring in; none refuses such jobs."""
     next_encoder_url: ServiceUrl | None = None
     """An encoder with the bundle that a re-index is for; none takes those on the workers' own machine alone."""
     ingest_rate: float = Field(default=10, gt=0)

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Celery, Task
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from casekin.clients import EncoderClient, SearchClient
 from casekin.contracts.base import Contract
@@ -18,7 +18,7 @@ from casekin.contracts.maps import CaseMap, MapFit, MapPlace
 from casekin.contracts.projector import JobState, Payload
 from casekin.contracts.reindex import Reindex, ReindexResult
 from casekin.contracts.rollouts import Animation, AnimationResult, FromSubject, JointRollout, Rollout, Trajectory
-from casekin.errors import CasekinError, Unavailable, Unexpected
+from casekin.errors import CasekinError, Conflict, Unavailable, Unexpected
 from casekin.ingest import Kind as Outcome
 from casekin.service.problems import describe
 from services.projector.animation import animate
@@ -102,7 +102,7 @@ class _Deferred(Exception):
 def _attempt(kind: Kind, job_id: str, token: str, content: str, tools: Tools) -> CasekinError | None:
     """Make the result; what made it impossible, or none. Raises `Cancelled` and `_Deferred`."""
     try:
-        _compute(job_id, _PAYLOAD.validate_json(content), tools, Reporter(tools.store, job_id, token))
+        _compute(job_id, _read(kind, content), tools, Reporter(tools.store, job_id, token))
     except SoftTimeLimitExceeded:
         return Unavailable(f"{kind.name} took longer than its limit of {kind.limit_s} s")
     except Unavailable as error:
@@ -118,6 +118,19 @@ def _attempt(kind: Kind, job_id: str, token: str, content: str, tools: Tools) ->
         log.exception("job failed", job=job_id, kind=kind.name)
         return Unexpected(f"the log of the workers has the trace under job {job_id}")
     return None
+
+
+def _read(kind: Kind, content: str) -> Payload:
+    """The payload; raises `Conflict` where an API of another version, before or beside this one, accepted it."""
+    try:
+        return _PAYLOAD.validate_json(content)
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise Conflict(
+            f"another version of Casekin accepted this {kind.name}, and this one cannot read it ({where}: "
+            f"{fault['msg']}); ask for it again"
+        ) from error
 
 
 def _compute(job_id: str, payload: Payload, tools: Tools, report: Report) -> None:

@@ -87,6 +87,12 @@ def test_compose__waits_for_health(services: dict[str, Any]) -> None:
     assert set(services["projector-api"]["depends_on"]) == {"redis", "encoder", "search"}
 
 
+def test_compose__lets_fits_and_ingests_wait_for_clicks(services: dict[str, Any]) -> None:
+    yielding = {name for name, service in services.items() if "cpu_shares" in service}
+    assert yielding == {"worker-maps", "worker-bulk"}
+    assert all(services[name]["cpu_shares"] == 102 for name in yielding)
+
+
 @pytest.mark.parametrize("file", ["deploy/Dockerfile", "deploy/trial/redis.Dockerfile"])
 def test_dockerfile__is_clean(file: str) -> None:
     found = run(TOOLS / "hadolint", file)

@@ -170,11 +170,11 @@
     return [true, point.bbox, [image, name, html("Div", { children: id, className: "hover-id" })]];
   }
 
-  /* A way on the map: of the rollout whose button was pressed, or to the open case; a new query has none yet. */
-  function showWay(_rows, _case, _query, ways, toCase) {
+  /* A way on the map: of the rollout whose button was pressed, or to the open case; a new subject has none yet. */
+  function showWay(_rows, _case, _query, _start, ways, toCase) {
     const context = trigger();
     const cause = context.triggered_id;
-    if (cause === "query") return [null, none(), none()];
+    if (cause === "query" || cause === "start-case") return [null, none(), none()];
     if (!context.triggered.some((entry) => entry.value)) return [none(), none(), none()];
     const way = cause === "case-way-map" ? toCase : ways && ways[String(cause.dimension)];
     return way ? [way, "map", false] : [none(), none(), none()];

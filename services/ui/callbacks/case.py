@@ -60,12 +60,19 @@ def register(app: Dash, catalog: Catalog) -> None:
             "model": State("model", "data"),
             "asked": State("query", "data"),
             "steered": State("steering", "data"),
+            "start": State("start-case", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
     def show(
-        opening: dict[str, Any], results: Held, collection: Held, model: Held, asked: Held, steered: Held
+        opening: dict[str, Any],
+        results: Held,
+        collection: Held,
+        model: Held,
+        asked: Held,
+        steered: Held,
+        start: str | None,
     ) -> dict[str, Any]:
         matches = SearchResponse.model_validate(results).matches if results else []
         order = [match.case.id for match in matches]
@@ -79,7 +86,7 @@ def register(app: Dash, catalog: Catalog) -> None:
         own_weights = steering_of(steered).own_weights
         return {
             **_shown(case, vocabulary),
-            **_no_way(asked is None),
+            **_no_way(start == case.id or (asked is None and start is None)),
             "facts": case_facts(case, match, vocabulary, own_weights=own_weights),
             "contributions": contributions(match, dimension_names(model)),
             "place": "" if place is None else f"{place + 1} of {len(order)}",

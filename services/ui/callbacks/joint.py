@@ -15,7 +15,7 @@ from services.ui.catalog import Catalog
 from services.ui.layout.matches import dimension_name
 from services.ui.layout.parts import fault
 from services.ui.layout.rollouts import joint_grid, moving_picture
-from services.ui.state import Query
+from services.ui.subject import subject_of
 from services.ui.threads import in_thread
 
 Held = dict[str, Any] | None
@@ -39,12 +39,12 @@ def _register_choices(app: Dash) -> None:
             "hidden": Output("joint-panel", "hidden"),
             "grid": Output("joint", "children", allow_duplicate=True),
         },
-        inputs={"model": Input("model", "data"), "asked": Input("query", "data")},
+        inputs={"model": Input("model", "data"), "asked": Input("query", "data"), "case": Input("start-case", "data")},
         prevent_initial_call=True,
     )
-    def choices(model: Held, asked: Held) -> dict[str, Any]:
+    def choices(model: Held, asked: Held, case: str | None) -> dict[str, Any]:
         names = dimension_names(model)
-        if asked is None or len(names) < 2:
+        if (asked is None and case is None) or len(names) < 2:
             return {"across": [], "down": [], "first": None, "second": None, "hidden": True, "grid": None}
         offered = [{"value": str(index), "label": dimension_name(index, names)} for index in range(len(names))]
         return {"across": offered, "down": offered, "first": "0", "second": "1", "hidden": False, "grid": None}
@@ -58,6 +58,7 @@ def _register_grid(app: Dash, catalog: Catalog) -> None:
             "across": State("joint-across", "value"),
             "down": State("joint-down", "value"),
             "asked": State("query", "data"),
+            "case": State("start-case", "data"),
             "model": State("model", "data"),
             "collection": State("collection", "data"),
         },
@@ -65,14 +66,18 @@ def _register_grid(app: Dash, catalog: Catalog) -> None:
     )
     @in_thread
     def grid(
-        _make: int | None, across: str | None, down: str | None, asked: Held, model: Held, collection: Held
+        _make: int | None,
+        across: str | None,
+        down: str | None,
+        asked: Held,
+        case: str | None,
+        model: Held,
+        collection: Held,
     ) -> dict[str, Any]:
-        if asked is None or across is None or down is None:
+        subject = subject_of(asked, case, collection)
+        if subject is None or across is None or down is None:
             raise PreventUpdate
-        encoded = Query.model_validate(asked).encoded
-        payload = JointRollout(
-            bundle_version=encoded.bundle_version, latent=encoded.latent, dimensions=(int(across), int(down))
-        )
+        payload = JointRollout(**subject.start, dimensions=(int(across), int(down)))
         projector = catalog.services.projector
         try:
             result = projector.wait(projector.submit(payload), JointResult, timeout_s=TIMEOUT_S)
@@ -86,15 +91,17 @@ def _register_play(app: Dash, catalog: Catalog) -> None:
         Output({"type": "playing", "dimension": MATCH}, "children"),
         Input({"type": "play", "dimension": MATCH}, "n_clicks"),
         State("query", "data"),
+        State("start-case", "data"),
+        State("collection", "data"),
         State("model", "data"),
         prevent_initial_call=True,
     )
     @in_thread
-    def play(clicks: int | None, asked: Held, model: Held) -> Any:
-        if not clicks or asked is None:
+    def play(clicks: int | None, asked: Held, case: str | None, collection: Held, model: Held) -> Any:
+        subject, dimension = subject_of(asked, case, collection), ctx.triggered_id["dimension"]
+        if not clicks or subject is None:
             raise PreventUpdate
-        encoded, dimension = Query.model_validate(asked).encoded, ctx.triggered_id["dimension"]
-        payload = Animation(bundle_version=encoded.bundle_version, latent=encoded.latent, dimension=dimension)
+        payload = Animation(**subject.start, dimension=dimension)
         projector = catalog.services.projector
         try:
             job = projector.submit(payload)

@@ -39,15 +39,22 @@ def register(app: Dash, catalog: Catalog) -> None:
             "job_id": State("map-job", "data"),
             "fitted": State("map-fitted", "data"),
             "steered": State("steering", "data"),
+            "supervised": State("map-supervised", "checked"),
         },
         prevent_initial_call=True,
     )
     @in_thread
     def fit(
-        _draw: int | None, _cancel: int | None, _poll: int | None, job_id: str | None, fitted: str | None, steered: Held
+        _draw: int | None,
+        _cancel: int | None,
+        _poll: int | None,
+        job_id: str | None,
+        fitted: str | None,
+        steered: Held,
+        supervised: bool | None,
     ) -> dict[str, Any]:
         try:
-            job = _asked(catalog, job_id, steered)
+            job = _asked(catalog, job_id, steered, bool(supervised))
         except CasekinError as error:
             return {**_idle(fitted), "error": fault(error, doing=words.DRAWING_MAP)}
         if not job.state.final:
@@ -58,10 +65,10 @@ def register(app: Dash, catalog: Catalog) -> None:
         return {**_idle(fitted), "error": _why(job)}
 
 
-def _asked(catalog: Catalog, job_id: str | None, steered: Held) -> Job:
+def _asked(catalog: Catalog, job_id: str | None, steered: Held, supervised: bool) -> Job:
     projector = catalog.services.projector
     if ctx.triggered_id == "map-draw":
-        return projector.submit(MapFit(preset=steering_of(steered).preset))
+        return projector.submit(MapFit(preset=steering_of(steered).preset, supervised=supervised))
     if job_id is None:
         raise PreventUpdate
     return projector.cancel(job_id) if ctx.triggered_id == "map-cancel" else projector.job(job_id)

@@ -9,7 +9,7 @@ from casekin.errors import CasekinError
 from services.ui import words
 from services.ui.callbacks.vocabulary import vocabulary_of
 from services.ui.catalog import Catalog
-from services.ui.layout.map_quality import map_choices, map_quality
+from services.ui.layout.map_quality import kept_maps, map_choices, map_quality
 from services.ui.layout.parts import fault
 from services.ui.threads import in_thread
 
@@ -43,7 +43,7 @@ def _register_list(app: Dash, catalog: Catalog) -> None:
         except CasekinError:  # the map's own callbacks say it
             return nothing
         shown = next((version for version in kept.maps if version.id == drawn["id"]), None)
-        quality = map_quality(shown, vocabulary_of(collection)) if shown else None
+        quality = [map_quality(shown, vocabulary_of(collection)), kept_maps(kept)] if shown else None
         return {
             "choices": map_choices(kept),
             "chosen": drawn["id"],

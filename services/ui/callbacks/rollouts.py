@@ -1,4 +1,4 @@
-"""Rollouts: asked for when their tab is open and there is a query; polled only while the job runs."""
+"""Rollouts: asked for when their tab is open and there is something to vary; polled only while the job runs."""
 
 from typing import Any
 
@@ -15,7 +15,8 @@ from services.ui.catalog import Catalog
 from services.ui.layout.jobs import job_text
 from services.ui.layout.parts import fault
 from services.ui.layout.rollouts import FIRST, rollout_rows, rollouts_empty
-from services.ui.state import Query, ways_of
+from services.ui.state import ways_of
+from services.ui.subject import Subject, subject_of
 from services.ui.threads import in_thread
 
 Held = dict[str, Any] | None
@@ -39,6 +40,7 @@ def register(app: Dash, catalog: Catalog) -> None:
         inputs={
             "tab": Input("tabs", "value"),
             "asked": Input("query", "data"),
+            "case": Input("start-case", "data"),
             "_all": Input("rollouts-all", "n_clicks"),
             "_poll": Input("rollouts-poll", "n_intervals"),
             "model": Input("model", "data"),
@@ -49,30 +51,36 @@ def register(app: Dash, catalog: Catalog) -> None:
     )
     @in_thread
     def roll(
-        tab: str, asked: Held, _all: int | None, _poll: int | None, model: Held, held: Held, collection: Held
+        tab: str,
+        asked: Held,
+        case: str | None,
+        _all: int | None,
+        _poll: int | None,
+        model: Held,
+        held: Held,
+        collection: Held,
     ) -> dict[str, Any]:
-        if asked is None:
+        subject = subject_of(asked, case, collection)
+        if subject is None:
             return {**_idle(None), "rows": rollouts_empty(), "ways": None, "more": True}
-        query = Query.model_validate(asked)
         try:
             if ctx.triggered_id in ("rollouts-poll", "model"):
                 return _polled(catalog, held, model, collection)
-            return _started(catalog, query, tab, held, len(dimension_names(model)))
+            return _started(catalog, subject, tab, held, len(dimension_names(model)))
         except CasekinError as error:
             told = fault(error, doing=words.ROLLING_OUT)
             return {**_idle(None), "rows": None, "ways": None, "more": True, "error": told}
 
 
-def _started(catalog: Catalog, query: Query, tab: str, held: Held, known: int) -> dict[str, Any]:
+def _started(catalog: Catalog, subject: Subject, tab: str, held: Held, known: int) -> dict[str, Any]:
     everything = ctx.triggered_id == "rollouts-all"
-    same = held is not None and held["latent"] == query.encoded.latent
+    same = held is not None and held["subject"] == subject.model_dump()
     if tab != "rollouts" or (same and not everything):
         raise PreventUpdate
-    size = known or len(query.encoded.latent)
-    dimensions = None if everything else list(range(min(FIRST, size)))
-    payload = Rollout(bundle_version=query.encoded.bundle_version, latent=query.encoded.latent, dimensions=dimensions)
-    job = catalog.services.projector.submit(payload)
-    held = {"id": job.id, "latent": query.encoded.latent}
+    size = known or len(subject.latent or ())
+    dimensions = None if everything or not size else list(range(min(FIRST, size)))
+    job = catalog.services.projector.submit(Rollout(**subject.start, dimensions=dimensions))
+    held = {"id": job.id, "subject": subject.model_dump()}
     nothing = {"rows": no_update if same else None, "ways": no_update if same else None, "more": True}
     return {**_running(job), "job": held, **nothing}
 
@@ -87,7 +95,7 @@ def _polled(catalog: Catalog, held: Held, model: Held, collection: Held) -> dict
     if job.state is JobState.SUCCEEDED:
         result = projector.result(job.id, RolloutResult)
         names = dimension_names(model)
-        rows = rollout_rows(result, names, vocabulary_of(collection))
+        rows = rollout_rows(result, names, vocabulary_of(collection), Subject.model_validate(held["subject"]).name)
         return {**_idle(held), "rows": rows, "ways": ways_of(result, names), "more": len(result.rows) >= len(names)}
     # a job that is final already answers at once: this raises what failed it
     projector.wait(job, RolloutResult, timeout_s=0)

@@ -13,7 +13,8 @@ from services.ui.callbacks.vocabulary import vocabulary_of
 from services.ui.catalog import Catalog
 from services.ui.layout.case import way_to_case
 from services.ui.layout.parts import fault
-from services.ui.state import Query, way_to
+from services.ui.state import way_to
+from services.ui.subject import subject_of
 from services.ui.threads import in_thread
 
 Held = dict[str, Any] | None
@@ -31,6 +32,7 @@ def register(app: Dash, catalog: Catalog) -> None:
         Input({"type": "on-map", "dimension": ALL}, "n_clicks"),
         Input("case-way-map", "n_clicks"),
         Input("query", "data"),
+        Input("start-case", "data"),
         State("rollouts-ways", "data"),
         State("case-way-held", "data"),
     )
@@ -46,20 +48,21 @@ def register(app: Dash, catalog: Catalog) -> None:
             "_make": Input("case-way-make", "n_clicks"),
             "opening": State("open-case", "data"),
             "asked": State("query", "data"),
+            "case": State("start-case", "data"),
             "collection": State("collection", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def go(_make: int | None, opening: Held, asked: Held, collection: Held) -> dict[str, Any]:
-        if asked is None or opening is None:
+    def go(_make: int | None, opening: Held, asked: Held, case: str | None, collection: Held) -> dict[str, Any]:
+        subject = subject_of(asked, case, collection)
+        if subject is None or opening is None:
             raise PreventUpdate
-        encoded = Query.model_validate(asked).encoded
-        payload = Trajectory(bundle_version=encoded.bundle_version, latent=encoded.latent, to=opening["id"])
+        payload = Trajectory(**subject.start, to=opening["id"])
         projector = catalog.services.projector
         try:
             result = projector.wait(projector.submit(payload), TrajectoryResult, timeout_s=TIMEOUT_S)
         except CasekinError as error:
             return {"steps": fault(error, doing=words.GOING), "held": None, "no_map": True, "make": False}
-        steps, held = way_to_case(result, vocabulary_of(collection)), way_to(result)
+        steps, held = way_to_case(result, vocabulary_of(collection), subject.name), way_to(result)
         return {"steps": steps, "held": held, "no_map": held is None, "make": True}

@@ -68,22 +68,22 @@ def case_modal() -> Component:
 
 def _way_panel() -> Component:
     buttons = [
-        html.Button("Show the way from your image", id="case-way-make", className="button small", type="button"),
+        html.Button("Show the way to this case", id="case-way-make", className="button small", type="button"),
         html.Button("On the map", id="case-way-map", className="button small", type="button", hidden=True),
     ]
     line = html.Div(buttons, className="row-buttons")
     return html.Div([line, html.Div(id="case-way")], id="case-way-panel", className="case-way", hidden=True)
 
 
-def way_to_case(result: TrajectoryResult, vocabulary: Vocabulary) -> Component:
-    """What the decoder draws between the query and the case, and which cases lie there."""
+def way_to_case(result: TrajectoryResult, vocabulary: Vocabulary, whose: str) -> Component:
+    """What the decoder draws between `whose` latent the way began at and the case, and which cases lie there."""
     last = len(result.steps) - 1
-    captions = ["your image", *([""] * (last - 1)), "this case"]
+    captions = [whose, *([""] * (last - 1)), "this case"]
     figures = [
         step_figure(step, captions[number], f"Step {number + 1} of {last + 1} to the case", vocabulary)
         for number, step in enumerate(result.steps)
     ]
-    title = html.H3("From your image to this case, as the model draws it")
+    title = html.H3(f"From {whose} to this case, as the model draws it")
     return html.Div([title, html.Div(figures, className="steps"), share_legend(result.steps, vocabulary)])
 
 

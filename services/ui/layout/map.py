@@ -35,6 +35,7 @@ def map_panel() -> Component:
         className="job-line",
         hidden=True,
     )
+    supervised = dmc.Switch(id="map-supervised", label=words.SUPERVISED, checked=False, size="xs")
     draw = html.Button("Draw map", id="map-draw", className="button small", type="button")
     hover = dcc.Tooltip(
         id="map-hover",
@@ -50,7 +51,7 @@ def map_panel() -> Component:
             html.Div(
                 [
                     html.Div(id="map-note", className="map-note"),
-                    html.Span(draw, id="map-draw-frame", hidden=True),
+                    html.Span([supervised, draw], id="map-draw-frame", className="draw-line", hidden=True),
                 ],
                 className="panel-line",
             ),
@@ -78,6 +79,8 @@ def map_note(placed: PlacedMap, revision: str, placement: Placement | None) -> l
     """How old the map is, and how far the query's place can be trusted."""
     version = placed.document.version
     notes: list[Component] = [html.Span(f"{words.count(version.cases, 'case')} · {version.recipe.preset} weights")]
+    if version.recipe.supervised:
+        notes.append(html.Strong(words.SUPERVISED_HINT, className="old"))
     if version.revision != revision:
         notes.append(html.Strong(words.OLD_MAP, className="old"))
     if placement is not None and placement.map_id == version.id:

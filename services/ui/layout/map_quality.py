@@ -41,5 +41,25 @@ def map_quality(version: MapVersion, vocabulary: Vocabulary) -> Component:
     return html.Details([html.Summary("How far to trust this map"), facts(entries), table], className="map-quality")
 
 
+def kept_maps(kept: MapVersions) -> Component | None:
+    """Every kept map with its quality, to compare them; none where there is one only."""
+    if len(kept.maps) < 2:
+        return None
+    names = ("Map", "Trustworthiness", "Continuity", "Neighbours of the same diagnosis")
+    heads = html.Tr([html.Th(name, scope="col") for name in names])
+    table = html.Table(
+        [html.Thead(heads), html.Tbody([_kept(version) for version in kept.maps])], className="agreement"
+    )
+    return html.Details([html.Summary("All kept maps compared"), table], className="map-quality")
+
+
+def _kept(version: MapVersion) -> Component:
+    quality = version.quality
+    alike = [one.on_map for one in quality.agreement]
+    told = [words.percent(share) for share in (quality.trustworthiness, quality.continuity)]
+    told.append(words.percent(sum(alike) / len(alike)) if alike else "unknown")
+    return html.Tr([html.Th(map_label(version), scope="row"), *(html.Td(one, className="figure") for one in told)])
+
+
 def _shares(on_map: float, in_latent: float) -> list[Component]:
     return [html.Td(words.percent(share), className="figure") for share in (on_map, in_latent)]

@@ -62,30 +62,30 @@ def _joint_panel() -> Component:
 
 def rollouts_empty() -> Component:
     """No query yet."""
-    return empty("No image yet", html.P(words.NO_ROLLOUTS))
+    return empty("Nothing to vary yet", html.P(words.NO_ROLLOUTS))
 
 
-def rollout_rows(result: RolloutResult, names: list[str], vocabulary: Vocabulary) -> Component:
-    """One row a dimension, in the order of the manifest."""
+def rollout_rows(result: RolloutResult, names: list[str], vocabulary: Vocabulary, whose: str) -> Component:
+    """One row a dimension, in the order of the manifest; `whose` latent is varied."""
     legend = share_legend([step for row in result.rows for step in row.steps], vocabulary)
     on_map = result.map_id is not None
-    rows = [_row(row, dimension_name(row.dimension, names), vocabulary, on_map=on_map) for row in result.rows]
+    rows = [_row(row, dimension_name(row.dimension, names), vocabulary, whose, on_map=on_map) for row in result.rows]
     return html.Div([legend, *rows], className="rollouts")
 
 
-def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, *, on_map: bool) -> Component:
+def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, whose: str, *, on_map: bool) -> Component:
     nearest = min(range(len(row.values)), key=lambda step: abs(row.values[step] - row.origin))
     steps = []
     for number, step in enumerate(row.steps):
         at = words.percent(row.quantiles[number])
-        told = f"{name} at {at} of the collection{', nearest to your image' if number == nearest else ''}"
+        told = f"{name} at {at} of the collection{f', nearest to {whose}' if number == nearest else ''}"
         steps.append(step_figure(step, at, told, vocabulary, outlined=number == nearest))
-    strip = html.Div(steps, className="steps")
-    return html.Section([_head(row, name, on_map=on_map), strip], className="rollout", **data(dimension=row.dimension))
+    parts = [_head(row, name, whose, on_map=on_map), html.Div(steps, className="steps")]
+    return html.Section(parts, className="rollout", **data(dimension=row.dimension))
 
 
-def _head(row: RolloutRow, name: str, *, on_map: bool) -> Component:
-    own = "" if row.origin_quantile is None else f"your image: {words.percent(row.origin_quantile)}"
+def _head(row: RolloutRow, name: str, whose: str, *, on_map: bool) -> Component:
+    own = "" if row.origin_quantile is None else f"{whose}: {words.percent(row.origin_quantile)}"
     play = html.Button(
         "Play",
         id={"type": "play", "dimension": row.dimension},
@@ -120,8 +120,10 @@ def _head(row: RolloutRow, name: str, *, on_map: bool) -> Component:
 
 
 def moving_picture(source: str, name: str) -> Component:
-    """One dimension up its range and back."""
-    return html.Img(src=source, alt=f"{name} up its range in the collection and back")
+    """One dimension up its range and back, to look at and to keep."""
+    picture = html.Img(src=source, alt=f"{name} up its range in the collection and back")
+    save = html.A("Save", href=source, download=f"{name}.webp", className="button small", **aria(label=f"Save {name}"))
+    return html.Div([picture, save])
 
 
 def joint_grid(result: JointResult, names: list[str], vocabulary: Vocabulary) -> Component:

@@ -1,6 +1,7 @@
 """The collection as a table, through a real worker and the command."""
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ CASEKIN = Path(sys.executable).with_name("casekin")
 @pytest.fixture(scope="module")
 def station(make_station: Callable[..., Station], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     station = make_station(retry_wait_s=0.2)
-    with station.worker("maps", tmp_path_factory.mktemp("logs") / "worker.log"):
+    with station.worker("maps", tmp_path_factory.mktemp("logs") / "worker.log") as station.process:
         yield station
 
 
@@ -53,6 +54,15 @@ def test_export__has_each_case_with_its_place_and_latent(
     again = subprocess.run([CASEKIN, "export", file, *where], capture_output=True, text=True, check=False)
     assert again.returncode == 1
     assert "File exists; name another file" in again.stderr
+
+
+def test_maps_worker__yields_the_processor_to_clicks(station: Station, client: ProjectorClient) -> None:
+    client.wait(client.submit(Export()), ExportResult, timeout_s=20)
+    assert station.process is not None
+    pid = station.process.pid
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, int(child)) == min(own + 10, 19)
 
 
 def test_export__knows_no_place_of_cases_that_came_after_the_map(station: Station, client: ProjectorClient) -> None:

@@ -1,5 +1,6 @@
 """Workers killed in the middle, a poison job, a cancelled job that does not listen, Redis gone and back."""
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import Conflict, Unavailable, Unexpected
 from services.projector.celery_app import Publisher, create_celery
+from services.projector.jobs import JobStore
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 
@@ -134,6 +136,27 @@ def test_message__that_was_lost_is_sent_again(station: Station, client: Projecto
     job = client.submit(_rollout(7))
     assert station.redis.delete("interactive") == 1
     client.wait(job, RolloutResult, timeout_s=20)
+
+
+def test_payload__of_another_version_fails_by_name(station: Station, client: ProjectorClient) -> None:
+    other = {**_rollout(3).model_dump(), "palette": "warm"}
+    job_id = "e" * 32
+    JobStore(station.redis, station.settings).submit(job_id, "rollout", json.dumps(other), result_there=False)
+    with pytest.raises(Conflict, match=r"another version of Casekin accepted this rollout.*palette.*ask for it again"):
+        client.wait(client.job(job_id), RolloutResult, timeout_s=20)
+
+
+def test_job__of_a_kind_of_another_version_waits_and_holds_up_nothing(
+    station: Station, client: ProjectorClient
+) -> None:
+    job_id = "f" * 32
+    JobStore(station.redis, station.settings).submit(job_id, "repaint", "{}", result_there=False)
+    assert "knows no jobs of kind repaint" in client.job(job_id).progress.message
+    _submit_slow(station, client, delay_s=1)
+    job = client.submit(_rollout(10))
+    assert station.redis.delete("interactive") == 1, "only a sweep can send it again"
+    client.wait(job, RolloutResult, timeout_s=20)
+    assert client.cancel(job_id).state is JobState.CANCELLED
 
 
 def test_job__that_two_workers_pick_is_done_once(make_station: Callable[..., Station], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Bulk ingest as jobs: real workers, encoder and search, and a folder of pictures."""
+"""Bulk ingest as jobs: real workers, encoder and search, and pictures in a folder or in object storage."""
 
 import csv
 import io
@@ -7,23 +7,27 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
+from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from casekin.clients import ProjectorClient, SearchClient
 from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.projector import Job, JobState
 from casekin.errors import BadInput
+from casekin.launcher.ports import free_port
 from services.search.app import create_app as create_search
 from services.search.settings import SearchSettings
 from tests.integration.projector.conftest import Station
 from tests.serving import serving
 
-CASES, BROKEN = 150, 3
+CASES, FEW, BROKEN = 150, 12, 3
 CASEKIN = Path(sys.executable).with_name("casekin")
 
 
@@ -39,19 +43,50 @@ class Yard:
 @pytest.fixture
 def yard(make_station: Callable[..., Station], tiny_bundle: Path, tmp_path: Path) -> Iterator[Yard]:
     write_collection(tmp_path / "collections" / "clinic")
-    searching = create_search(SearchSettings(bundle=tiny_bundle, data=tmp_path / "search"))
+    with yard_over(str(tmp_path / "collections"), make_station, tiny_bundle, tmp_path) as yard:
+        yield yard
+
+
+@contextmanager
+def yard_over(
+    collections: str, make_station: Callable[..., Station], tiny_bundle: Path, folder: Path
+) -> Iterator[Yard]:
+    """Workers of the yard find collections there."""
+    searching = create_search(SearchSettings(bundle=tiny_bundle, data=folder / "search"))
     with serving(searching) as url, SearchClient(url) as search:
         station = make_station(
-            search_url=url, collections=tmp_path / "collections", ingest_rate=60, lease_s=2, sweep_s=0.3
+            search_url=url, collections=collections, ingest_rate=60, lease_s=2, sweep_s=0.3, retry_wait_s=0.3
         )
-        yield Yard(station, search, tmp_path / "worker.log")
+        yield Yard(station, search, folder / "worker.log")
 
 
-def write_collection(folder: Path) -> None:
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedMotoServer]:
+    """A server that speaks S3 and holds the collection; the environment says where and with which keys."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=free_port(), verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "ENDPOINT_URL": f"http://{host}:{port}",
+        "ACCESS_KEY_ID": "test",
+        "SECRET_ACCESS_KEY": "test",
+        "DEFAULT_REGION": "us-east-1",
+        "MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    write_collection(tmp_path / "clinic", FEW)
+    there = fsspec.filesystem("s3", skip_instance_cache=True)
+    there.mkdir("hospital")
+    there.put(str(tmp_path / "clinic"), "hospital/collections/", recursive=True, batch_size=4)
+    yield server
+    server.stop()
+
+
+def write_collection(folder: Path, cases: int = CASES) -> None:
     """Pictures with a table; one of them is no picture."""
     folder.mkdir(parents=True)
     rng, lines = np.random.default_rng(1), ["image,diagnosis"]
-    for number in range(CASES):
+    for number in range(cases):
         file = folder / f"CASE_{number:03d}.png"
         Image.fromarray(rng.integers(0, 255, (48, 64, 3)).astype(np.uint8)).save(file)
         lines.append(f"{file.stem},{'nv' if number % 3 else 'mel'}")
@@ -102,6 +137,27 @@ def test_ingest__that_is_cancelled_stops_and_can_be_taken_up(yard: Yard) -> None
         (job,) = parts(client, 1)
         client.wait(job, IngestResult, timeout_s=60)
         assert yard.search.collection().cases == CASES - 1
+
+
+@pytest.mark.timeout(400)
+def test_ingest__of_a_prefix_of_object_storage_waits_while_the_store_is_away(
+    store: ThreadedMotoServer, make_station: Callable[..., Station], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    with (
+        yard_over("s3://hospital/collections", make_station, tiny_bundle, tmp_path) as yard,
+        yard.station.api() as client,
+        yard.station.worker("bulk", yard.log),
+    ):
+        first, second = (IngestPart(folder="clinic", part=part, parts=2) for part in (1, 2))
+        assert client.wait(client.submit(first), IngestResult, timeout_s=120).ingested == FEW / 2
+        store.stop()
+        job = client.submit(second)
+        waiting = next(one for one in client.follow(job) if "the store of s3://hospital" in one.progress.message)
+        assert waiting.state is JobState.QUEUED
+        store.start()
+        result = client.wait(client.job(job.id), IngestResult, timeout_s=120)
+        assert (result.ingested, result.skipped_by_code) == (FEW / 2 - 1, {"unsupported-image": 1})
+        assert yard.search.collection().cases == FEW - 1
 
 
 def test_ingest__of_no_collection_fails_by_name(yard: Yard) -> None:

@@ -1,8 +1,11 @@
 """One real UMAP fit through a real maps worker, watched, cancelled, repeated."""
 
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from tests.integration.projector.conftest import Station
 from tests.integration.projector.small_search import clusters
 
 pytestmark = pytest.mark.timeout(300)  # numba compiles on a fresh machine
+CASEKIN = Path(sys.executable).with_name("casekin")
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +103,17 @@ def test_fit__that_is_supervised_draws_diagnoses_together(client: ProjectorClien
         return float(np.mean([one.on_map for one in fitted.version.quality.agreement]))
 
     assert agreement(drawn) > agreement(plain) + 0.1
+
+
+def test_map_command__draws_what_was_asked_for_and_says_how_good_it_is(client: ProjectorClient) -> None:
+    command = [CASEKIN, "map", "--visual", "--supervised", "--afresh", "--projector-url", str(client._http.base_url)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    version = client.current_map().version
+    assert version.recipe == MapFit(preset="visual", supervised=True, start="pca")
+    quality = version.quality
+    told = f"trustworthiness {quality.trustworthiness:.3f}, continuity {quality.continuity:.3f}"
+    assert done.stdout == f"map of 60 cases: {told}\n"
 
 
 def test_place__on_a_real_map_finds_its_cluster(station: Station, client: ProjectorClient) -> None:

@@ -8,10 +8,10 @@ from casekin.launcher.plan import Options, make_encoder_plan, make_plan
 def test_plan__tells_the_worker_for_bulk_where_collections_are(tmp_path: Path) -> None:
     without, given = (
         make_plan(Options(data=tmp_path, bundle=tmp_path, host="127.0.0.1", port=0, collections=collections))
-        for collections in (None, tmp_path / "collections")
+        for collections in (None, "s3://clinic/collections")
     )
     idle, bulk = (next(part for part in plan.parts if part.name == "worker-bulk") for plan in (without, given))
-    assert bulk.environment["CASEKIN_COLLECTIONS"] == str(tmp_path / "collections")
+    assert bulk.environment["CASEKIN_COLLECTIONS"] == "s3://clinic/collections"
     assert "CASEKIN_COLLECTIONS" not in idle.environment
     assert bulk.command[-2:] == ["--queues", "bulk"]
     assert not bulk.awaited, "the page does not wait for it"

@@ -56,4 +56,4 @@ def test_bringer__takes_no_folder_that_is_missing_or_linked_from_elsewhere(tmp_p
 
 
 def bringer(root: Path | None) -> Bringer:
-    return Bringer(root, EncoderClient(NOWHERE), SearchClient(NOWHERE), pace=Pace(10))
+    return Bringer(str(root) if root else None, EncoderClient(NOWHERE), SearchClient(NOWHERE), pace=Pace(10))

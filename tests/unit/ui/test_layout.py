@@ -15,7 +15,7 @@ from services.ui.layout.matches import card
 from services.ui.layout.own import own_cases
 from services.ui.layout.page import page
 from services.ui.layout.parts import fault
-from services.ui.layout.rollouts import joint_grid, rollout_rows
+from services.ui.layout.rollouts import joint_grid, moving_picture, rollout_rows
 from services.ui.layout.statistics import statistics
 from services.ui.layout.steered import steered
 from services.ui.layout.upload import further_names
@@ -194,14 +194,14 @@ def rollouts(**changed: object) -> RolloutResult:
 
 
 def test_rollouts__the_step_nearest_to_the_query_is_marked() -> None:
-    drawn = sent(rollout_rows(rollouts(), ["Hair", "Size"], VOCABULARY))
+    drawn = sent(rollout_rows(rollouts(), ["Hair", "Size"], VOCABULARY, "case C1"))
     assert [figure["className"] for figure in every(drawn, "Figure")] == ["step", "step origin", "step"]
-    assert every(drawn, "Img")[1]["alt"] == "Size at 50 % of the collection, nearest to your image"
-    assert "your image: 60 %" in said(drawn)
+    assert every(drawn, "Img")[1]["alt"] == "Size at 50 % of the collection, nearest to case C1"
+    assert "case C1: 60 %" in said(drawn)
 
 
 def test_rollouts__say_in_words_which_cases_lie_at_a_step() -> None:
-    drawn = sent(rollout_rows(rollouts(), [], VOCABULARY))
+    drawn = sent(rollout_rows(rollouts(), [], VOCABULARY, "your image"))
     bars = [one for one in every(drawn, "Div") if one.get("className") == "share-bar"]
     assert len(bars) == 3
     assert bars[0]["title"] == ", ".join(
@@ -210,15 +210,21 @@ def test_rollouts__say_in_words_which_cases_lie_at_a_step() -> None:
     assert sum(float(part["props"]["style"]["width"][:-1]) for part in bars[0]["children"]) == 100
     step = STEP.model_copy(update={"shares": None})
     unknown = rollouts().rows[0].model_copy(update={"steps": [step] * 3})
-    bare = sent(rollout_rows(rollouts(rows=[unknown]), [], VOCABULARY))
+    bare = sent(rollout_rows(rollouts(rows=[unknown]), [], VOCABULARY, "your image"))
     assert not [one for one in every(bare, "Div") if one.get("className") == "share-bar"]
 
 
 def test_rollouts__are_shown_on_the_map_only_where_there_is_one() -> None:
-    hidden = [one.get("hidden") for one in every(sent(rollout_rows(rollouts(), [], VOCABULARY)), "Button")]
-    assert hidden == [None, False, None]
-    without = sent(rollout_rows(rollouts(map_id=None), [], VOCABULARY))
-    assert [one.get("hidden") for one in every(without, "Button")] == [None, True, None]
+    for map_id, hidden in (("0" * 32, False), (None, True)):
+        drawn = sent(rollout_rows(rollouts(map_id=map_id), [], VOCABULARY, "your image"))
+        assert [one.get("hidden") for one in every(drawn, "Button")] == [None, hidden, None]
+
+
+def test_moving_picture__can_be_kept() -> None:
+    drawn = sent(moving_picture("data:image/webp;base64,AA==", "Size"))
+    (picture,), (link,) = every(drawn, "Img"), every(drawn, "A")
+    assert link["href"] == picture["src"]
+    assert (link["download"], link["aria-label"]) == ("Size.webp", "Save Size")
 
 
 def test_ways__are_lines_on_the_map_by_dimension() -> None:
@@ -240,8 +246,8 @@ def test_joint__grows_to_the_right_and_upwards() -> None:
 
 def test_way_to_a_case__names_both_ends() -> None:
     result = TrajectoryResult.model_validate({**SCENE, "to": "C1", "distance": 1.5, "steps": [STEP] * 4})
-    drawn = sent(way_to_case(result, VOCABULARY))
-    assert [said(one["children"]) for one in every(drawn, "Figcaption")] == ["your image", "", "", "this case"]
+    drawn = sent(way_to_case(result, VOCABULARY, "case C0"))
+    assert [said(one["children"]) for one in every(drawn, "Figcaption")] == ["case C0", "", "", "this case"]
     assert way_to(result) == {"map_id": "0" * 32, "name": "Way to C1", "x": [1.0] * 4, "y": [2.0] * 4}
 
 

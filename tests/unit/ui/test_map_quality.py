@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from casekin.contracts.maps import Agreement, MapVersion, MapVersions
-from services.ui.layout.map_quality import map_choices, map_quality
+from services.ui.layout.map_quality import kept_maps, map_choices, map_quality
 from tests.unit.ui.conftest import said
 from tests.unit.ui.test_layout import VOCABULARY, every, sent
 
@@ -49,3 +49,18 @@ def test_quality__compares_each_diagnosis_with_the_latents_behind_the_map() -> N
     quality = version().quality.model_copy(update={"agreement": agreement})
     rows = every(sent(map_quality(version(quality=quality), VOCABULARY)), "Tr")[1:]
     assert [said({"props": row}) for row in rows] == ["Melanoma 40 % 50 %", "Nevus 88 % 90 %"]
+
+
+def test_kept_maps__each_has_its_quality_beside_it() -> None:
+    agreement = [
+        Agreement(diagnosis=code, cases=9, on_map=share, in_latent=1) for code, share in (("nv", 0.9), ("mel", 0.5))
+    ]
+    quality = version().quality.model_copy(update={"trustworthiness": 0.97, "continuity": 0.95, "agreement": agreement})
+    unknown = quality.model_copy(update={"agreement": []})
+    kept = MapVersions(current=None, maps=[version(quality=quality), version(id="2" * 32, quality=unknown)])
+    rows = [said({"props": row}) for row in every(sent(kept_maps(kept)), "Tr")[1:]]
+    assert rows == [
+        "2026-11-22 12:00 · clinical · 8,470 cases 97 % 95 % 70 %",
+        "2026-11-22 12:00 · clinical · 8,470 cases 97 % 95 % unknown",
+    ]
+    assert kept_maps(MapVersions(current=None, maps=[version()])) is None
