@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +38,31 @@ from training.weights import calibrate
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
+Bools = npt.NDArray[np.bool_]
 
 TEST = (0,)
 QUICK_CASES = 1500
 ODD_PICTURES = 150
 TENTHS = 10
+PARTS = 5
+"""Into which test lesions are divided where the training held no fold back."""
+
+
+class Told(NamedTuple):
+    """What was promised to queries that nothing was calibrated by, and what is so."""
+
+    labels: Ints
+    """[Q], number of the diagnosis"""
+    corrected: Floats
+    """[Q,C], probabilities that the neighbours give, without the collection's prior"""
+    plain: Floats
+    """[Q,C], with it"""
+    admitted: Bools
+    """[Q,C], whether a diagnosis is in the conformal set"""
+    similarity: Floats
+    """[Q,k], of each match"""
+    agrees: Bools
+    """[Q,k], whether the match has the query's diagnosis"""
 
 
 def main(data: Path, bundle: Path) -> None:
@@ -50,24 +71,27 @@ def main(data: Path, bundle: Path) -> None:
     material = gather(system, read_collection(data), default_cache(), TEST, QUICK_CASES if is_quick() else None)
     cases, learned = material.split.cases, learned_from(manifest.provenance)
     trained, rest = rows_in(cases, learned.weights), _part(material, material.split.gallery)
-    found = []
-    for held, test in _turns(material, rows_in(cases, learned.choices)):
+    weights, told = system.presets["clinical"], []
+    turns = _turns(material, rows_in(cases, learned.choices))
+    for held, test in turns:
         curves, calibration = _calibrated(system, material, held, trained)
-        weights, curve = system.presets["clinical"], curves["clinical"]
-        found.append(_promises(_part(material, test), rest, weights, curve, calibration, system.classes))
-    figures = {name: float(np.mean([promises[name] for promises in found])) for name in found[0]}
+        told.append(_told(_part(material, test), rest, weights, curves["clinical"], calibration, system.classes))
+    figures = _promises(Told(*(np.concatenate(part) for part in zip(*told, strict=True))), len(system.classes))
     odd, flagged = _strange(system, material, rest, calibration, weights)
-    circumstances: dict[str, float | str] = {"bundle": system.name, "cases": len(cases), "calibrated": len(found)}
+    circumstances: dict[str, float | str] = {"bundle": system.name, "cases": len(cases), "calibrated": len(turns)}
     report("neighbours", figures | odd, circumstances | flagged, quick=is_quick())
 
 
 def _turns(material: Material, choices: Ints) -> list[tuple[Ints, Ints]]:
-    """Return rows to calibrate on and to test on: folds kept for it, else each half of the test lesions in turn."""
+    """Return rows to calibrate on and to test on: folds kept for it, else test lesions, a fifth at a time by the rest.
+
+    By fifths each query is told what was learned from the others alone (cross-fitting), and all count together.
+    """
     test = material.split.queries
     if len(choices):
         return [(choices, test)]
-    first = np.array([zlib.crc32(material.split.cases[row].lesion.encode()) % 2 == 0 for row in test])
-    return [(test[first], test[~first]), (test[~first], test[first])]
+    part = np.array([zlib.crc32(material.split.cases[row].lesion.encode()) % PARTS for row in test])
+    return [(test[part != number], test[part == number]) for number in range(PARTS)]
 
 
 def _calibrated(
@@ -84,33 +108,40 @@ def _part(material: Material, rows: Ints) -> Labelled:
     return material.split.labelled(rows, material.latents)
 
 
-def _promises(
+def _told(
     queries: Labelled,
     gallery: Labelled,
     weights: Floats,
     curve: list[CalibrationPoint],
     calibration: NeighbourCalibration,
     classes: list[str],
-) -> dict[str, float]:
+) -> Told:
     preset = calibration.presets["clinical"]
     distances, rows = nearest_lesions(queries, gallery, weights, calibration.neighbours)
     shares = cast_votes(distances, gallery.labels[rows], curve, np.ones_like(distances), len(classes))
     prior = np.bincount(gallery.labels, minlength=len(classes)) / len(gallery.labels)
     corrected = probabilities(shares / np.maximum(prior, 1e-12), preset.corrected)
-    least = np.array([preset.conformal[code] for code in classes])
-    own = corrected[np.arange(len(corrected)), queries.labels]
-    covered = own >= least[queries.labels]
-    said = np.interp(distances, [p.distance for p in curve], [p.share for p in curve])
-    balanced = 1 / np.bincount(queries.labels, minlength=len(classes))[queries.labels]
-    plain = probabilities(shares, preset.plain)
-    present = np.unique(queries.labels)
+    return Told(
+        labels=queries.labels,
+        corrected=corrected,
+        plain=probabilities(shares, preset.plain),
+        admitted=corrected >= np.array([preset.conformal[code] for code in classes]),
+        similarity=np.interp(distances, [p.distance for p in curve], [p.share for p in curve]),
+        agrees=gallery.labels[rows] == queries.labels[:, None],
+    )
+
+
+def _promises(told: Told, classes: int) -> dict[str, float]:
+    labels = told.labels
+    covered = told.admitted[np.arange(len(labels)), labels]
+    balanced = 1 / np.bincount(labels, minlength=classes)[labels]
     return {
         "coverage": float(covered.mean()),
-        "coverage_lowest": float(min(covered[queries.labels == c].mean() for c in present)),
-        "set_size": float((corrected >= least).sum(1).mean()),
-        "ece_corrected": _calibration_error(corrected, queries.labels, balanced),
-        "ece_plain": _calibration_error(plain, queries.labels, np.ones(len(plain))),
-        "similarity_gap": _worst_tenth(said.ravel(), (gallery.labels[rows] == queries.labels[:, None]).ravel()),
+        "coverage_lowest": float(min(covered[labels == c].mean() for c in np.unique(labels))),
+        "set_size": float(told.admitted.sum(1).mean()),
+        "ece_corrected": _calibration_error(told.corrected, labels, balanced),
+        "ece_plain": _calibration_error(told.plain, labels, np.ones(len(labels))),
+        "similarity_gap": _worst_tenth(told.similarity.ravel(), told.agrees.ravel()),
     }
 
 

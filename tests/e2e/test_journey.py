@@ -144,7 +144,7 @@ def _map(tab: Watched) -> None:
     expect(page.locator("#map-quality .agreement").first).to_contain_text("Melanocytic nevus")
     tab.shoot("6-map-quality")
     page.locator("#map-quality summary").first.click()
-    page.get_by_text("Draw cases of one diagnosis together").click()
+    page.locator("#map-supervised").check()
     page.locator("#map-draw").click()
     expect(page.locator("#map-note")).to_contain_text("what is known, not only what is seen", timeout=240_000)
     page.locator("#map-quality").get_by_text("All kept maps compared").click()
