@@ -37,8 +37,8 @@ def test_under_presets__give_the_clinical_weights_first(system: BundleSystem) ->
     assert visual.weights.tolist() == [1, 1, 1, 1]
 
 
-def test_bundle_system__knows_the_folds_that_its_recipe_and_its_first_run_name(bundle: Path) -> None:
-    assert learned_from(BundleSystem(bundle).provenance) == LearnedFrom(frozenset({2, 3, 4}), frozenset({1}))
+def test_learned_from__is_what_the_recipe_of_the_shipped_bundle_names(bundle: Path) -> None:
+    assert learned_from(BundleSystem(bundle).provenance) == LearnedFrom(frozenset({1, 2, 3, 4}), frozenset())
 
 
 @pytest.mark.parametrize(
