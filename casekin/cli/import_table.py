@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from casekin.cli.failure import stop
-from casekin.cli.ingest import ATTEMPTS, WHERE, where
 from casekin.cli.progress import progress
+from casekin.cli.reaching import Key, SearchUrl, searching
 from casekin.cli.up import Data
 from casekin.clients import SearchClient
-from casekin.errors import CasekinError, Unavailable
+from casekin.errors import Unavailable
 from casekin.ingest import Kind, Outcome, Summary
 
 SHOWN = 20
@@ -27,21 +26,16 @@ def import_cases(
             help="Folder with the images, each named by its case; left out, only cases that have one already come in.",
         ),
     ] = None,
-    search_url: Annotated[str | None, typer.Option(envvar="CASEKIN_SEARCH_URL", help=WHERE)] = None,
-    api_key: Annotated[str | None, typer.Option(envvar="CASEKIN_API_KEY", show_default=False)] = None,
+    search_url: SearchUrl = None,
+    api_key: Key = None,
     data: Data = Path("data"),
 ) -> None:
     """Bring a table in with the latents that it has; cases of the same id are replaced, the same table changes nothing.
 
     The latents must be of the bundle in use. Places on the map are not read: draw the map anew.
     """
-    try:
-        with SearchClient(
-            search_url or where("search", data), api_key=api_key, attempts=ATTEMPTS, timeout_s=120
-        ) as search:
-            summary = _imported(file, images, search)
-    except CasekinError as error:
-        raise stop(error) from error
+    with searching(search_url, api_key, data) as search:
+        summary = _imported(file, images, search)
     typer.echo(f"{summary.counts[Kind.INGESTED]} cases imported, {summary.counts[Kind.SKIPPED]} skipped")
     if summary.counts[Kind.SKIPPED]:
         raise typer.Exit(1)

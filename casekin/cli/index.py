@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from casekin.cli.bulk import WHERE
-from casekin.cli.failure import stop
 from casekin.cli.following import followed
 from casekin.cli.ingest import ATTEMPTS, INTERRUPTED, where
+from casekin.cli.reaching import Key, SearchUrl, searching
 from casekin.cli.up import Data
 from casekin.clients import ProjectorClient, SearchClient
 from casekin.contracts.indexes import Index, Switch, Switched
 from casekin.contracts.reindex import Reindex, ReindexResult
-from casekin.errors import BadInput, CasekinError, Conflict
+from casekin.errors import BadInput, Conflict
 from casekin.launcher.console import Terminal
 from casekin.launcher.launch import launched
 from casekin.launcher.plan import make_encoder_plan
@@ -25,9 +25,7 @@ TURNS = 5
 BESIDE = "next"
 """Below the data folder: log and lock of the second encoder."""
 
-SearchUrl = Annotated[str | None, typer.Option(envvar="CASEKIN_SEARCH_URL", help=WHERE)]
 ProjectorUrl = Annotated[str | None, typer.Option(envvar="CASEKIN_PROJECTOR_URL", help=WHERE)]
-Key = Annotated[str | None, typer.Option(envvar="CASEKIN_API_KEY", show_default=False)]
 Version = Annotated[str, typer.Argument(help="Version of the bundle, as `casekin index list` has it.")]
 EvenIfBehind = Annotated[bool, typer.Option("--even-if-behind", help="Also where it lacks cases of the live one.")]
 
@@ -37,7 +35,7 @@ index = typer.Typer(no_args_is_help=True, help="Indexes of the collection, one a
 @index.command("list")
 def list_indexes(search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
     """List the indexes with their states: the live one first, then what a roll back would make live."""
-    with _searching(search_url, api_key, data) as search:
+    with searching(search_url, api_key, data) as search:
         _show(search.indexes())
 
 
@@ -60,7 +58,7 @@ def reindex(
     if bundle is not None and encoder_url is not None:
         raise typer.BadParameter("give --bundle or --encoder-url")
     with (
-        _searching(search_url, api_key, data) as search,
+        searching(search_url, api_key, data) as search,
         ProjectorClient(projector_url or where("projector", data), api_key=api_key, attempts=ATTEMPTS) as projector,
         _encoder(bundle, encoder_url, data) as url,
     ):
@@ -78,14 +76,14 @@ def switch_index(
     data: Data = Path("data"),
 ) -> None:
     """Make an index live, at once; the one before stays, and `casekin index rollback` goes back to it."""
-    with _searching(search_url, api_key, data) as search:
+    with searching(search_url, api_key, data) as search:
         _tell(search.switch(Switch(bundle_version=version, even_if_behind=even_if_behind)))
 
 
 @index.command()
 def rollback(search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
     """Make the index live again that was live before, at once, even if cases were added since."""
-    with _searching(search_url, api_key, data) as search:
+    with searching(search_url, api_key, data) as search:
         before = next((one for one in search.indexes() if one.state == "standby"), None)
         if before is None:
             raise Conflict("no other index was live before; `casekin index list` shows what there is")
@@ -95,25 +93,8 @@ def rollback(search_url: SearchUrl = None, api_key: Key = None, data: Data = Pat
 @index.command()
 def delete(version: Version, search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
     """Delete an index that is not live; there is no way back."""
-    with _searching(search_url, api_key, data) as search:
+    with searching(search_url, api_key, data) as search:
         _show(search.delete_index(version))
-
-
-@contextmanager
-def _searching(url: str | None, api_key: str | None, data: Path) -> Iterator[SearchClient]:
-    with (
-        _failing(),
-        SearchClient(url or where("search", data), api_key=api_key, attempts=ATTEMPTS, timeout_s=120) as search,
-    ):
-        yield search
-
-
-@contextmanager
-def _failing() -> Iterator[None]:
-    try:
-        yield
-    except CasekinError as error:
-        raise stop(error) from error
 
 
 @contextmanager

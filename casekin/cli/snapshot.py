@@ -1,19 +1,15 @@
 """`casekin snapshot`: keep the collection as it is under a name, and go back to it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from casekin.cli.failure import stop
-from casekin.cli.index import Key, SearchUrl
-from casekin.cli.ingest import where
+from casekin.cli.reaching import Key, SearchUrl, searching
 from casekin.cli.up import Data
 from casekin.clients import SearchClient
 from casekin.contracts.snapshots import Snapshot
-from casekin.errors import CasekinError
 
 PATIENCE_S = 3600.0
 """For a million cases on a slow disk."""
@@ -25,38 +21,33 @@ snapshot = typer.Typer(no_args_is_help=True, help="Keep the collection as it is 
 @snapshot.command("list")
 def list_snapshots(search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
     """List the snapshots."""
-    with _searching(search_url, api_key, data) as search:
+    with _patient(search_url, api_key, data) as search:
         _show(search.snapshots())
 
 
 @snapshot.command()
 def take(name: Name, search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
     """Keep cases, latents, images and vocabulary as they are now; writes wait meanwhile, searches do not."""
-    with _searching(search_url, api_key, data) as search:
+    with _patient(search_url, api_key, data) as search:
         _show([search.take_snapshot(name)])
 
 
 @snapshot.command()
 def restore(name: Name, search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
     """Make the collection what it was; what came since is gone, and what was deleted stays so."""
-    with _searching(search_url, api_key, data) as search:
+    with _patient(search_url, api_key, data) as search:
         _show([search.restore_snapshot(name)])
 
 
 @snapshot.command()
 def delete(name: Name, search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
     """Delete a snapshot for good."""
-    with _searching(search_url, api_key, data) as search:
+    with _patient(search_url, api_key, data) as search:
         _show(search.delete_snapshot(name))
 
 
-@contextmanager
-def _searching(url: str | None, api_key: str | None, data: Path) -> Iterator[SearchClient]:
-    try:
-        with SearchClient(url or where("search", data), api_key=api_key, attempts=1, timeout_s=PATIENCE_S) as search:
-            yield search
-    except CasekinError as error:
-        raise stop(error) from error
+def _patient(url: str | None, api_key: str | None, data: Path) -> AbstractContextManager[SearchClient]:
+    return searching(url, api_key, data, attempts=1, timeout_s=PATIENCE_S)
 
 
 def _show(snapshots: list[Snapshot]) -> None:
