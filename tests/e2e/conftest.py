@@ -119,6 +119,19 @@ class Watched:
         self.page.set_input_files("#upload input[type=file]", image)
         self.page.wait_for_selector("button.match-card")
 
+    def shown(self) -> list[str]:
+        """Ids of the matches, in order."""
+        cards = self.page.locator("button.match-card")
+        shown: list[str] = cards.evaluate_all("all => all.map(card => card.dataset.case)")
+        return shown
+
+    def wait_for(self, cases: list[str]) -> None:
+        """Wait until the matches are these, in this order."""
+        self.page.wait_for_function(
+            "(ids) => [...document.querySelectorAll('button.match-card')].map(c => c.dataset.case).join() === ids",
+            arg=",".join(cases),
+        )
+
     def shoot(self, name: str) -> None:
         """Keep a picture of the tab in artefacts/."""
         ARTEFACTS.mkdir(exist_ok=True)

@@ -23,11 +23,11 @@ def test_weights__start_from_a_preset_and_one_alone_decides(
 ) -> None:
     tab, page = tab_in_both, tab_in_both.open()
     tab.upload(lesion)
-    first = _shown(tab)
+    first = tab.shown()
     page.locator("#preset").get_by_text("Custom", exact=True).click()
     expect(page.locator("#match-status")).to_contain_text("by your own weights")
     assert page.locator(".weight-name").all_inner_texts() == names
-    assert _shown(tab) == first, "they begin as the clinical weights"
+    assert tab.shown() == first, "they begin as the clinical weights"
     expect(page.locator("button.match-card").first).to_be_in_viewport()
     _pictures_are_there(tab)
     tab.shoot("13-weights")
@@ -37,7 +37,7 @@ def test_weights__start_from_a_preset_and_one_alone_decides(
     expect(differences).to_have_text([f"{names[1]}100 %"])
     _all_zero_is_refused(tab, names[1])
     page.locator("#weights-reset").click()
-    _wait_for(tab, first)
+    tab.wait_for(first)
     page.locator("button.match-card").first.click()
     expect(page.locator("#case-contributions li")).to_have_count(len(names))
     page.locator("#case-contributions summary").click()
@@ -47,12 +47,12 @@ def test_weights__start_from_a_preset_and_one_alone_decides(
 
 def _all_zero_is_refused(tab: Watched, name: str) -> None:
     """With the keys alone."""
-    page, before = tab.page, _shown(tab)
+    page, before = tab.page, tab.shown()
     slider = page.get_by_role("slider", name=f"Weight of {name}", exact=True)
     slider.press("Home")
     expect(page.locator("#weights-zero")).to_contain_text("All weights are 0")
     tab.shoot("14-all-zero")
-    assert _shown(tab) == before
+    assert tab.shown() == before
     expect(page.locator(".fault:visible")).to_have_count(0)
     slider.press("ArrowRight")
     expect(page.locator("#weights-zero")).to_be_hidden()
@@ -93,7 +93,7 @@ def test_own_lesion_and_further_images__are_named_and_taken_back(
 ) -> None:
     page = tab.open()
     tab.upload(lesion)
-    first = _shown(tab)
+    first = tab.shown()
     page.locator("button.match-card").first.click()
     page.get_by_role("button", name="Same lesion as mine").click()
     expect(page.locator("#steered")).to_contain_text("My lesion, set apart: ")
@@ -101,21 +101,9 @@ def test_own_lesion_and_further_images__are_named_and_taken_back(
     expect(page.locator(f"button.match-card[data-case={first[0]}]")).to_have_count(0)
     tab.shoot("16-own-lesion")
     page.locator("#steered").get_by_role("button", name="is not mine").click()
-    _wait_for(tab, first)
+    tab.wait_for(first)
     page.set_input_files("#upload-further input[type=file]", other_lesion)
     expect(page.locator("#further-names")).to_have_text(other_lesion.name)
     page.get_by_role("button", name=f"Take {other_lesion.name} away").click()
     expect(page.locator("#further-names")).to_be_empty()
-    _wait_for(tab, first)
-
-
-def _shown(tab: Watched) -> list[str]:
-    shown: list[str] = tab.page.eval_on_selector_all("button.match-card", "all => all.map(card => card.dataset.case)")
-    return shown
-
-
-def _wait_for(tab: Watched, cases: list[str]) -> None:
-    tab.page.wait_for_function(
-        "(ids) => [...document.querySelectorAll('button.match-card')].map(c => c.dataset.case).join() === ids",
-        arg=",".join(cases),
-    )
+    tab.wait_for(first)

@@ -115,3 +115,18 @@ def make_station(
             return Station(settings, collection, connect(settings.redis_url), numba)
 
         yield make
+
+
+@pytest.fixture(scope="module")
+def station(make_station: Callable[..., Station], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """With a worker for what a clinician waits for; a module that wants others has a fixture of its own."""
+    station = make_station()
+    with station.worker("interactive", tmp_path_factory.mktemp("logs") / "worker.log"):
+        yield station
+
+
+@pytest.fixture(scope="module")
+def client(station: Station) -> Iterator[ProjectorClient]:
+    """Of the station's own API."""
+    with station.api() as client:
+        yield client

@@ -28,12 +28,6 @@ def station(make_station: Callable[..., Station], tmp_path_factory: pytest.TempP
         yield station
 
 
-@pytest.fixture(scope="module")
-def client(station: Station) -> Iterator[ProjectorClient]:
-    with station.api() as client:
-        yield client
-
-
 def test_export__has_each_case_with_its_place_and_latent(
     station: Station, client: ProjectorClient, tmp_path: Path
 ) -> None:

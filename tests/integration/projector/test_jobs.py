@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,19 +19,6 @@ from tests.integration.projector.fitted import leave_map
 
 LATENT = [0.3, -1.2, 0.5, 0.1]
 ROLLOUT = Rollout(bundle_version="tiny-1", latent=LATENT)
-
-
-@pytest.fixture(scope="module")
-def station(make_station: Callable[..., Station], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    station = make_station()
-    with station.worker("interactive", tmp_path_factory.mktemp("logs") / "worker.log"):
-        yield station
-
-
-@pytest.fixture(scope="module")
-def client(station: Station) -> Iterator[ProjectorClient]:
-    with station.api() as client:
-        yield client
 
 
 def test_submit__of_the_same_content_at_the_same_time_is_one_job(client: ProjectorClient, station: Station) -> None:

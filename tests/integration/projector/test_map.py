@@ -29,12 +29,6 @@ def station(make_station: Callable[..., Station], tmp_path_factory: pytest.TempP
         yield station
 
 
-@pytest.fixture(scope="module")
-def client(station: Station) -> Iterator[ProjectorClient]:
-    with station.api() as client:
-        yield client
-
-
 def test_fit__keeps_clusters_apart_becomes_the_current_map_and_repeats(
     station: Station, client: ProjectorClient
 ) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -26,19 +25,6 @@ from tests.integration.projector.small_search import WEIGHTS
 
 LATENT = [0.3, -1.2, 0.5, 0.1]
 QUERY = {"bundle_version": "tiny-1", "latent": LATENT}
-
-
-@pytest.fixture(scope="module")
-def station(make_station: Callable[..., Station], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    station = make_station()
-    with station.worker("interactive", tmp_path_factory.mktemp("logs") / "worker.log"):
-        yield station
-
-
-@pytest.fixture(scope="module")
-def client(station: Station) -> Iterator[ProjectorClient]:
-    with station.api() as client:
-        yield client
 
 
 def _roll(client: ProjectorClient, **changed: object) -> RolloutResult:
