@@ -131,6 +131,20 @@ def test_job__beyond_its_time_limit_fails_with_the_limit(station: Station, clien
         client.wait(client.job(job), Placement, timeout_s=20)
 
 
+def test_job__that_does_not_hear_of_its_limit_is_killed_ten_seconds_later(
+    station: Station, client: ProjectorClient
+) -> None:
+    job, child = _submit_slow(station, client, delay_s=1), _child(station)
+    assert child is not None
+    os.kill(child, signal.SIGSTOP)
+    with pytest.raises(Unavailable, match=r"map\.place took longer than its limit of 6 s and was killed"):
+        client.wait(client.job(job), Placement, timeout_s=30)
+    station.collection.latents_delay_s = 0
+    assert client.wait(client.submit(_rollout(11)), RolloutResult, timeout_s=20).rows
+    assert _child(station) != child
+    assert _field(station, job, "attempts") == "1"
+
+
 def test_message__that_was_lost_is_sent_again(station: Station, client: ProjectorClient) -> None:
     _submit_slow(station, client, delay_s=1)
     job = client.submit(_rollout(7))
