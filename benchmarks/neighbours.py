@@ -72,7 +72,7 @@ def main(data: Path, bundle: Path) -> None:
     cases, learned = material.split.cases, learned_from(manifest.provenance)
     trained, rest = rows_in(cases, learned.weights), _part(material, material.split.gallery)
     weights, told = system.presets["clinical"], []
-    turns = _turns(material, rows_in(cases, learned.choices))
+    turns = _turns(material, rows_in(cases, learned.choices - set(TEST)))
     for held, test in turns:
         curves, calibration = _calibrated(system, material, held, trained)
         told.append(_told(_part(material, test), rest, weights, curves["clinical"], calibration, system.classes))

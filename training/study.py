@@ -15,6 +15,7 @@ from training.config import DataConfig, Scalar
 from training.data import Collection
 from training.evaluation.figures import retrieval_metrics
 from training.evaluation.retrieval import Labelled
+from training.evaluation.systems import HELD_FOLDS
 from training.factors import KnownFactors, known_factors
 from training.held import SHARE, TEMPERATURE, Held
 from training.models import GuidedVAE
@@ -84,7 +85,8 @@ class Study:
     @property
     def recipe(self) -> dict[str, Scalar]:
         """Each choice behind the bundle by name."""
-        return self._recipe | {SHARE: self.appearance_share, TEMPERATURE: self.temperature}
+        own = {} if self.given else {HELD_FOLDS: " ".join(map(str, self.folds.held))}
+        return self._recipe | {SHARE: self.appearance_share, TEMPERATURE: self.temperature} | own
 
     @cached_property
     def encoded(self) -> encoding.Encoded:

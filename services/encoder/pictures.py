@@ -15,7 +15,8 @@ QUALITY = 85
 
 def data_uri(pixels: NDArray[np.float32], kind: Format = "jpeg") -> str:
     """One image [3,h,w] in 0..1 as ``data:image/...;base64,...``."""
-    eight_bits = np.rint(pixels.transpose(1, 2, 0) * 255).astype(np.uint8)
+    channels = (pixels * 255 + np.float32(0.5)).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(eight_bits).save(file, kind, quality=QUALITY)
+    # Pillow puts channels together in half the time that numpy takes to bring them into Pillow's order.
+    Image.merge("RGB", [Image.fromarray(channel) for channel in channels]).save(file, kind, quality=QUALITY)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -17,6 +17,10 @@ from training.pixels import Pixels
 BATCH = 32
 
 
+HELD_FOLDS = "held.folds"
+"""Of a recipe: the folds whose lesions chose the clinical weights and calibrated what is promised."""
+
+
 @dataclass(frozen=True)
 class LearnedFrom:
     """The folds that had a say in a model; empty where it does not tell."""
@@ -120,7 +124,7 @@ def learned_from(provenance: Provenance) -> LearnedFrom:
         given = [str(value) for name, value in recipe if name == key or name.endswith(f"initial.{key}")]
         return frozenset(int(fold) for folds in given for fold in folds.split())
 
-    return LearnedFrom(of("data.train_folds"), of("data.validation_folds"))
+    return LearnedFrom(of("data.train_folds"), of("data.validation_folds") | of(HELD_FOLDS))
 
 
 def warnings_about(learned: LearnedFrom, query_folds: tuple[int, ...]) -> list[str]:

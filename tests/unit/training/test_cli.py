@@ -54,6 +54,7 @@ def test_recipe__proves_on_fold_0_and_ships_what_has_seen_all(
     assert (proof.version, shipped.version) == ("tiny-4-proof", "tiny-4")
     assert proof.provenance.recipe["data.train_folds"] == "1 2 3 4"
     assert shipped.provenance.recipe["data.train_folds"] == "0 1 2 3 4"
+    assert (proof.provenance.recipe["held.folds"], "held.folds" in shipped.provenance.recipe) == ("0", False)
     assert shipped.similarity == proof.similarity
     polished = tmp_path / "store" / "runs" / "tiny-ship" / "polished.ckpt"
     before = polished.stat().st_mtime_ns

@@ -17,9 +17,10 @@ from training.config import Config, on_split
 from training.data import Collection
 from training.export import export
 from training.fitting import module_for
-from training.graphs import ParityLost, write_graph
+from training.graphs import ParityLost, without_shuffles, write_graph
 from training.held import held_by
 from training.holding import held_of
+from training.models import Decoder
 from training.study import Study
 
 
@@ -137,6 +138,19 @@ def test_write_graph__refuses_a_graph_that_differs_from_torch(tmp_path: Path) ->
 
     with pytest.raises(ParityLost, match="limit is 1e-04"):
         write_graph(Fickle(), torch.zeros(3, 2), tmp_path / "fickle.onnx", "x", ["y"])
+
+
+def test_without_shuffles__draws_the_same_images(tiny: Config) -> None:
+    torch.manual_seed(2)
+    decoder = Decoder(tiny.model).requires_grad_(False)
+    for parameter in decoder.parameters():  # the last convolution begins at zero, and would hide the rest
+        parameter.copy_(torch.randn_like(parameter) * 0.1)
+    quicker = without_shuffles(decoder)
+    assert not any(isinstance(layer, torch.nn.PixelShuffle) for layer in quicker.modules())
+    latents = torch.randn(3, tiny.model.dimensions)
+    drawn = decoder(latents)
+    assert ((drawn > 0) & (drawn < 1)).float().mean() > 0.1
+    torch.testing.assert_close(quicker(latents), drawn, atol=1e-5, rtol=0)
 
 
 def test_axes__order_diagnosis_dimensions_by_clinical_weight_before_appearance(study: Study, tiny: Config) -> None:

@@ -38,7 +38,7 @@ def test_under_presets__give_the_clinical_weights_first(system: BundleSystem) ->
 
 
 def test_learned_from__is_what_the_recipe_of_the_shipped_bundle_names(bundle: Path) -> None:
-    assert learned_from(BundleSystem(bundle).provenance) == LearnedFrom(frozenset({1, 2, 3, 4}), frozenset())
+    assert learned_from(BundleSystem(bundle).provenance) == LearnedFrom(frozenset({1, 2, 3, 4}), frozenset({0}))
 
 
 @pytest.mark.parametrize(
