@@ -1,9 +1,10 @@
 """Jobs of all kinds while workers are killed and Redis restarts at random: does each end once, and right or by name?
 
-Encoder, search (embedded engine) and job API run over phantoms, with a worker for each queue; Redis keeps what the
-compose file has it keep. First every job is done undisturbed. Then the same jobs are asked for under an empty Redis and
-on an empty folder, while every few seconds a worker, its process or a child, is killed with SIGKILL (and started again,
-as the launcher does) and Redis is stopped or killed and started on its files. A result is right if it is that of the
+Encoder, search (embedded engine) and job API run over phantoms, with a worker for each queue; a second encoder serves
+the model with its dimensions reversed, for the re-index. Redis keeps what the compose file has it keep. First every job
+is done undisturbed. Then the same jobs are asked for under an empty Redis and on an empty folder, the second index
+deleted, while every few seconds a worker, its process or a child, is killed with SIGKILL (and started again, as the
+launcher does) and Redis is stopped or killed and started on its files. A result is right if it is that of the
 undisturbed job. QUICK=1: fewer jobs.
 """
 
@@ -23,6 +24,7 @@ import stamina.instrumentation
 
 from benchmarks.collection import BUNDLE
 from benchmarks.report import is_quick, report
+from benchmarks.second_bundle import reversed_bundle
 from benchmarks.services import Redis, Worker, service
 from casekin.bundle import read_manifest
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
@@ -32,6 +34,7 @@ from casekin.contracts.export import Export, ExportResult
 from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.maps import MapFit, MapPlace, MapVersion, Placement
 from casekin.contracts.projector import Job, JobState, Payload
+from casekin.contracts.reindex import Reindex, ReindexResult
 from casekin.contracts.rollouts import (
     Animation,
     AnimationResult,
@@ -48,8 +51,10 @@ from casekin.phantoms import write_phantoms
 
 CASES = 80
 RARE = 0.05
-"""Share of the jobs that are fits, and that are ingests; one is an export."""
+"""Share of the jobs that are fits, and that are ingests; one is an export, and one a re-index."""
 SETTINGS = {"lease_s": "3", "sweep_s": "0.5", "retry_wait_s": "0.5", "log_level": "WARNING", "maps_kept": "100"}
+NEXT = "reversed"
+"""Version of the second bundle."""
 PAUSE_S = (0.0, 0.4)
 """Between two jobs."""
 KILL_S, RESTART_S = (0.5, 3.0), (6.0, 14.0)
@@ -67,6 +72,7 @@ RESULTS: dict[str, type[Contract]] = {
     "trajectory": TrajectoryResult,
     "ingest": IngestResult,
     "export": ExportResult,
+    "reindex": ReindexResult,
 }
 
 
@@ -155,8 +161,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, services(Path(name)) as shared:
         with stage(Path(name) / "undisturbed", shared) as (client, _):
             base = first_map(client)
-            asked = payloads(count, base)
+            asked = payloads(count, base, shared["next_encoder_url"])
             expected = {job.id: content(client, job.id, job.kind) for job in finished(client, asked)}
+        with SearchClient(shared["search_url"]) as search:
+            search.delete_index(NEXT)
         with stage(Path(name) / "disturbed", shared) as (client, breaker):
             assert first_map(client).id == base.id, "equal work has an equal name"
             witness = Witness(client)
@@ -165,6 +173,8 @@ def main() -> None:
                 witness.wait(accepted, len(asked) * 1.0)
             witness.wait(accepted, PATIENCE_S)
             figures = judged(client, witness, accepted, expected)
+        with SearchClient(shared["search_url"]) as search:
+            figures["cases_not_reindexed"] = float(len(search.lag(NEXT, None).cases))
     figures |= {"worker_kills": breaker.worker_kills, "redis_restarts": breaker.redis_restarts}
     report("faults-jobs", figures, dict(Counter(payload.kind for payload in asked)), quick=is_quick())
 
@@ -175,7 +185,11 @@ def services(folder: Path) -> Iterator[dict[str, str]]:
     os.environ["NUMBA_CACHE_DIR"] = str(folder / "numba")  # else each stage compiles UMAP anew
     shared = {"bundle": str(BUNDLE), "data": str(folder / "search"), "collections": str(folder), **SETTINGS}
     list(write_phantoms(folder / "phantoms", count=CASES, seed=4))
+    reversed_bundle(BUNDLE, folder / NEXT, NEXT)
+    (folder / "logs").mkdir()
     with ExitStack() as held:
+        anew = held.enter_context(service("encoder", folder / "logs", {"bundle": str(folder / NEXT)}))
+        shared["next_encoder_url"] = anew
         for name in ("encoder", "search"):
             shared[f"{name}_url"] = held.enter_context(service(name, folder, shared))
         with EncoderClient(shared["encoder_url"]) as encoder, SearchClient(shared["search_url"]) as search:
@@ -199,12 +213,12 @@ def first_map(client: ProjectorClient) -> MapVersion:
     return client.wait(client.submit(MapFit(start="pca")), MapVersion, timeout_s=600)
 
 
-def payloads(count: int, base: MapVersion) -> list[Payload]:
+def payloads(count: int, base: MapVersion, next_encoder_url: str) -> list[Payload]:
     """Jobs of all kinds in random order, each another; clicks are on the map `base`."""
     dice, rng, size = random.Random(5), np.random.default_rng(6), len(read_manifest(BUNDLE).dimensions)
     rare = max(2, round(RARE * count))
     asked: list[Payload] = [MapFit(start="pca", seed=100 + number) for number in range(rare)]
-    asked.append(Export(map_id=base.id))
+    asked += [Export(map_id=base.id), Reindex(encoder_url=next_encoder_url)]
     asked += [IngestPart(folder="phantoms", part=number + 1, parts=rare) for number in range(rare)]
     for number in range(count - len(asked)):
         latent = [float(f"{value:.6f}") for value in rng.normal(size=size)]
@@ -256,6 +270,8 @@ def content(client: ProjectorClient, job_id: str, kind: str) -> object:
         return fitted.cases, fitted.x, fitted.y
     if isinstance(result, IngestResult):
         return result.ingested + result.unchanged, result.skipped
+    if isinstance(result, ReindexResult):
+        return result.bundle_version, result.source, result.cases, result.skipped
     return (result, client.file(job_id)) if isinstance(result, AnimationResult | ExportResult) else result
 
 
