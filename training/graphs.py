@@ -92,9 +92,9 @@ class Doubling(nn.Module):
     def __init__(self, convolution: nn.Conv2d, height: int, width: int) -> None:
         super().__init__()
         assert convolution.bias is not None
-        weight = convolution.weight.detach().unflatten(0, (-1, 2, 2))  # [C,2,2,K,1,1]
-        self.register_buffer("weight", weight.flatten(3).permute(3, 0, 1, 2).contiguous())
-        self.register_buffer("bias", convolution.bias.detach().unflatten(0, (-1, 2, 2)).repeat(1, height, width))
+        weight = convolution.weight.detach().reshape(-1, 2, 2, convolution.in_channels)
+        self.register_buffer("weight", weight.permute(3, 0, 1, 2).contiguous())
+        self.register_buffer("bias", convolution.bias.detach().reshape(-1, 2, 2).repeat(1, height, width))
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve; the bias differs between the four pixels that one becomes."""

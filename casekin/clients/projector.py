@@ -7,7 +7,7 @@ from typing import BinaryIO
 from casekin.clients.http import C, ServiceClient
 from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions
 from casekin.contracts.names import DimensionNames, NameChange, NameHistory, Renaming
-from casekin.contracts.projector import Job, JobList, JobRequest, JobState, Payload
+from casekin.contracts.projector import LONGEST_WAIT_S, Job, JobList, JobRequest, JobState, Payload
 from casekin.errors import ERRORS, Conflict, Unavailable, Unexpected
 
 
@@ -20,9 +20,9 @@ class ProjectorClient(ServiceClient):
         """Ask for work; the same payload on the same collection and model gives the same job."""
         return self._send("POST", Job, "/v1/jobs", JobRequest(payload))
 
-    def job(self, job_id: str) -> Job:
-        """How far it is."""
-        return self._get(Job, f"/v1/jobs/{job_id}")
+    def job(self, job_id: str, *, wait_s: float = 0) -> Job:
+        """How far it is: at once, or as soon as it is final, after `wait_s` seconds at the latest."""
+        return self._get(Job, f"/v1/jobs/{job_id}", params={"wait_s": wait_s} if wait_s else {})
 
     def recent(self, limit: int = 50, state: JobState | None = None) -> list[Job]:
         """The jobs asked for last, newest first; only those of a `state`, if one is given."""
@@ -91,18 +91,13 @@ class ProjectorClient(ServiceClient):
                 job = self.job(job.id)
                 yield job
 
-    def wait(self, job: Job, kind: type[C], *, timeout_s: float, poll_s: float = 0.05) -> C:
-        """Poll until `job` is final, after 5 ms and then ever more slowly down to every `poll_s`.
-
-        Returns its result or raises what failed it.
-        """
-        deadline, pause = time.monotonic() + timeout_s, min(0.005, poll_s)
+    def wait(self, job: Job, kind: type[C], *, timeout_s: float) -> C:
+        """The result of `job` once it is final, or raises what failed it; `Unavailable` where that takes longer."""
+        deadline = time.monotonic() + timeout_s
         while not job.state.final:
-            if time.monotonic() > deadline:
+            if (left := deadline - time.monotonic()) <= 0:
                 raise Unavailable(f"job {job.id} ({job.kind}) is still {job.state} after {timeout_s:g} s")
-            time.sleep(pause)
-            pause = min(pause * 1.5, poll_s)
-            job = self.job(job.id)
+            job = self.job(job.id, wait_s=min(left, LONGEST_WAIT_S))
         if job.state is JobState.SUCCEEDED:
             return self.result(job.id, kind)
         if job.problem is not None:

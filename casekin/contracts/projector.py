@@ -22,6 +22,9 @@ Payload = Annotated[
     Field(discriminator="kind"),
 ]
 
+LONGEST_WAIT_S = 20.0
+"""For which a request for a job may ask it to become final."""
+
 
 class JobRequest(RootModel[Payload]):
     """Body of ``POST /v1/jobs``."""

@@ -51,9 +51,11 @@ def attracted(neighbours: Floats, distances: Floats, min_dist: float) -> Floats:
     a, b = curve(min_dist)
     weights = memberships(distances)
     where = _mean(neighbours, weights)
+    x, y = np.ascontiguousarray(neighbours[..., 0]), np.ascontiguousarray(neighbours[..., 1])
     for _ in range(_ROUNDS):
-        squared = np.maximum(((neighbours - where[:, None]) ** 2).sum(2), _TOUCHING)
-        where = _mean(neighbours, weights * squared ** (b - 1) / (1 + a * squared**b))
+        squared = np.maximum((x - where[:, :1]) ** 2 + (y - where[:, 1:]) ** 2, _TOUCHING)
+        risen = squared**b
+        where = _mean(neighbours, weights * risen / (squared * (1 + a * risen)))
     same = distances == 0
     return np.where(same[:, :1], _mean(neighbours, np.where(same.any(1, keepdims=True), same, 1.0)), where)
 

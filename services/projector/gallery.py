@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,17 @@ class Gallery:
             return self.cases.index(case)
         except ValueError:
             raise NotFound(f"no case {case} in the collection; it may have been deleted") from None
+
+    def values_at(self, quantiles: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Values [S,D] below which these shares of the cases lie, in each dimension; worked out once."""
+        key = tuple(quantiles)
+        if key not in self._values_at:
+            self._values_at[key] = np.quantile(self.latents, key, axis=0).astype(np.float64).round(4)
+        return self._values_at[key]
+
+    @cached_property
+    def _values_at(self) -> dict[tuple[float, ...], npt.NDArray[np.float64]]:
+        return {}
 
     def part(self, rows: npt.NDArray[np.intp]) -> "Gallery":
         """Only some of its cases."""

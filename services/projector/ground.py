@@ -66,9 +66,12 @@ class Ground:
             same |= np.array([other == lesion for other in self.gallery.lesions])
         return same
 
-    def shares(self, rows: Indices) -> dict[Code, float]:
-        """Of these cases whose diagnosis is known, the share of each diagnosis, most frequent first."""
-        counts = np.bincount(self._labels[rows], minlength=len(self._codes) + 1)[: len(self._codes)]
-        known = max(int(counts.sum()), 1)
-        order = np.argsort(-counts, kind="stable")
-        return {self._codes[i]: round(float(counts[i]) / known, 4) for i in order if counts[i]}
+    def shares(self, groups: Sequence[Indices]) -> list[dict[Code, float]]:
+        """Of the cases of each group whose diagnosis is known, the share of each diagnosis, most frequent first."""
+        counts = np.zeros((len(groups), len(self._codes) + 1))
+        group = np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
+        np.add.at(counts, (group, self._labels[np.concatenate(groups)]), 1)
+        counts = counts[:, :-1]
+        order = np.argsort(-counts, axis=1, kind="stable").tolist()
+        shares = (counts / np.maximum(counts.sum(1, keepdims=True), 1)).round(4).tolist()
+        return [{self._codes[i]: of[i] for i in first if of[i]} for first, of in zip(order, shares, strict=True)]

@@ -57,7 +57,7 @@ def quantiles_of(steps: int) -> Floats:
 def values_at(quantiles: Floats, dimension: int, gallery: Gallery | None, manifest: BundleManifest) -> Floats:
     """Standardised values [S] at `quantiles` of the collection, or of the training set where it was not read."""
     if gallery is not None:
-        return np.quantile(gallery.latents[:, dimension].astype(np.float64), quantiles).round(4)
+        return gallery.values_at(quantiles.tolist())[:, dimension]
     known = sorted((float(name), value) for name, value in manifest.dimensions[dimension].quantiles.items())
     places, values = np.transpose(known)
     return np.asarray(np.interp(quantiles, places, values), np.float64).round(4)

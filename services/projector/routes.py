@@ -9,13 +9,13 @@ from fastapi.responses import FileResponse, StreamingResponse
 from casekin.contracts.export import ExportResult
 from casekin.contracts.ingest import IngestResult
 from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions, Placement
-from casekin.contracts.projector import Job, JobList, JobRequest, JobState
+from casekin.contracts.projector import LONGEST_WAIT_S, Job, JobList, JobRequest, JobState
 from casekin.contracts.reindex import ReindexResult
 from casekin.contracts.rollouts import AnimationResult, JointResult, RolloutResult, TrajectoryResult
 from casekin.errors import Conflict, NotFound
 from services.projector.archive import Archive
 from services.projector.artefacts import MEDIA_TYPES, Artefacts
-from services.projector.events import EVENTS, job_events
+from services.projector.events import EVENTS, final_or_late, job_events
 from services.projector.intake import Intake
 from services.projector.jobs import JobStore
 from services.projector.kinds import Kind
@@ -53,9 +53,9 @@ def create_router(
         return JobList(jobs=store.recent(limit, state))
 
     @router.get("/jobs/{job_id}")
-    def job(job_id: str) -> Job:
-        """How far it is."""
-        return _with_hint(store.job(job_id), presence, kinds)
+    async def job(job_id: str, wait_s: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)] = 0) -> Job:
+        """How far it is: at once, or as soon as it is final, after `wait_s` seconds at the latest."""
+        return await final_or_late(lambda: _with_hint(store.job(job_id), presence, kinds), wait_s)
 
     @router.delete("/jobs/{job_id}")
     def cancel(job_id: str) -> Job:

@@ -67,7 +67,7 @@ class Scenery:
             return [None] * len(latents), [(None, None)] * len(latents)
         rows, distances = self.ground.around(latents, NEIGHBOURS + self._own.sum())
         others = [one[~self._own[one]][:NEIGHBOURS] for one in rows]
-        shares: list[dict[Code, float] | None] = [self.ground.shares(one) for one in others]
+        shares: list[dict[Code, float] | None] = [*self.ground.shares(others)]
         if self.atlas is None:
             return shares, [(None, None)] * len(latents)
         places = self.atlas.places(rows[:, :NEIGHBOURS], distances[:, :NEIGHBOURS]).round(4)

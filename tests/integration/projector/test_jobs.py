@@ -33,6 +33,23 @@ def test_submit__of_the_same_content_at_the_same_time_is_one_job(client: Project
     assert [job.id for job in client.recent()].count(jobs[0].id) == 1
 
 
+def test_job__asked_with_patience_answers_when_it_is_final_or_late(station: Station, client: ProjectorClient) -> None:
+    station.collection.latents_delay_s = 1.5
+    station.collection.edition += 1
+    try:
+        job = client.submit(Rollout(bundle_version="tiny-1", latent=[0.2, 0.2, 0.2, 0.2]))
+        began = time.monotonic()
+        assert not client.job(job.id, wait_s=0.4).state.final
+        assert 0.4 <= time.monotonic() - began < 1.2
+        ended = client.job(job.id, wait_s=15)
+    finally:
+        station.collection.latents_delay_s = 0
+    assert ended.state is JobState.SUCCEEDED
+    assert time.monotonic() - began < 10
+    with pytest.raises(BadInput, match="wait_s"):
+        client.job(job.id, wait_s=21)
+
+
 def test_events__tell_of_each_change_until_the_end(client: ProjectorClient) -> None:
     asked = Rollout(bundle_version="tiny-1", latent=[0.7, 0.1, 0.2, 0.3], steps=21)
     seen = list(client.follow(client.submit(asked)))

@@ -36,6 +36,6 @@ def test_lesion__is_the_case_and_its_siblings() -> None:
 
 def test_shares__leave_out_the_unknown_and_name_the_most_frequent_first() -> None:
     ground = Ground(GALLERY, [1.0, 1.0])
-    shares = ground.shares(np.array([0, 1, 2, 3]))
+    shares, none = ground.shares([np.array([0, 1, 2, 3]), np.array([3])])
     assert list(shares.items()) == [("nv", 0.6667), ("mel", 0.3333)]
-    assert ground.shares(np.array([3])) == {}
+    assert none == {}
