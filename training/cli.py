@@ -15,7 +15,7 @@ from casekin.errors import BadInput, CasekinError
 from training.cases import read_collection
 from training.config import CONFIGS, Config, named, on_split
 from training.family import fit_member
-from training.fitting import default_cache, fit, load_study
+from training.fitting import default_cache, load_study
 from training.held import held_by
 from training.measuring import measure_members
 from training.members import FAMILY, FamilyConfig, is_member, member
@@ -23,6 +23,7 @@ from training.phantoms import WORD as PHANTOMS
 from training.phantoms import phantom_collection
 from training.polishing import PolishConfig
 from training.refitting import RefitConfig
+from training.souping import fit_all
 
 
 class Told(TyperGroup):
@@ -80,7 +81,7 @@ def fit_command(
         Path | None, typer.Option(help="Checkpoint of another run to begin with; not of the family.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Take only so many cases; not of the family.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the configuration's; one run, without a soup.")] = None,
     devices: Annotated[int, typer.Option(help="GPUs, or processes on a CPU, to share the work.")] = 1,
     mapping: Reading = "",
     folds: Folds = 5,
@@ -100,7 +101,7 @@ def fit_command(
         typer.echo(fit_member(_chosen_member(config, epochs, devices), data, runs, pixels))
     else:
         chosen = _trained(_chosen(config, split, mapping, folds), epochs, devices)
-        typer.echo(fit(chosen, folder(data), runs, pixels, initial, limit))
+        typer.echo(fit_all(chosen, folder(data), runs, pixels, initial, limit))
 
 
 @app.command()
@@ -137,7 +138,7 @@ def polish_command(
 def recipe(
     data: Data,
     bundles: Annotated[Path, typer.Option(help="Folder of the bundles `proof` and `default`.")] = Path("bundles"),
-    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.2",
+    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.3",
     config: Name = "guided",
     mapping: Reading = "",
     folds: Folds = 5,
@@ -180,7 +181,7 @@ def export(
     data: Data,
     checkpoint: Path,
     target: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/default"),
-    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.2",
+    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.3",
     config: Name = "guided",
     split: Split = "choose",
     mapping: Reading = "",
@@ -221,4 +222,4 @@ def _read_as(config: Config, mapping: str, folds: int) -> Config:
 
 def _trained(config: Config, epochs: int | None, devices: int) -> Config:
     optimiser = replace(config.optimiser, epochs=epochs or config.optimiser.epochs, devices=devices)
-    return replace(config, optimiser=optimiser)
+    return replace(config, optimiser=optimiser, soup=() if epochs else config.soup)

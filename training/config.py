@@ -1,6 +1,6 @@
 """Every choice of a training run, with its reason, as frozen dataclasses."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Literal
 
 from casekin.errors import BadInput
@@ -185,6 +185,8 @@ class Config:
     """Folder of its checkpoints and logs."""
     seed: int = 7
     """Of everything random; an epoch draws from (seed, epoch), so a resumed run repeats the unbroken one."""
+    soup: tuple[int, ...] = ()
+    """Epochs of further runs, alike but for their length, whose backbones are averaged with this one's."""
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -196,7 +198,7 @@ class Config:
         rows: dict[str, Scalar] = {"name": self.name, "seed": self.seed}
         for part in fields(self):
             section = getattr(self, part.name)
-            if isinstance(section, str | int):
+            if not is_dataclass(section):  # what a soup was made of, who made it notes
                 continue
             for entry in fields(section):
                 value = getattr(section, entry.name)
@@ -241,7 +243,7 @@ CONFIGS = {
         ),
         optimiser=OptimiserConfig(epochs=2, validate_every=1, precision="32-true"),
     ),
-    "guided": Config(name="guided"),
+    "guided": Config(name="guided", soup=(12,)),
     # Chest X-rays of 1024 x 1024 pixels, several findings each: there is an up, and the heart is left.
     "chest": Config(
         name="chest",

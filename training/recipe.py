@@ -7,11 +7,12 @@ from pathlib import Path
 from training.config import Config, on_split
 from training.data import Collection
 from training.export import export
-from training.fitting import Trained, fit, load_study, load_trained, save_trained
+from training.fitting import Trained, load_study, load_trained, save_trained
 from training.held import Held, held_by
 from training.memory import keep_freed_memory
 from training.polishing import PolishConfig, polish
 from training.refitting import RefitConfig, refit
+from training.souping import fit_all
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def follow(config: Config, places: Places, version: str) -> None:
 
 def _export(config: Config, split: str, places: Places, target: Path, version: str, held: Held | None) -> None:
     chosen, cache = on_split(config, split), places.store / "pixels"
-    checkpoint = fit(chosen, places.data, places.store / "runs", cache)
+    checkpoint = fit_all(chosen, places.data, places.store / "runs", cache)
     polished = checkpoint.with_name("polished.ckpt")
     if not polished.exists() or polished.stat().st_mtime < checkpoint.stat().st_mtime:
         polish_checkpoint(chosen, checkpoint, places.data, cache, RefitConfig(), PolishConfig())

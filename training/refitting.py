@@ -41,6 +41,9 @@ class RefitConfig:
     """As in `DataConfig`."""
     contrastive: float = 1.0
     """As in `LossConfig`, beside a cross entropy of weight 1."""
+    malignancy: float = 1.0
+    """Of the same two terms with malignant and benign for labels, where the collection says which diagnosis is what: a
+    match of another diagnosis is then more often one of the same danger."""
     temperature: float = 0.1
     """As in `LossConfig`."""
 
@@ -49,15 +52,23 @@ class RefitConfig:
         return {f"refit.{name}": value for name, value in vars(self).items()}
 
 
+class _Labelling(NamedTuple):
+    """One way to tell the training images apart."""
+
+    labels: Tensor
+    """[N]"""
+    log_prior: Tensor
+    """[C], of what is drawn"""
+    weight: float
+
+
 class _Material(NamedTuple):
     features: Tensor
     """[N,1280], standardised"""
-    labels: Tensor
-    """[N]"""
     chance: npt.NDArray[np.float64]
     """[N], with which each is drawn"""
-    log_prior: Tensor
-    """[C], of what is drawn"""
+    labellings: list[_Labelling]
+    """By diagnosis first."""
 
 
 def refit(network: GuidedVAE, collection: Collection, config: RefitConfig, seed: int = 0) -> GuidedVAE:
@@ -75,9 +86,8 @@ def refit(network: GuidedVAE, collection: Collection, config: RefitConfig, seed:
     # rounding errors with it.
     spread = spread.clamp(min=0.05 * float(features.abs().mean()))
     layer = nn.Linear(POOLED_CHANNELS, network.config.diagnosis_dimensions)
-    head = nn.Linear(network.config.diagnosis_dimensions, len(collection.classes))
-    material = _material((features - centre) / spread, collection, config.balance)
-    _fit(layer, head, network.encoder.radius, material, config, np.random.default_rng(seed))
+    material = _material((features - centre) / spread, collection, config)
+    head = _fit(layer, network.encoder.radius, material, config, np.random.default_rng(seed))
     with torch.no_grad():
         weight = layer.weight / spread
         network.encoder.diagnosis.weight[: len(weight)] = weight
@@ -87,38 +97,48 @@ def refit(network: GuidedVAE, collection: Collection, config: RefitConfig, seed:
 
 
 def _fit(
-    layer: nn.Linear,
-    head: nn.Linear,
-    radius: float,
-    material: _Material,
-    config: RefitConfig,
-    random: np.random.Generator,
-) -> None:
-    parameters = [*layer.parameters(), *head.parameters()]
+    layer: nn.Linear, radius: float, material: _Material, config: RefitConfig, random: np.random.Generator
+) -> nn.Linear:
+    """Fit `layer`, and a head for each labelling; return that of the diagnoses."""
+    heads = [nn.Linear(layer.out_features, len(labelling.log_prior)) for labelling in material.labellings]
+    parameters = [parameter for module in (layer, *heads) for parameter in module.parameters()]
     optimiser = torch.optim.AdamW(parameters, config.rate, weight_decay=config.weight_decay)
-    steps = max(1, config.epochs * len(material.labels) // config.batch_size)
+    steps = max(1, config.epochs * len(material.features) // config.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
-        rows = random.choice(len(material.labels), config.batch_size, p=material.chance)
+        rows = random.choice(len(material.features), config.batch_size, p=material.chance)
         given = material.features[rows]
         given = functional.dropout(given + config.noise * torch.randn_like(given), config.dropout)
-        means, labels = functional.normalize(layer(given)) * radius, material.labels[rows]
-        loss = losses.adjusted_cross_entropy(head(means), labels, material.log_prior)
-        loss = loss + config.contrastive * losses.supervised_contrastive(means, labels, config.temperature)
+        means = functional.normalize(layer(given)) * radius
+        loss = torch.zeros(())
+        for head, (labels, log_prior, weight) in zip(heads, material.labellings, strict=True):
+            told = losses.adjusted_cross_entropy(head(means), labels[rows], log_prior)
+            near = losses.supervised_contrastive(means, labels[rows], config.temperature)
+            loss = loss + weight * (told + config.contrastive * near)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
+    return heads[0]
 
 
-def _material(features: Tensor, collection: Collection, balance: float) -> _Material:
+def _material(features: Tensor, collection: Collection, config: RefitConfig) -> _Material:
     labels = np.array([collection.labels[position] for position in collection.train_positions])
     counts = np.bincount(labels, minlength=len(collection.classes)).astype(float)
-    prior = np.where(counts > 0, np.maximum(counts, 1) ** (1 - balance), 0.0)
-    prior /= prior.sum()
-    chance = (prior / np.maximum(counts, 1))[labels]
-    log_prior = torch.from_numpy(np.log(np.maximum(prior, 1e-6))).float()
-    return _Material(features, torch.from_numpy(labels), chance / chance.sum(), log_prior)
+    chance = (np.maximum(counts, 1) ** -config.balance)[labels]
+    chance /= chance.sum()
+    labellings = [_labelling(labels, len(counts), chance, 1.0)]
+    malignant = np.isin(collection.classes, collection.source.malignant)
+    if config.malignancy and malignant[labels].any() and not malignant[labels].all():
+        labellings.append(_labelling(malignant[labels].astype(np.int64), 2, chance, config.malignancy))
+    return _Material(features, chance, labellings)
+
+
+def _labelling(
+    labels: npt.NDArray[np.int64], classes: int, chance: npt.NDArray[np.float64], weight: float
+) -> _Labelling:
+    drawn = np.bincount(labels, chance, minlength=classes)
+    return _Labelling(torch.from_numpy(labels), torch.from_numpy(np.log(np.maximum(drawn, 1e-6))).float(), weight)
 
 
 @torch.no_grad()

@@ -13,8 +13,8 @@ from casekin.clients import EncoderClient
 from casekin.contracts.encoder import DecodeRequest, DecodeResponse
 from services.projector.progress import Report, Stage
 
-_BATCH = 64
-"""Latents a request: small enough that progress moves and other callers get their turn."""
+_BATCH = 192
+"""Latents a request: every request costs some milliseconds; the encoder lets others have their turn within one."""
 _UNDER_WAY = 2
 
 

@@ -32,6 +32,24 @@ def test_refit__draws_each_diagnosis_together_and_leaves_the_rest(
     assert not torch.equal(before.head.weight, after.head.weight)
 
 
+def test_refit__brings_malignant_diagnoses_nearer_to_one_another(
+    collection_folder: Path, tiny: Config, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
+    before = module_for(tiny, collection).averaged.eval()
+    guided, classes = tiny.model.diagnosis_dimensions, collection.classes
+    assert set(classes) & set(collection.source.malignant) == {"bcc", "mel"}
+
+    def alike(malignancy: float) -> float:
+        config = RefitConfig(epochs=60, batch_size=12, dropout=0.2, noise=0.3, malignancy=malignancy)
+        cases = encode(refit(before, collection, config), collection)
+        means = {c: cases.means[cases.labels == classes.index(c), :guided].mean(0) for c in classes}
+        return float(means["bcc"] @ means["mel"]) - float(means["bcc"] @ means["nv"])
+
+    assert alike(1.0) > alike(0.0) + 0.1
+
+
 def test_refit__of_no_epochs_changes_nothing(collection_folder: Path, tiny: Config, tmp_path: Path) -> None:
     collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
     before = module_for(tiny, collection).averaged.eval()
