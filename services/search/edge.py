@@ -1,7 +1,7 @@
 """`EdgeIndex`: Qdrant's engine inside this process, on a folder, without a server."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from casekin.contracts.conditions import Condition, is_column
 from casekin.errors import StorageFull, Unavailable, Unexpected
 from services.search.edge_filters import edge_filter
 from services.search.folder import IndexFolder
+from services.search.held_cases import MOST, HeldCases
 from services.search.index import CaseIndex, Hit, Space, StoredCase
 from services.search.payload import KEYWORDS, columns_of, field_of, payload_key, point_id, to_payload, to_stored
 from services.search.spaces import sizes, stored_vectors
@@ -47,6 +48,7 @@ class EdgeIndex(CaseIndex):
         """Open or create the index in `folder` for D = len(clinical); `Conflict` where another process has it."""
         self._clinical = clinical
         self._writing = threading.Lock()
+        self._held = HeldCases()
         self._folder = IndexFolder(folder, reserve_bytes)
         try:
             with _engine():
@@ -61,6 +63,8 @@ class EdgeIndex(CaseIndex):
         self._closed = False
         self._ids: tuple[str, list[CaseId]] | None = None
         self._optimise()
+        if self._count <= MOST:
+            self._held.keep(self._all())
 
     def _open(self) -> qe.EdgeShard:
         D = len(self._clinical)
@@ -94,14 +98,13 @@ class EdgeIndex(CaseIndex):
 
     @override
     def upsert(self, cases: Sequence[StoredCase]) -> None:
+        written = {point_id(stored.case.id): stored for stored in cases}
         points = [
-            qe.Point(
-                point_id(stored.case.id), _named(stored_vectors(stored.latent, self._clinical)), to_payload(stored)
-            )
-            for stored in cases
+            qe.Point(point, _named(stored_vectors(stored.latent, self._clinical)), to_payload(stored))
+            for point, stored in written.items()
         ]
         self._index_columns(columns_of(cases))
-        self._update(qe.UpdateOperation.upsert_points(points), len(points))
+        self._update(qe.UpdateOperation.upsert_points(points), list(written), written)
 
     def _index_columns(self, columns: set[str]) -> None:
         for column in sorted(columns - self._columns):
@@ -112,18 +115,23 @@ class EdgeIndex(CaseIndex):
 
     @override
     def delete(self, ids: Sequence[CaseId]) -> None:
-        self._update(qe.UpdateOperation.delete_points([point_id(case_id) for case_id in ids]), len(ids))
+        points = [point_id(case_id) for case_id in ids]
+        self._update(qe.UpdateOperation.delete_points([*points]), points, {})
 
-    def _update(self, operation: qe.UpdateOperation, size: int) -> None:
-        if not size:
+    def _update(
+        self, operation: qe.UpdateOperation, points: Sequence[UUID], written: Mapping[UUID, StoredCase]
+    ) -> None:
+        if not points:
             return
         with self._writing:
             self._folder.check_room()
+            self._held.forget(points)
             with self._folder.changing(), _engine():
                 self._shard.update(operation)
                 self._folder.sync_log()
                 self._count = self._shard.count(qe.CountRequest(exact=True))
-            self._unflushed += size
+            self._held.keep(written)
+            self._unflushed += len(points)
             if self._unflushed >= _FLUSH_EVERY:
                 with _engine():
                     self._shard.flush()
@@ -137,8 +145,19 @@ class EdgeIndex(CaseIndex):
 
     @override
     def read(self, points: Sequence[UUID]) -> dict[UUID, StoredCase]:
-        records = self._retrieve(points, payload=True, vector=["visual"])
-        return {r.id: to_stored(r.payload, r.vector["visual"]) for r in records}
+        held, others = self._held.split(points)
+        return held | (_stored(self._retrieve(others, payload=True, vector=["visual"])) if others else {})
+
+    def _all(self) -> dict[UUID, StoredCase]:
+        cases: dict[UUID, StoredCase] = {}
+        offset = None
+        while True:
+            records, offset = self._scroll(
+                qe.ScrollRequest(offset=offset, limit=_PAGE, with_payload=True, with_vector=["visual"])
+            )
+            cases |= _stored(records)
+            if offset is None:
+                return cases
 
     @override
     def digests(self, ids: Sequence[CaseId]) -> dict[CaseId, str]:
@@ -240,6 +259,10 @@ def _engine() -> Iterator[None]:
         if "not initialized" in text:
             raise Unavailable("the index is closed; the service is stopping", retry_after_s=2) from error
         raise Unexpected(f"the index engine failed: {text}") from error
+
+
+def _stored(records: Sequence[Any]) -> dict[UUID, StoredCase]:
+    return {record.id: to_stored(record.payload, record.vector["visual"]) for record in records}
 
 
 def _named(vectors: dict[Space, list[float]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What is told of each match: its similarity, which dimensions hold it apart from the query, who stands behind it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from services.search.spaces import Metric
 from services.search.target import Target
 
 Floats = NDArray[np.float64]
+_NOTHING: Floats = np.empty((0, 0))
 
 
 class Similarity:
@@ -57,25 +59,48 @@ def _mean_one(weights: Floats) -> Floats:
     return np.asarray(weights * (len(weights) / (weights.sum() or 1.0)))
 
 
-def to_matches(ranking: Ranking, groups: Sequence[Group], target: Target, similarity: Similarity) -> list[Match]:
-    """The matches of `groups` of a ranking, in their order."""
-    if not groups:
-        return []
-    terms = target.terms(ranking.x[[group.row for group in groups]])
-    squared = terms.sum(1, keepdims=True)
-    distances = np.sqrt(squared[:, 0])
-    shares = np.divide(terms, squared, out=np.zeros_like(terms), where=squared > 0).tolist()
-    similarities = similarity.of(target.metric, distances)
-    return [
-        Match(
-            case=ranking.found[group.row].case,
-            distance=distance,
-            similarity=likeness,
-            contributions=share,
-            hidden=_hidden(ranking, group, target) if group.hidden else [],
-        )
-        for group, distance, likeness, share in zip(groups, distances.tolist(), similarities, shares, strict=True)
-    ]
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """As much of a match as a vote needs; made for every search, most of which show fewer."""
+
+    case: Case
+    distance: float
+    similarity: float
+
+
+class Teller:
+    """Tells of the groups of one ranking, and works out what several answers need once."""
+
+    def __init__(self, ranking: Ranking, target: Target, similarity: Similarity) -> None:
+        self._ranking, self._target = ranking, target
+        self._terms = target.terms(ranking.x[[group.row for group in ranking.groups]]) if ranking.groups else _NOTHING
+        self._squared = self._terms.sum(1)
+        self._distances = np.sqrt(self._squared)
+        self._similarities = similarity.of(target.metric, self._distances)
+
+    def neighbours(self, count: int) -> list[Neighbour]:
+        """The cases that stand for the first `count` groups."""
+        cases = (stored.case for stored in self._ranking.shown(self._ranking.groups[:count]))
+        return list(map(Neighbour, cases, self._distances[:count].tolist(), self._similarities[:count]))
+
+    def matches(self, groups: Sequence[Group]) -> list[Match]:
+        """The matches of `groups` of the ranking, in their order."""
+        place = {group.row: number for number, group in enumerate(self._ranking.groups)}
+        chosen = [place[group.row] for group in groups]
+        terms, squared = self._terms[chosen], self._squared[chosen, None]
+        shares = np.divide(terms, squared, out=np.zeros_like(terms), where=squared > 0).tolist()
+        distances = self._distances[chosen].tolist()
+        # Not checked against the contract once more: each value was made here, and checks took a fifth of a search.
+        return [
+            Match.model_construct(
+                case=self._ranking.found[group.row].case,
+                distance=distance,
+                similarity=self._similarities[number],
+                contributions=share,
+                hidden=_hidden(self._ranking, group, self._target) if group.hidden else [],
+            )
+            for group, number, distance, share in zip(groups, chosen, distances, shares, strict=True)
+        ]
 
 
 def to_own(cases: Sequence[StoredCase], target: Target, same_within: float) -> list[OwnCase]:

@@ -11,32 +11,36 @@ KEPT = 16_384
 
 
 class CaseReader:
-    """Reads cases by the engine's ids; what it remembers is of one revision and forgotten with it."""
+    """Reads cases by the engine's ids; what it remembers is of one revision and forgotten with it.
+
+    By the number of a UUID, for the UUID itself works its hash out anew each time.
+    """
 
     def __init__(self, index: CaseIndex, kept: int = KEPT) -> None:
         self._index = index
         self._kept = kept
         self._lock = threading.Lock()
-        self._held: tuple[str, dict[UUID, StoredCase]] = ("", {})
+        self._held: tuple[str, dict[int, StoredCase]] = ("", {})
 
     def read(self, revision: str, points: Sequence[UUID]) -> list[StoredCase | None]:
         """The case of each point, none where it has just been deleted; `revision` is the one last read."""
         held = self._of(revision)
-        cases = [held.get(point) for point in points]
-        if None not in cases:
+        cases = [held.get(point.int) for point in points]
+        lacking = [point for point, case in zip(points, cases, strict=True) if case is None]
+        if not lacking:
             return cases
-        found = self._index.read([point for point, case in zip(points, cases, strict=True) if case is None])
+        found = self._index.read(lacking)
         self._keep(held, found)
         return [found.get(point, case) for point, case in zip(points, cases, strict=True)]
 
-    def _of(self, revision: str) -> dict[UUID, StoredCase]:
+    def _of(self, revision: str) -> dict[int, StoredCase]:
         held = self._held
         if held[0] != revision:
             held = self._held = (revision, {})
         return held[1]
 
-    def _keep(self, held: dict[UUID, StoredCase], found: dict[UUID, StoredCase]) -> None:
+    def _keep(self, held: dict[int, StoredCase], found: dict[UUID, StoredCase]) -> None:
         with self._lock:
-            held.update(found)
+            held.update((point.int, case) for point, case in found.items())
             for point in list(held)[: max(0, len(held) - self._kept)]:
                 del held[point]

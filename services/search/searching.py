@@ -15,7 +15,7 @@ from services.search.diversity import distances_between, diverse
 from services.search.facets import count_facets, effects
 from services.search.grouping import Group
 from services.search.index import CaseIndex
-from services.search.matches import Similarity, ordered, to_matches, to_own
+from services.search.matches import Similarity, Teller, ordered, to_own
 from services.search.payload import point_id
 from services.search.ranking import Ranker, Ranking
 from services.search.reading import CaseReader
@@ -69,12 +69,12 @@ class Searcher:
     ) -> SearchResponse:
         shown = _chosen(ranking, asked, request)
         page = slice(request.offset, request.offset + request.k)
-        matches = to_matches(ranking, shown[page], asked.target, self._similarity)
+        teller = Teller(ranking, asked.target, self._similarity)
         passing = census.passing(request.filters)
         weights = self._description.read().evidence_weights
-        near = to_matches(ranking, ranking.groups[: self._neighbours.count], asked.target, self._similarity)
+        near = teller.neighbours(self._neighbours.count)
         return SearchResponse(
-            matches=ordered(matches, request.sort, weights),
+            matches=ordered(teller.matches(shown[page]), request.sort, weights),
             statistics=self._neighbours.read(near, request, asked.target.images, census.values("diagnosis"), weights),
             passing=passing,
             revision=census.revision,

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from casekin.contracts.bundle import BundleManifest, VoteScale
 from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics
-from casekin.contracts.search import Match, SearchRequest
+from casekin.contracts.search import SearchRequest
+from services.search.matches import Neighbour
 from services.search.strangeness import judge
 
 Floats = NDArray[np.float64]
@@ -44,7 +45,7 @@ class NeighbourReader:
 
     def read(
         self,
-        near: Sequence[Match],
+        near: Sequence[Neighbour],
         request: SearchRequest,
         images: Floats,
         collection: Mapping[str, int],
@@ -94,7 +95,7 @@ class NeighbourReader:
         return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def cast_votes(near: Sequence[Match], collection: Mapping[str, int], evidence: Mapping[str, float]) -> Votes:
+def cast_votes(near: Sequence[Neighbour], collection: Mapping[str, int], evidence: Mapping[str, float]) -> Votes:
     """Each neighbour votes for its diagnosis with similarity times evidence; where all are 0, all count alike."""
     known = [match for match in near if match.case.diagnosis is not None]
     diagnoses = sorted({*collection, *(str(match.case.diagnosis) for match in known)})

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from casekin.contracts.bundle import StrangenessScale
 from casekin.contracts.neighbours import ImageMeasures, Strangeness
-from casekin.contracts.search import Match
+from services.search.matches import Neighbour
 
 TOO_HIGH = {
     "neighbour_distance": "Far from every case of the collection",
@@ -20,7 +20,7 @@ TOO_LOW = {"sharpness": "Less sharp than the collection's images", "brightness":
 
 
 def judge(
-    near: Sequence[Match], images: NDArray[np.float64], image: ImageMeasures | None, scale: StrangenessScale
+    near: Sequence[Neighbour], images: NDArray[np.float64], image: ImageMeasures | None, scale: StrangenessScale
 ) -> Strangeness:
     """The sum of excesses beyond the tails of what was usual in validation, and a reason for each that weighs.
 

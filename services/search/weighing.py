@@ -1,6 +1,5 @@
 """Checks the latent and the weights of a request against the bundle, and turns them into a metric."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,10 +27,11 @@ def check_latent(manifest: BundleManifest, latent: Sequence[float], whose: str =
     D = len(manifest.dimensions)
     if len(latent) != D:
         raise WrongLatent(f"{whose} has {len(latent)} numbers; bundle {manifest.version} has {D} dimensions")
-    for i, value in enumerate(latent):
-        if not math.isfinite(value) or abs(value) > LARGEST:
-            raise WrongLatent(f"{whose} has {value:g} in dimension {i}; it must be finite and within ±{LARGEST:g}")
-    return np.array(latent, np.float64)
+    checked = np.array(latent, np.float64)
+    if not (good := np.abs(checked) <= LARGEST).all():  # false for NaN too
+        i = int(np.argmin(good))
+        raise WrongLatent(f"{whose} has {checked[i]:g} in dimension {i}; it must be finite and within ±{LARGEST:g}")
+    return checked
 
 
 def metric_for(manifest: BundleManifest, request: SearchRequest) -> Metric:

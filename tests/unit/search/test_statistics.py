@@ -8,7 +8,8 @@ import pytest
 from casekin.contracts.bundle import BundleManifest, StrangenessScale, Tail
 from casekin.contracts.conditions import Between
 from casekin.contracts.neighbours import ImageMeasures, NeighbourStatistics
-from casekin.contracts.search import Case, Example, Match, SearchRequest
+from casekin.contracts.search import Case, Example, SearchRequest
+from services.search.matches import Neighbour
 from services.search.statistics import NeighbourReader
 from services.search.strangeness import judge
 from tests.integration.search.made import manifest
@@ -17,9 +18,9 @@ COLLECTION = {"nv": 80, "mel": 20}
 IMAGES = np.zeros((1, 4))
 
 
-def match(diagnosis: str | None, similarity: float, evidence: str | None = None, distance: float = 1) -> Match:
+def match(diagnosis: str | None, similarity: float, evidence: str | None = None, distance: float = 1) -> Neighbour:
     case = Case(id="a", diagnosis=diagnosis, evidence=evidence)
-    return Match(case=case, distance=distance, similarity=similarity, contributions=[])
+    return Neighbour(case, distance, similarity)
 
 
 def request(**more: Any) -> SearchRequest:
@@ -30,7 +31,7 @@ def bare() -> BundleManifest:
     return manifest().model_copy(update={"neighbours": None})
 
 
-def read(near: list[Match], made: BundleManifest, evidence: dict[str, float] | None = None) -> NeighbourStatistics:
+def read(near: list[Neighbour], made: BundleManifest, evidence: dict[str, float] | None = None) -> NeighbourStatistics:
     return NeighbourReader(made).read(near, request(), IMAGES, COLLECTION, evidence or {})
 
 

@@ -6,7 +6,7 @@ import pytest
 from casekin.contracts.conditions import AnyOf, Between, Not, Or, leaves, without
 from casekin.contracts.search import Case, Match
 from services.search.grouping import Group
-from services.search.matches import Similarity, ordered, to_matches
+from services.search.matches import Similarity, Teller, ordered
 from services.search.ranking import Ranking
 from services.search.spaces import Metric
 from services.search.target import Target
@@ -50,7 +50,7 @@ def test_matches__carry_case_shares_and_who_stands_behind() -> None:
     x = np.array([one.latent for one in found], np.float64)
     target = Target(VISUAL, np.zeros((1, 4)), np.zeros(4))
     ranking = Ranking(found, x, target.squared(x).tolist(), [Group(0, [(1, "lesion")])])
-    [match] = to_matches(ranking, ranking.groups, target, Similarity(MADE))
+    [match] = Teller(ranking, target, Similarity(MADE)).matches(ranking.groups)
     assert match.case == Case(id="a", age=3)
     assert match.distance == 2.5
     assert match.contributions == [0.64, 0, 0, 0.36]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from casekin.contracts.bundle import StrangenessScale, Tail, VoteScale
-from casekin.contracts.search import Case, Match
+from casekin.contracts.search import Case
 from services.search import statistics as serving
+from services.search.matches import Neighbour
 from training.evaluation.retrieval import Labelled
 from training.neighbour_calibration import (
     calibrate_neighbours,
@@ -116,7 +117,7 @@ def test_votes__are_those_that_search_counts() -> None:
     ours = cast_votes(distances, labels, CURVE, np.ones((1, 16)), 3)
     likeness = np.interp(distances[0], [p.distance for p in CURVE], [p.share for p in CURVE])
     near = [
-        Match(case=Case(id="x", diagnosis=CLASSES[label]), distance=1, similarity=share, contributions=[])
+        Neighbour(Case(id="x", diagnosis=CLASSES[label]), 1, share)
         for label, share in zip(labels[0], likeness, strict=True)
     ]
     counts = {c: int(n) for c, n in zip(CLASSES, np.bincount(GALLERY.labels), strict=True)}
