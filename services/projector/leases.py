@@ -80,7 +80,8 @@ def losing_request(store: JobStore, kinds: dict[str, Kind]) -> type[Request]:
             super().on_timeout(soft, timeout)
 
         def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
-            if not return_ok and not isinstance(exc_info.exception, TimeLimitExceeded):
+            # billiard wraps what it passes on of its own limits: only the type says which it was
+            if not return_ok and not issubclass(exc_info.type, TimeLimitExceeded):
                 with contextlib.suppress(Unavailable):  # then the sweep finds it by its lease
                     if state := store.abandon(job_of(self.id), self.id):
                         log.error("worker process lost", job=job_of(self.id), kind=self.name, now=state.value)
