@@ -5,6 +5,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -147,11 +148,14 @@ def _running(
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """As the launcher gives it: one thread a pool, so that processes do not wait for one another."""
+    """As the launcher gives it: one thread a pool, so that processes do not wait for one another.
+
+    What numba compiled for one worker serves the next, in this run and in later ones.
+    """
     clean = {key: value for key, value in os.environ.items() if not key.startswith("CASEKIN_")}
-    return (
-        clean | dict.fromkeys(THREAD_POOLS, "1") | {f"CASEKIN_{key.upper()}": value for key, value in settings.items()}
-    )
+    kept = {"NUMBA_CACHE_DIR": str(Path(tempfile.gettempdir()) / f"casekin-benchmarks-numba-{os.getuid()}")}
+    named = {f"CASEKIN_{key.upper()}": value for key, value in settings.items()}
+    return kept | clean | dict.fromkeys(THREAD_POOLS, "1") | named
 
 
 def _wait(
