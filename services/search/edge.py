@@ -63,7 +63,7 @@ class EdgeIndex(CaseIndex):
         self._closed = False
         self._ids: tuple[str, list[CaseId]] | None = None
         self._optimise()
-        if self._count <= MOST:
+        if self._count <= MOST:  # a larger one would be read through for nothing
             self._held.keep(self._all())
 
     def _open(self) -> qe.EdgeShard:

@@ -1,4 +1,8 @@
-"""Cases of a small index in memory: the engine takes longer to hand cases out than to find them."""
+"""Cases of a small index in memory: the engine takes longer to hand cases out than to find them.
+
+Only where every write passes through this process, which then knows what has changed. `services.search.reading` serves
+the other indexes: it remembers what was asked for, until anything at all has changed.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
@@ -6,7 +10,7 @@ from uuid import UUID
 from services.search.index import StoredCase
 
 MOST = 16_384
-"""Cases in memory: some 50 MB with 32 dimensions. An index that has more is read from the engine alone."""
+"""Cases in memory: some 50 MB with 32 dimensions."""
 
 
 class HeldCases:

@@ -4,10 +4,8 @@ import threading
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.search.held_cases import MOST
 from services.search.index import CaseIndex, StoredCase
-
-KEPT = 16_384
-"""Cases in memory: some 50 MB with 32 dimensions."""
 
 
 class CaseReader:
@@ -16,7 +14,7 @@ class CaseReader:
     By the number of a UUID, for the UUID itself works its hash out anew each time.
     """
 
-    def __init__(self, index: CaseIndex, kept: int = KEPT) -> None:
+    def __init__(self, index: CaseIndex, kept: int = MOST) -> None:
         self._index = index
         self._kept = kept
         self._lock = threading.Lock()

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from training.config import Config
@@ -8,15 +9,25 @@ from training.data import Collection
 from training.encoding import encode
 from training.evaluation.figures import retrieval_metrics
 from training.fitting import module_for
+from training.models import GuidedVAE
 from training.refitting import RefitConfig, refit
 
 
-def test_refit__draws_each_diagnosis_together_and_leaves_the_rest(
-    collection_folder: Path, tiny: Config, tmp_path: Path
-) -> None:
+@pytest.fixture
+def collection(collection_folder: Path, tiny: Config, tmp_path: Path) -> Collection:
+    return Collection(collection_folder, tmp_path, tiny.data, seed=1)
+
+
+@pytest.fixture
+def before(collection: Collection, tiny: Config) -> GuidedVAE:
+    """Untrained."""
     torch.manual_seed(0)
-    collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
-    before = module_for(tiny, collection).averaged.eval()
+    return module_for(tiny, collection).averaged.eval()
+
+
+def test_refit__draws_each_diagnosis_together_and_leaves_the_rest(
+    collection: Collection, before: GuidedVAE, tiny: Config
+) -> None:
     after = refit(before, collection, RefitConfig(epochs=60, batch_size=12, dropout=0.2, noise=0.3))
     guided, folds = tiny.model.diagnosis_dimensions, tiny.data.train_folds
     encoded, again = (encode(network, collection) for network in (before, after))
@@ -33,11 +44,8 @@ def test_refit__draws_each_diagnosis_together_and_leaves_the_rest(
 
 
 def test_refit__brings_malignant_diagnoses_nearer_to_one_another(
-    collection_folder: Path, tiny: Config, tmp_path: Path
+    collection: Collection, before: GuidedVAE, tiny: Config
 ) -> None:
-    torch.manual_seed(0)
-    collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
-    before = module_for(tiny, collection).averaged.eval()
     guided, classes = tiny.model.diagnosis_dimensions, collection.classes
     assert set(classes) & set(collection.source.malignant) == {"bcc", "mel"}
 
@@ -50,8 +58,6 @@ def test_refit__brings_malignant_diagnoses_nearer_to_one_another(
     assert alike(1.0) > alike(0.0) + 0.1
 
 
-def test_refit__of_no_epochs_changes_nothing(collection_folder: Path, tiny: Config, tmp_path: Path) -> None:
-    collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
-    before = module_for(tiny, collection).averaged.eval()
+def test_refit__of_no_epochs_changes_nothing(collection: Collection, before: GuidedVAE) -> None:
     after = refit(before, collection, RefitConfig(epochs=0))
     assert all(torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
