@@ -15,12 +15,30 @@ def test_layout__of_equal_points_needs_no_fit() -> None:
     assert xy.tolist() == [[0, 0]] * 9
 
 
-def test_epoch_stream__reads_the_bar_and_nothing_else() -> None:
+def test_epoch_stream__reads_the_bar_on_top_of_earlier_epochs_and_nothing_else() -> None:
     seen: list[tuple[int, int]] = []
-    stream = _EpochStream(lambda done, total: seen.append((done, total)))
-    for text in ("\r0/500", "\r 12/500", "\n", "", "\r500/500"):
+    stream = _EpochStream(lambda done, total: seen.append((done, total)), 200, 500)
+    for text in ("\r0/300", "\r 12/300", "\n", "", "\r300/300"):
         stream.write(text)
-    assert seen == [(0, 500), (12, 500), (500, 500)]
+    assert seen == [(200, 500), (212, 500), (500, 500)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # numba compiles
+@pytest.mark.parametrize("begun", [False, True])
+def test_layout__tells_of_all_epochs_once_whether_it_begins_anew_or_from_a_map(begun: bool) -> None:
+    points = np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32)
+    told: list[tuple[int, int]] = []
+    xy = lay_out(
+        points,
+        Recipe(5, 0.1, 0),
+        near_step=lambda _done, _total: None,
+        epoch_step=lambda done, total: told.append((done, total)),
+        start=points[:, :2] if begun else None,
+    )
+    assert np.isfinite(xy).all()
+    assert told == sorted(told)
+    assert told[-1] == (500, 500)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 7])
