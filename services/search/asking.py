@@ -63,7 +63,7 @@ def resolve(request: SearchRequest, manifest: BundleManifest, read: ReadCase) ->
     started_from = read(request.case) if request.case is not None else None
     images = _images(request, manifest, started_from)
     examples = [read(example.case) for example in request.examples]
-    start = point = images.mean(0)
+    start = point = images.mean(0) if len(images) > 1 else images[0]
     if examples:
         latents = np.array([stored.latent for stored in examples], np.float64)
         point = moved(start, latents, [example.weight for example in request.examples])
@@ -102,4 +102,4 @@ def _images(request: SearchRequest, manifest: BundleManifest, started_from: Stor
         check_latent(manifest, latent, f"latent {number}" if many else "the latent")
         for number, latent in enumerate(request.latents, start=1)
     ]
-    return np.stack(checked)
+    return np.array(checked)

@@ -1,7 +1,7 @@
 """What holds for the whole collection at one revision: its values, their counts, its ages, its size."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -65,8 +65,11 @@ class Census:
         """How many cases that fulfil the conditions have no value of a field."""
         return self.passing((*asked, AnyOf(field=name, keep_unknown=True)))
 
-    def check(self, conditions: Sequence[Condition], vocabulary: Mapping[str, set[str]]) -> None:
+    def check(self, conditions: Sequence[Condition], read_vocabulary: Callable[[], Mapping[str, set[str]]]) -> None:
         """Raise `BadInput` for a field that no case has, or a value neither in the collection nor its vocabulary."""
+        if not conditions:
+            return
+        vocabulary = read_vocabulary()
         for leaf in leaves(conditions):
             if isinstance(leaf, AnyOf):
                 self._check_field(leaf.field)

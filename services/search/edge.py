@@ -35,6 +35,15 @@ _PAYLOAD_INDEXES: dict[str, Any] = {
 }
 """Made before the first case: a graph that was built without them loses filtered recall."""
 _NO_GRAPH = qe.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=1_000_000_000)
+_GRAPH = qe.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=500)
+"""The threshold, in kilobytes of vectors, is also from how many cases on those of one value (of a site, say) get links
+among themselves: 4,000 with 32 dimensions. By the engine's own 10,000 a filter that 80,000 of a million pass was
+scanned, in 50 ms."""
+_DENSE = 0.05
+"""Share of the cases above which a filtered search of the graph finds its way by those links alone: of 200,000 cases
+recall@10 is 0.99 to 1.00 in 1 ms where 6 to 54 % pass, and 0.82 to 0.96 where 1.6 to 3.4 % pass two or three conditions
+at once."""
+_EF = 256
 
 
 class EdgeIndex(CaseIndex):
@@ -68,7 +77,9 @@ class EdgeIndex(CaseIndex):
 
     def _open(self) -> qe.EdgeShard:
         D = len(self._clinical)
-        euclid = {name: qe.EdgeVectorParams(D, qe.Distance.Euclid) for name in ("visual", "clinical")}
+        euclid = {
+            name: qe.EdgeVectorParams(D, qe.Distance.Euclid, hnsw_config=_GRAPH) for name in ("visual", "clinical")
+        }
         dot = qe.EdgeVectorParams(sizes(D)["weighted"], qe.Distance.Dot, hnsw_config=_NO_GRAPH)
         config = qe.EdgeConfig(vectors={**euclid, "weighted": dot}, wal_enabled=True)
         if self._folder.has_shard:
@@ -140,13 +151,16 @@ class EdgeIndex(CaseIndex):
     @override
     def get(self, ids: Sequence[CaseId]) -> list[StoredCase]:
         points = [point_id(case_id) for case_id in ids]
-        found = self.read(points)
-        return [found[point] for point in points if point in found]
+        return [stored for stored in self.read(points) if stored is not None]
 
     @override
-    def read(self, points: Sequence[UUID]) -> dict[UUID, StoredCase]:
-        held, others = self._held.split(points)
-        return held | (_stored(self._retrieve(others, payload=True, vector=["visual"])) if others else {})
+    def read(self, points: Sequence[UUID]) -> list[StoredCase | None]:
+        cases = self._held.find(points)
+        others = [point for point, case in zip(points, cases, strict=True) if case is None]
+        if not others:
+            return cases
+        found = _stored(self._retrieve(others, payload=True, vector=["visual"]))
+        return [case or found.get(point) for point, case in zip(points, cases, strict=True)]
 
     def _all(self) -> dict[UUID, StoredCase]:
         cases: dict[UUID, StoredCase] = {}
@@ -170,19 +184,32 @@ class EdgeIndex(CaseIndex):
 
     @override
     def nearest(self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int) -> list[Hit]:
-        exact = self._count < EXACT_BELOW or space == "weighted"
-        params = qe.SearchParams(exact=exact, hnsw_ef=None if exact else 256, acorn=qe.AcornSearchParams(not exact))
+        asked = edge_filter(conditions)
         request = qe.QueryRequest(
             limit=limit,
             query=qe.Query.Nearest(vector, space),
-            filter=edge_filter(conditions),
+            filter=asked,
             with_payload=False,
             with_vector=False,
-            params=params,
+            params=self._how(space, asked),
         )
         with _engine():
             points: list[Any] = self._shard.query(request)
         return [Hit(point.id, point.score) for point in points]
+
+    def _how(self, space: Space, asked: qe.Filter | None) -> qe.SearchParams:
+        """All that pass, or the graph: with a filter that few pass by steps over cases that do not (ACORN)."""
+        if self._count < EXACT_BELOW or space == "weighted":
+            return qe.SearchParams(exact=True)
+        if asked is None:
+            return qe.SearchParams(hnsw_ef=_EF)
+        with _engine():
+            about = self._shard.count(qe.CountRequest(exact=False, filter=asked))
+        if about >= _DENSE * self._count:
+            return qe.SearchParams(hnsw_ef=_EF)
+        if about < EXACT_BELOW:
+            return qe.SearchParams(exact=True)
+        return qe.SearchParams(hnsw_ef=_EF, acorn=qe.AcornSearchParams(enable=True))
 
     @override
     def ids(self, conditions: Sequence[Condition] = ()) -> list[CaseId]:

@@ -1,7 +1,7 @@
 """Cases of a small index in memory: the engine takes longer to hand cases out than to find them.
 
-Only where every write passes through this process, which then knows what has changed. `services.search.reading` serves
-the other indexes: it remembers what was asked for, until anything at all has changed.
+Only where every write passes through this process, which then knows what has changed. `services.search.remembering`
+serves the other indexes: it keeps what was asked for, until anything at all has changed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,19 +20,20 @@ class HeldCases:
     """
 
     def __init__(self) -> None:
-        self._cases: dict[UUID, StoredCase] = {}
+        self._cases: dict[int, StoredCase] = {}
+        """By the number of the UUID, for the UUID itself works its hash out anew each time."""
 
-    def split(self, points: Sequence[UUID]) -> tuple[dict[UUID, StoredCase], list[UUID]]:
-        """Those of `points` that are held, and those that the engine must be asked for."""
-        held = {point: case for point in points if (case := self._cases.get(point)) is not None}
-        return held, [point for point in points if point not in held]
+    def find(self, points: Sequence[UUID]) -> list[StoredCase | None]:
+        """The case of each point, none where it is not held."""
+        held = self._cases
+        return [held.get(point.int) for point in points]
 
     def keep(self, cases: Mapping[UUID, StoredCase]) -> None:
         """Hold these too, if there is room."""
         if len(self._cases) + len(cases) <= MOST:
-            self._cases.update(cases)
+            self._cases.update((point.int, case) for point, case in cases.items())
 
     def forget(self, points: Iterable[UUID]) -> None:
         """Let go of these."""
         for point in points:
-            self._cases.pop(point, None)
+            self._cases.pop(point.int, None)

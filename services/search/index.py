@@ -59,8 +59,8 @@ class CaseIndex(Protocol):
     def get(self, ids: Sequence[CaseId]) -> list[StoredCase]:
         """Those of `ids` that are stored, in the order asked for."""
 
-    def read(self, points: Sequence[UUID]) -> dict[UUID, StoredCase]:
-        """Those of `points` that are stored."""
+    def read(self, points: Sequence[UUID]) -> list[StoredCase | None]:
+        """The case of each point, none where it is not stored; no older than the revision last read."""
 
     def digests(self, ids: Sequence[CaseId]) -> dict[CaseId, str]:
         """The digests of those of `ids` that are stored."""

@@ -1,10 +1,11 @@
 """What is told of each match: its similarity, which dimensions hold it apart from the query, who stands behind it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from casekin.contracts.base import Preset
 from casekin.contracts.bundle import BundleManifest
@@ -16,7 +17,7 @@ from services.search.spaces import Metric
 from services.search.target import Target
 
 Floats = NDArray[np.float64]
-_NOTHING: Floats = np.empty((0, 0))
+_MATCHES = TypeAdapter(list[Match])
 
 
 class Similarity:
@@ -59,8 +60,7 @@ def _mean_one(weights: Floats) -> Floats:
     return np.asarray(weights * (len(weights) / (weights.sum() or 1.0)))
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(NamedTuple):
     """As much of a match as a vote needs; made for every search, most of which show fewer."""
 
     case: Case
@@ -73,34 +73,35 @@ class Teller:
 
     def __init__(self, ranking: Ranking, target: Target, similarity: Similarity) -> None:
         self._ranking, self._target = ranking, target
-        self._terms = target.terms(ranking.x[[group.row for group in ranking.groups]]) if ranking.groups else _NOTHING
+        self._rows = [group.row for group in ranking.groups]
+        self._terms = target.terms(ranking.x[self._rows])
         self._squared = self._terms.sum(1)
-        self._distances = np.sqrt(self._squared)
-        self._similarities = similarity.of(target.metric, self._distances)
+        distances = np.sqrt(self._squared)
+        self._distances: list[float] = distances.tolist()
+        self._similarities = similarity.of(target.metric, distances)
 
     def neighbours(self, count: int) -> list[Neighbour]:
         """The cases that stand for the first `count` groups."""
         cases = (stored.case for stored in self._ranking.shown(self._ranking.groups[:count]))
-        return list(map(Neighbour, cases, self._distances[:count].tolist(), self._similarities[:count]))
+        return list(map(Neighbour, cases, self._distances, self._similarities))
 
     def matches(self, groups: Sequence[Group]) -> list[Match]:
         """The matches of `groups` of the ranking, in their order."""
-        place = {group.row: number for number, group in enumerate(self._ranking.groups)}
+        place = {row: number for number, row in enumerate(self._rows)}
         chosen = [place[group.row] for group in groups]
         terms, squared = self._terms[chosen], self._squared[chosen, None]
         shares = np.divide(terms, squared, out=np.zeros_like(terms), where=squared > 0).tolist()
-        distances = self._distances[chosen].tolist()
-        # Not checked against the contract once more: each value was made here, and checks took a fifth of a search.
-        return [
-            Match.model_construct(
-                case=self._ranking.found[group.row].case,
-                distance=distance,
-                similarity=self._similarities[number],
-                contributions=share,
-                hidden=_hidden(self._ranking, group, self._target) if group.hidden else [],
-            )
-            for group, number, distance, share in zip(groups, chosen, distances, shares, strict=True)
+        told = [
+            {
+                "case": self._ranking.found[group.row].case,
+                "distance": self._distances[number],
+                "similarity": self._similarities[number],
+                "contributions": share,
+                "hidden": _hidden(self._ranking, group, self._target) if group.hidden else [],
+            }
+            for group, number, share in zip(groups, chosen, shares, strict=True)
         ]
+        return _MATCHES.validate_python(told)  # all at once takes half the time of one by one
 
 
 def to_own(cases: Sequence[StoredCase], target: Target, same_within: float) -> list[OwnCase]:

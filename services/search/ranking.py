@@ -1,8 +1,7 @@
 """The nearest cases, exactly: the engine proposes in float32, float64 decides."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from services.search.grouping import Group, collapsed, each_alone
 from services.search.index import CaseIndex, StoredCase
 from services.search.spaces import Metric
 from services.search.target import Target
-
-Read = Callable[[Sequence[UUID]], list[StoredCase | None]]
-"""Gives the case of each point; none where it has just been deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +30,11 @@ class Ranking:
         return [self.found[group.row] for group in groups]
 
 
-EMPTY = Ranking([], np.empty((0, 0)), [], [])
-
-
 @dataclass(frozen=True)
 class Ranker:
     """Asks one index at one revision."""
 
     index: CaseIndex
-    read: Read
     duplicate_within: float
     """Unweighted distance at which two latents are of one picture."""
 
@@ -61,13 +53,13 @@ class Ranker:
         then no case that was not proposed can belong among them, whatever its lesion.
         """
         space, vector = target.metric.space, target.metric.vector(target.point)
-        limit = count + (count // 2 if collapse else 0) + 8 + len(skipped)
+        limit = count + (count // 2 + 6 if collapse else 0) + 2 + len(skipped)
         while True:
             hits = self.index.nearest(space, vector, conditions, limit)
-            found = [stored for stored in self.read([hit.point for hit in hits]) if stored is not None]
+            found = [stored for stored in self.index.read([hit.point for hit in hits]) if stored is not None]
             found = [stored for stored in found if stored.case.id not in skipped] if skipped else found
             if not found:
-                return EMPTY
+                return Ranking([], np.empty((0, len(target.point))), [], [])
             ranking = self._rank(target, found, count, collapse)
             last = ranking.squared[ranking.groups[-1].row]
             full = len(ranking.groups) == count
@@ -78,14 +70,22 @@ class Ranker:
     def _rank(self, target: Target, found: list[StoredCase], count: int, collapse: bool) -> Ranking:
         x = np.array([stored.latent for stored in found], np.float64)
         squared = target.squared(x).tolist()
-        order = sorted(range(len(found)), key=lambda row: (squared[row], found[row].case.id))
-        groups = collapsed(order, found, x, self.duplicate_within) if collapse else each_alone(order)
+        order = _by_distance(squared, found)
+        groups = collapsed(order, found, x, self.duplicate_within) if collapse else each_alone(order[:count])
         kept = groups[:count]
         if collapse and len(kept) < len(groups):
             last = squared[kept[-1].row]
             for group in kept:
                 group.hidden = [(row, reason) for row, reason in group.hidden if squared[row] <= last]
         return Ranking(found, x, squared, kept)
+
+
+def _by_distance(squared: Sequence[float], found: Sequence[StoredCase]) -> list[int]:
+    """Rows by squared distance [L], ties by id; ids are looked at only where there are ties."""
+    order = sorted(range(len(found)), key=squared.__getitem__)
+    if len(set(squared)) < len(found):
+        order.sort(key=lambda row: (squared[row], found[row].case.id))
+    return order
 
 
 def _settled(metric: Metric, point: NDArray[np.float64], squared: float, last_score: float) -> bool:

@@ -1,7 +1,5 @@
 """The search itself: from a request to matches and what they say together."""
 
-from functools import partial
-
 import numpy as np
 
 from casekin.contracts.bundle import BundleManifest
@@ -18,7 +16,6 @@ from services.search.index import CaseIndex
 from services.search.matches import Similarity, Teller, ordered, to_own
 from services.search.payload import point_id
 from services.search.ranking import Ranker, Ranking
-from services.search.reading import CaseReader
 from services.search.statistics import NeighbourReader
 from services.search.weighing import check_version
 
@@ -42,7 +39,6 @@ class Searcher:
         near = manifest.neighbours.near_duplicate_distance if manifest.neighbours else 0.0
         self._same_within = max(SAME_PICTURE, near)
         self._census = CensusTaker(index)
-        self._reader = CaseReader(index)
 
     def census(self) -> Census:
         """What holds for the whole collection now."""
@@ -51,15 +47,15 @@ class Searcher:
     def facets(self, filters: Filters) -> Facets:
         """Counts by value; raises `BadInput` for a field or value that the collection does not have."""
         census = self._census.now()
-        census.check(filters, self._description.vocabulary())
+        census.check(filters, self._description.vocabulary)
         return count_facets(self._index, census, filters)
 
     def search(self, request: SearchRequest) -> SearchResponse:
         """The nearest cases; raises `WrongLatent`, `WrongWeights`, `BadInput`, `NotFound`."""
         check_version(self._manifest, request.bundle_version)
         census = self._census.now()
-        census.check(request.filters, self._description.vocabulary())
-        ranker = Ranker(self._index, partial(self._reader.read, census.revision), self._same_within)
+        census.check(request.filters, self._description.vocabulary)
+        ranker = Ranker(self._index, self._same_within)
         asked = resolve(request, self._manifest, case_reader(self._index.get))
         asked, ranking = _ranked(ranker, asked, request, self._neighbours.count)
         return self._answer(request, census, ranker, asked, ranking)
@@ -113,7 +109,7 @@ def _chosen(ranking: Ranking, asked: Asked, request: SearchRequest) -> list[Grou
 def _own(ranker: Ranker, asked: Asked) -> list[OwnCase]:
     """Cases of the own lesions, and those without a lesion that are the query itself."""
     points = [point_id(case_id) for case_id in sorted(asked.itself)]
-    alone = [stored for stored in ranker.read(points) if stored is not None] if points else []
+    alone = [stored for stored in ranker.index.read(points) if stored is not None] if points else []
     own = to_own(alone, asked.target, ranker.duplicate_within)
     if asked.lesions:
         ranking = ranker.nearest(asked.target, (asked.of_own_lesions,), OWN_SHOWN, collapse=False)

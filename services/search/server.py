@@ -16,6 +16,7 @@ from casekin.contracts.base import CaseId
 from casekin.contracts.conditions import Condition, is_column
 from services.search.index import CaseIndex, Hit, Space, StoredCase
 from services.search.payload import columns_of, field_of, payload_key, point_id, to_payload, to_stored
+from services.search.remembering import RememberedCases
 from services.search.remote import Remote
 from services.search.server_filters import server_filter
 from services.search.server_options import DEFAULT_OPTIONS, PAYLOAD_INDEXES, ServerOptions
@@ -50,6 +51,9 @@ class ServerIndex(CaseIndex):
         self._options = options
         self._ids: tuple[str, list[CaseId]] | None = None
         self._columns: frozenset[str] = frozenset()
+        self._remembered = RememberedCases()
+        self._latest = ""
+        """The revision last read."""
         self._about = 0
         """How many cases there are, as the last revision read told."""
         self._remote.patiently(self._ensure)
@@ -74,6 +78,7 @@ class ServerIndex(CaseIndex):
         count = revision.partition("-")[0]
         if count.isdigit():
             self._about = int(count)
+        self._latest = revision
         return revision
 
     @override
@@ -121,11 +126,14 @@ class ServerIndex(CaseIndex):
     @override
     def get(self, ids: Sequence[CaseId]) -> list[StoredCase]:
         points = [point_id(case_id) for case_id in ids]
-        found = self.read(points)
+        found = self._fetch(points)
         return [found[point] for point in points if point in found]
 
     @override
-    def read(self, points: Sequence[UUID]) -> dict[UUID, StoredCase]:
+    def read(self, points: Sequence[UUID]) -> list[StoredCase | None]:
+        return self._remembered.read(self._latest, points, self._fetch)
+
+    def _fetch(self, points: Sequence[UUID]) -> dict[UUID, StoredCase]:
         records = self._retrieve(points, payload=True, vector=["visual"])
         return {UUID(r.id): to_stored(r.payload, r.vector["visual"]) for r in records}
 

@@ -76,5 +76,5 @@ class Metric:
         Each of at most 4 D + 16 roundings errs by `UNIT` times a sum of terms no larger than |q|^2 + |x|^2 in the
         weighted norm, and |x| <= |q| + sqrt(squared).
         """
-        norm = float(np.sqrt(self.weights @ (q * q)))
+        norm = float(self.weights @ (q * q)) ** 0.5
         return float((4 * len(q) + 16) * UNIT * (norm**2 + (norm + squared**0.5) ** 2))

@@ -28,9 +28,9 @@ class Votes:
     """C, of the collection and of the neighbours."""
     counts: list[int]
     """[C]"""
-    shares: Floats
+    shares: list[float]
     """[C], weighted by similarity and evidence, summing to 1; all 0 without a vote."""
-    corrected: Floats
+    corrected: list[float]
     """[C], shares divided by the diagnosis's share of the collection."""
 
 
@@ -65,19 +65,19 @@ class NeighbourReader:
         return NeighbourStatistics(
             neighbours=len(near),
             diagnoses=_shares(votes, plain, corrected),
-            agreement=min(1.0, float(votes.shares.max(initial=0.0))),
+            agreement=min(1.0, max(votes.shares, default=0.0)),
             conformal=self._set(votes, corrected, calibration.conformal) if calibration else None,
             strangeness=judge(near, images, request.image, calibration.strangeness) if calibration else None,
             uncalibrated=why,
         )
 
-    def _set(self, votes: Votes, corrected: Floats, least: Mapping[str, float]) -> ConformalSet:
+    def _set(self, votes: Votes, corrected: Sequence[float], least: Mapping[str, float]) -> ConformalSet:
         """Diagnoses whose corrected share is no smaller than what their own kind mostly has.
 
         One that the calibration never met cannot be excluded.
         """
-        order = np.argsort(-corrected, kind="stable")
-        kept = [votes.diagnoses[i] for i in order if corrected[i] >= least.get(votes.diagnoses[i], 0.0)]
+        told = sorted(zip(votes.diagnoses, corrected, strict=True), key=lambda one: -one[1])
+        kept = [diagnosis for diagnosis, share in told if share >= least.get(diagnosis, 0.0)]
         assert self._calibration is not None
         return ConformalSet(coverage=self._calibration.coverage, diagnoses=kept)
 
@@ -97,33 +97,37 @@ class NeighbourReader:
 
 def cast_votes(near: Sequence[Neighbour], collection: Mapping[str, int], evidence: Mapping[str, float]) -> Votes:
     """Each neighbour votes for its diagnosis with similarity times evidence; where all are 0, all count alike."""
-    known = [match for match in near if match.case.diagnosis is not None]
-    diagnoses = sorted({*collection, *(str(match.case.diagnosis) for match in known)})
-    place = {diagnosis: i for i, diagnosis in enumerate(diagnoses)}
-    counts, shares = [0] * len(diagnoses), np.zeros(len(diagnoses))
-    weights = [match.similarity * evidence.get(match.case.evidence or "", 1.0) for match in known]
-    alike = not any(weights)
-    for match, weight in zip(known, weights, strict=True):
-        i = place[str(match.case.diagnosis)]
-        counts[i] += 1
-        shares[i] += 1.0 if alike else weight
-    shares /= shares.sum() or 1.0
-    prior = np.array([max(1, collection.get(diagnosis, 0)) for diagnosis in diagnoses], np.float64)
-    return Votes(diagnoses, counts, shares, shares * prior.sum() / prior)
+    # Plain numbers: for a dozen diagnoses numpy's calls take longer than their work.
+    by_count, by_weight = dict.fromkeys(collection, 0), dict.fromkeys(collection, 0.0)
+    for case, _, similarity in near:
+        if (diagnosis := case.diagnosis) is not None:
+            by_count[diagnosis] = by_count.get(diagnosis, 0) + 1
+            weight = similarity * evidence.get(case.evidence or "", 1.0)
+            by_weight[diagnosis] = by_weight.get(diagnosis, 0.0) + weight
+    diagnoses = sorted(by_count)
+    counts = [by_count[diagnosis] for diagnosis in diagnoses]
+    votes = [by_weight[diagnosis] for diagnosis in diagnoses] if any(by_weight.values()) else counts
+    total = sum(votes) or 1.0
+    shares = [vote / total for vote in votes]
+    prior = [max(1, collection.get(diagnosis, 0)) for diagnosis in diagnoses]
+    all_cases = sum(prior)
+    corrected = [share * all_cases / cases for share, cases in zip(shares, prior, strict=True)]
+    return Votes(diagnoses, counts, shares, corrected)
 
 
-def probabilities(shares: Floats, scale: VoteScale) -> Floats:
+def probabilities(shares: Sequence[float], scale: VoteScale) -> list[float]:
     """(share + smoothing)^(1 / temperature) [C], normalised to sum to 1; as training fitted them."""
-    powers = (shares + scale.smoothing) ** (1 / scale.temperature)
-    return np.asarray(powers / (powers.sum() or 1.0))
+    power = 1 / scale.temperature
+    powers = [(share + scale.smoothing) ** power for share in shares]
+    total = sum(powers) or 1.0
+    return [one / total for one in powers]
 
 
-def _shares(votes: Votes, plain: Floats, corrected: Floats) -> list[DiagnosisShare]:
+def _shares(votes: Votes, plain: Sequence[float], corrected: Sequence[float]) -> list[DiagnosisShare]:
+    voted = any(votes.counts)
     told = [
         DiagnosisShare(diagnosis=diagnosis, count=count, share=min(1.0, share), corrected=min(1.0, after))
-        for diagnosis, count, share, after in zip(
-            votes.diagnoses, votes.counts, plain.tolist(), corrected.tolist(), strict=True
-        )
-        if count or (share and any(votes.counts))
+        for diagnosis, count, share, after in zip(votes.diagnoses, votes.counts, plain, corrected, strict=True)
+        if count or (share and voted)
     ]
     return sorted(told, key=lambda one: (-one.share, -one.count, one.diagnosis))

@@ -1,6 +1,7 @@
 """Whether a query is unlike what the collection holds, and what about it is."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def judge(
     `near` are the calibrated number of nearest cases; `images` [1, D] is the query's latent.
     """
     measures = {
-        "neighbour_distance": float(np.mean([match.distance for match in near])),
+        "neighbour_distance": fmean(match.distance for match in near),
         "extreme_coordinate": float(np.abs(images).max()),
     }
     if image is not None:

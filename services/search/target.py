@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,17 +30,9 @@ class Target:
 
         The mean of squared distances to M points is the squared distance to their mean plus their variance.
         """
-        return np.asarray(self.metric.weights * ((self._mean - x) ** 2 + self._variance))
-
-    @cached_property
-    def _mean(self) -> Floats:
-        """[D]"""
-        return np.asarray(self.images.mean(0))
-
-    @cached_property
-    def _variance(self) -> Floats:
-        """[D]"""
-        return np.asarray(self.images.var(0))
+        if len(self.images) == 1:
+            return np.asarray(self.metric.weights * (self.images[0] - x) ** 2)
+        return np.asarray(self.metric.weights * ((self.images.mean(0) - x) ** 2 + self.images.var(0)))
 
     def squared(self, x: Floats) -> Floats:
         """Squared distance [L] of cases x [L, D] to the point that they are ranked by."""

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from casekin.contracts.conditions import AnyOf
 from casekin.errors import Conflict, StorageFull
+from services.search import edge as edge_module
 from services.search.edge import EdgeIndex
 from tests.integration.search.made import CLINICAL, collection, stored
 
@@ -99,3 +101,31 @@ def test_service__refuses_a_folder_in_use_in_one_line(tmp_path: Path) -> None:
     assert started.stderr.startswith("casekin: the index in ")
     assert "Traceback" not in started.stderr
     holder.close()
+
+
+def test_search__scans_what_few_pass_and_takes_the_graph_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = EdgeIndex(tmp_path / "index", CLINICAL)
+    sites = ["back"] * 192 + ["ear"] * 8
+    index.upsert([stored(f"C{i}", [i, 0, 0, 0], site=site) for i, site in enumerate(sites)])
+    asked: list[tuple[bool, bool]] = []
+    shard = index._shard
+
+    class Watched:
+        def query(self, request):  # type: ignore[no-untyped-def]
+            asked.append((request.params.exact, bool(request.params.acorn and request.params.acorn.enable)))
+            return shard.query(request)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(shard, name)
+
+    monkeypatch.setattr(index, "_shard", Watched())
+    back, ear = (AnyOf(field="site", values=(site,)) for site in ("back", "ear"))
+    for threshold, conditions in ((1000, ()), (100, ()), (100, (back,)), (100, (ear,)), (5, (ear,))):
+        monkeypatch.setattr(edge_module, "EXACT_BELOW", threshold)
+        assert len(index.nearest("visual", [0.0] * 4, conditions, 5)) == 5
+    index.nearest("weighted", [0.0] * 8, (), 5)
+    scan, graph, steps_over = (True, False), (False, False), (False, True)
+    assert asked == [scan, graph, graph, scan, steps_over, scan]
+    index.close()
