@@ -69,7 +69,10 @@ def resolve(request: SearchRequest, manifest: BundleManifest, read: ReadCase) ->
         point = moved(start, latents, [example.weight for example in request.examples])
     own = frozenset({request.own_lesion}) if request.own_lesion is not None else frozenset[str]()
     asked = Asked(
-        Target(metric, images, point), request.filters, own, examples=frozenset(one.case.id for one in examples)
+        Target(metric, images, point, moved=bool(examples)),
+        request.filters,
+        own,
+        examples=frozenset(one.case.id for one in examples),
     )
     return asked.recognising([started_from]) if started_from is not None else asked
 

@@ -155,12 +155,10 @@ class EdgeIndex(CaseIndex):
 
     @override
     def read(self, points: Sequence[UUID]) -> list[StoredCase | None]:
-        cases = self._held.find(points)
-        others = [point for point, case in zip(points, cases, strict=True) if case is None]
-        if not others:
-            return cases
-        found = _stored(self._retrieve(others, payload=True, vector=["visual"]))
-        return [case or found.get(point) for point, case in zip(points, cases, strict=True)]
+        if (held := self._held.all_of(points)) is not None:
+            return [*held]
+        found = _stored(self._retrieve(points, payload=True, vector=["visual"]))
+        return [found.get(point) for point in points]
 
     def _all(self) -> dict[UUID, StoredCase]:
         cases: dict[UUID, StoredCase] = {}

@@ -1,7 +1,7 @@
 """Which cases stand behind another: of the same lesion, or the same picture once more."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ class Group:
     """Rows of the cases found: one that is shown, and those behind it."""
 
     row: int
-    hidden: list[tuple[int, Reason]] = field(default_factory=list)
+    hidden: Sequence[tuple[int, Reason]] = ()
 
 
 def each_alone(order: Sequence[int]) -> list[Group]:
@@ -40,11 +40,11 @@ def collapsed(
         one = found[row]
         lesion, picture = one.case.lesion_id, one.image
         if lesion is not None and (group := by_lesion.get(lesion)):
-            group.hidden.append((row, "lesion"))
+            group.hidden = (*group.hidden, (row, "lesion"))
             continue
         group = by_picture.get(picture) or next(_first(groups, alike.get(row)), None)
         if group:
-            group.hidden.append((row, "duplicate"))
+            group.hidden = (*group.hidden, (row, "duplicate"))
             continue
         group = Group(row)
         groups.append(group)

@@ -23,10 +23,13 @@ class HeldCases:
         self._cases: dict[int, StoredCase] = {}
         """By the number of the UUID, for the UUID itself works its hash out anew each time."""
 
-    def find(self, points: Sequence[UUID]) -> list[StoredCase | None]:
-        """The case of each point, none where it is not held."""
+    def all_of(self, points: Sequence[UUID]) -> list[StoredCase] | None:
+        """The case of each point; none where one of them is not held."""
         held = self._cases
-        return [held.get(point.int) for point in points]
+        try:
+            return [held[point.int] for point in points]
+        except KeyError:
+            return None
 
     def keep(self, cases: Mapping[UUID, StoredCase]) -> None:
         """Hold these too, if there is room."""

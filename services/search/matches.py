@@ -74,7 +74,8 @@ class Teller:
     def __init__(self, ranking: Ranking, target: Target, similarity: Similarity) -> None:
         self._ranking, self._target = ranking, target
         self._rows = [group.row for group in ranking.groups]
-        self._terms = target.terms(ranking.x[self._rows])
+        # one image asks by its own point: then they are worked out already
+        self._terms = ranking.terms[self._rows] if target.is_one_image else target.terms(ranking.x[self._rows])
         self._squared = self._terms.sum(1)
         distances = np.sqrt(self._squared)
         self._distances: list[float] = distances.tolist()
@@ -89,8 +90,8 @@ class Teller:
         """The matches of `groups` of the ranking, in their order."""
         place = {row: number for number, row in enumerate(self._rows)}
         chosen = [place[group.row] for group in groups]
-        terms, squared = self._terms[chosen], self._squared[chosen, None]
-        shares = np.divide(terms, squared, out=np.zeros_like(terms), where=squared > 0).tolist()
+        squared = self._squared[chosen, None]
+        shares = (self._terms[chosen] / np.where(squared > 0, squared, 1.0)).tolist()
         told = [
             {
                 "case": self._ranking.found[group.row].case,

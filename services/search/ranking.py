@@ -21,8 +21,10 @@ class Ranking:
     found: Sequence[StoredCase]
     x: NDArray[np.float64]
     """[L, D], of all found."""
+    terms: NDArray[np.float64]
+    """[L, D], by dimension, of the squared distance to the point that they are ranked by."""
     squared: Sequence[float]
-    """[L], to the point that they are ranked by."""
+    """[L]"""
     groups: Sequence[Group]
 
     def shown(self, groups: Sequence[Group]) -> list[StoredCase]:
@@ -59,7 +61,8 @@ class Ranker:
             found = [stored for stored in self.index.read([hit.point for hit in hits]) if stored is not None]
             found = [stored for stored in found if stored.case.id not in skipped] if skipped else found
             if not found:
-                return Ranking([], np.empty((0, len(target.point))), [], [])
+                nothing = np.empty((0, len(target.point)))
+                return Ranking([], nothing, nothing, [], [])
             ranking = self._rank(target, found, count, collapse)
             last = ranking.squared[ranking.groups[-1].row]
             full = len(ranking.groups) == count
@@ -69,7 +72,8 @@ class Ranker:
 
     def _rank(self, target: Target, found: list[StoredCase], count: int, collapse: bool) -> Ranking:
         x = np.array([stored.latent for stored in found], np.float64)
-        squared = target.squared(x).tolist()
+        terms = target.from_point(x)
+        squared = terms.sum(1).tolist()
         order = _by_distance(squared, found)
         groups = collapsed(order, found, x, self.duplicate_within) if collapse else each_alone(order[:count])
         kept = groups[:count]
@@ -77,7 +81,7 @@ class Ranker:
             last = squared[kept[-1].row]
             for group in kept:
                 group.hidden = [(row, reason) for row, reason in group.hidden if squared[row] <= last]
-        return Ranking(found, x, squared, kept)
+        return Ranking(found, x, terms, squared, kept)
 
 
 def _by_distance(squared: Sequence[float], found: Sequence[StoredCase]) -> list[int]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from casekin.contracts.bundle import BundleManifest, VoteScale
 from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics
@@ -14,6 +16,7 @@ from services.search.strangeness import judge
 
 Floats = NDArray[np.float64]
 
+_SHARES = TypeAdapter(list[DiagnosisShare])
 NEIGHBOURS = 16
 """That have a say where the bundle does not tell how many (as in Tschandl et al., Br J Dermatol 2019)."""
 AS_THEY_ARE = VoteScale(smoothing=0, temperature=1)
@@ -64,7 +67,7 @@ class NeighbourReader:
         corrected = probabilities(votes.corrected, calibration.corrected if calibration else AS_THEY_ARE)
         return NeighbourStatistics(
             neighbours=len(near),
-            diagnoses=_shares(votes, plain, corrected),
+            diagnoses=_SHARES.validate_python(_shares(votes, plain, corrected)),
             agreement=min(1.0, max(votes.shares, default=0.0)),
             conformal=self._set(votes, corrected, calibration.conformal) if calibration else None,
             strangeness=judge(near, images, request.image, calibration.strangeness) if calibration else None,
@@ -123,11 +126,12 @@ def probabilities(shares: Sequence[float], scale: VoteScale) -> list[float]:
     return [one / total for one in powers]
 
 
-def _shares(votes: Votes, plain: Sequence[float], corrected: Sequence[float]) -> list[DiagnosisShare]:
+def _shares(votes: Votes, plain: Sequence[float], corrected: Sequence[float]) -> list[dict[str, Any]]:
+    """What becomes `DiagnosisShare`, largest share first."""
     voted = any(votes.counts)
     told = [
-        DiagnosisShare(diagnosis=diagnosis, count=count, share=min(1.0, share), corrected=min(1.0, after))
+        {"diagnosis": diagnosis, "count": count, "share": min(1.0, share), "corrected": min(1.0, after)}
         for diagnosis, count, share, after in zip(votes.diagnoses, votes.counts, plain, corrected, strict=True)
         if count or (share and voted)
     ]
-    return sorted(told, key=lambda one: (-one.share, -one.count, one.diagnosis))
+    return sorted(told, key=lambda one: (-one["share"], -one["count"], one["diagnosis"]))

@@ -24,19 +24,25 @@ class Target:
     """[M, D]"""
     point: Floats
     """[D]; the mean of the images unless examples moved it."""
+    moved: bool = False
+
+    @property
+    def is_one_image(self) -> bool:
+        """Whether cases are ranked by their distance to one image, which is then also what is told of them."""
+        return len(self.images) == 1 and not self.moved
 
     def terms(self, x: Floats) -> Floats:
         """By case and dimension [L, D], the mean over the images of w (image - x)^2; x is [L, D].
 
         The mean of squared distances to M points is the squared distance to their mean plus their variance.
         """
-        if len(self.images) == 1:
-            return np.asarray(self.metric.weights * (self.images[0] - x) ** 2)
+        if self.is_one_image:
+            return self.from_point(x)
         return np.asarray(self.metric.weights * ((self.images.mean(0) - x) ** 2 + self.images.var(0)))
 
-    def squared(self, x: Floats) -> Floats:
-        """Squared distance [L] of cases x [L, D] to the point that they are ranked by."""
-        return np.asarray((self.metric.weights * (self.point - x) ** 2).sum(1))
+    def from_point(self, x: Floats) -> Floats:
+        """By case and dimension [L, D], w (point - x)^2, which sums to what cases are ranked by."""
+        return np.asarray(self.metric.weights * (self.point - x) ** 2)
 
     def apart(self, x: Floats) -> Floats:
         """Unweighted distance [L] of cases x [L, D] to the nearest of the images."""

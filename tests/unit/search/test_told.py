@@ -49,7 +49,7 @@ def test_matches__carry_case_shares_and_who_stands_behind() -> None:
     found = [stored("a", [2, 0, 0, 1.5], age=3), stored("b", [2, 0, 0, 1.6])]
     x = np.array([one.latent for one in found], np.float64)
     target = Target(VISUAL, np.zeros((1, 4)), np.zeros(4))
-    ranking = Ranking(found, x, target.squared(x).tolist(), [Group(0, [(1, "lesion")])])
+    ranking = Ranking(found, x, target.from_point(x), target.from_point(x).sum(1).tolist(), [Group(0, [(1, "lesion")])])
     [match] = Teller(ranking, target, Similarity(MADE)).matches(ranking.groups)
     assert match.case == Case(id="a", age=3)
     assert match.distance == 2.5
