@@ -16,8 +16,7 @@ import numpy.typing as npt
 from benchmarks.oddities import oddities
 from benchmarks.report import ROOT, is_quick, report
 from casekin.bundle import read_manifest
-from casekin.contracts.base import Preset
-from casekin.contracts.bundle import CalibrationPoint, NeighbourCalibration, StrangenessScale
+from casekin.contracts.bundle import NeighbourCalibration, StrangenessScale
 from training.cases import read_collection
 from training.evaluation.evaluate import Material, gather
 from training.evaluation.retrieval import Labelled
@@ -25,16 +24,14 @@ from training.evaluation.split import rows_in
 from training.evaluation.systems import BundleSystem, learned_from
 from training.fitting import default_cache
 from training.neighbour_calibration import (
-    calibrate_neighbours,
     cast_votes,
     latent_measures,
-    light_of,
     nearest_lesions,
     probabilities,
     strangeness,
 )
 from training.pixels import Pixels
-from training.weights import calibrate
+from training.recalibrating import Promises, evidence_of, measures_of, promises
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -59,8 +56,10 @@ class Told(NamedTuple):
     """[Q,C], with it"""
     admitted: Bools
     """[Q,C], whether a diagnosis is in the conformal set"""
-    similarity: Floats
+    distances: Floats
     """[Q,k], of each match"""
+    similarity: Floats
+    """[Q,k], likewise"""
     agrees: Bools
     """[Q,k], whether the match has the query's diagnosis"""
 
@@ -68,16 +67,17 @@ class Told(NamedTuple):
 def main(data: Path, bundle: Path) -> None:
     """Measure under the clinical preset and report."""
     system, manifest = BundleSystem(bundle), read_manifest(bundle)
-    material = gather(system, read_collection(data), default_cache(), TEST, QUICK_CASES if is_quick() else None)
+    collection = read_collection(data)
+    material = gather(system, collection, default_cache(), TEST, QUICK_CASES if is_quick() else None)
     cases, learned = material.split.cases, learned_from(manifest.provenance)
     trained, rest = rows_in(cases, learned.weights), _part(material, material.split.gallery)
     weights, told = system.presets["clinical"], []
-    turns = _turns(material, rows_in(cases, learned.choices - set(TEST)))
+    turns, evidence = _turns(material, rows_in(cases, learned.choices - set(TEST))), evidence_of(collection, material)
     for held, test in turns:
-        curves, calibration = _calibrated(system, material, held, trained)
-        told.append(_told(_part(material, test), rest, weights, curves["clinical"], calibration, system.classes))
+        made = promises(system, material, held, trained, evidence)
+        told.append(_told(_part(material, test), rest, evidence[material.split.gallery], weights, made, system.classes))
     figures = _promises(Told(*(np.concatenate(part) for part in zip(*told, strict=True))), len(system.classes))
-    odd, flagged = _strange(system, material, rest, calibration, weights)
+    odd, flagged = _strange(system, material, rest, made.neighbours, weights)
     circumstances: dict[str, float | str] = {"bundle": system.name, "cases": len(cases), "calibrated": len(turns)}
     report("neighbours", figures | odd, circumstances | flagged, quick=is_quick())
 
@@ -94,16 +94,6 @@ def _turns(material: Material, choices: Ints) -> list[tuple[Ints, Ints]]:
     return [(test[part != number], test[part == number]) for number in range(PARTS)]
 
 
-def _calibrated(
-    system: BundleSystem, material: Material, held: Ints, trained: Ints
-) -> tuple[dict[Preset, list[CalibrationPoint]], NeighbourCalibration]:
-    queries, gallery = _part(material, held), _part(material, trained)
-    presets: dict[Preset, Floats] = {"visual": system.presets["visual"], "clinical": system.presets["clinical"]}
-    curves = {name: calibrate(queries, gallery, weights) for name, weights in presets.items()}
-    marks = _measures(system, material.pixels[held], material.latents[held])
-    return curves, calibrate_neighbours(queries, gallery, presets, curves, system.classes, marks)
-
-
 def _part(material: Material, rows: Ints) -> Labelled:
     return material.split.labelled(rows, material.latents)
 
@@ -111,21 +101,22 @@ def _part(material: Material, rows: Ints) -> Labelled:
 def _told(
     queries: Labelled,
     gallery: Labelled,
+    evidence: Floats,
     weights: Floats,
-    curve: list[CalibrationPoint],
-    calibration: NeighbourCalibration,
+    made: Promises,
     classes: list[str],
 ) -> Told:
-    preset = calibration.presets["clinical"]
-    distances, rows = nearest_lesions(queries, gallery, weights, calibration.neighbours)
-    shares = cast_votes(distances, gallery.labels[rows], curve, np.ones_like(distances), len(classes))
+    preset, curve = made.neighbours.presets["clinical"], made.similarity["clinical"]
+    distances, rows = nearest_lesions(queries, gallery, weights, made.neighbours.neighbours)
+    votes = cast_votes(distances, gallery.labels[rows], curve, evidence[rows], len(classes))
     prior = np.bincount(gallery.labels, minlength=len(classes)) / len(gallery.labels)
-    corrected = probabilities(shares / np.maximum(prior, 1e-12), preset.corrected)
+    corrected = probabilities(votes.corrected(prior), preset.corrected)
     return Told(
         labels=queries.labels,
         corrected=corrected,
-        plain=probabilities(shares, preset.plain),
+        plain=probabilities(votes, preset.plain),
         admitted=corrected >= np.array([preset.conformal[code] for code in classes]),
+        distances=distances,
         similarity=np.interp(distances, [p.distance for p in curve], [p.share for p in curve]),
         agrees=gallery.labels[rows] == queries.labels[:, None],
     )
@@ -141,7 +132,7 @@ def _promises(told: Told, classes: int) -> dict[str, float]:
         "set_size": float(told.admitted.sum(1).mean()),
         "ece_corrected": _calibration_error(told.corrected, labels, balanced),
         "ece_plain": _calibration_error(told.plain, labels, np.ones(len(labels))),
-        "similarity_gap": _worst_tenth(told.similarity.ravel(), told.agrees.ravel()),
+        "similarity_gap": _worst_tenth(told),
     }
 
 
@@ -153,9 +144,14 @@ def _calibration_error(told: Floats, labels: Ints, weights: Floats) -> float:
     return float(np.abs(gaps).sum() / weights.sum())
 
 
-def _worst_tenth(said: Floats, so: npt.NDArray[np.bool_]) -> float:
-    """The largest gap between what similarity says and what is so, over tenths of all matches by similarity."""
-    order = np.argsort(said, kind="stable")
+def _worst_tenth(told: Told) -> float:
+    """The largest gap between what similarity says and what is so, over tenths of all matches from near to far.
+
+    By distance, for each fifth of the queries has a curve of its own, learned without it: by what the curves say, those
+    queries that a curve is too low for would gather in the lowest tenth, and be counted against it.
+    """
+    order = np.argsort(told.distances, axis=None, kind="stable")
+    said, so = told.similarity.ravel(), told.agrees.ravel()
     return max(abs(float(said[part].mean() - so[part].mean())) for part in np.array_split(order, TENTHS))
 
 
@@ -197,24 +193,8 @@ def _score(
     latents = system.embed(pixels)
     nobody = Labelled(latents, np.zeros(len(latents), np.int64), [""] * len(latents))
     distances, _ = nearest_lesions(nobody, gallery, weights, depth)
-    measures = latent_measures(latents, distances) | _measures(system, pixels, latents)
+    measures = latent_measures(latents, distances) | measures_of(system, pixels, latents)
     return strangeness(measures, scale)
-
-
-def _measures(system: BundleSystem, pixels: Pixels, latents: Floats) -> dict[str, Floats]:
-    """What the encoder measures of images: see the contract `Quality`."""
-    return {"reconstruction_error": _errors(system, pixels, latents), **light_of(pixels)}
-
-
-def _errors(system: BundleSystem, pixels: Pixels, latents: Floats) -> Floats:
-    from training.evaluation.reconstruction import targets  # noqa: PLC0415  it brings torch
-
-    found = []
-    for start in range(0, len(pixels), 64):
-        rebuilt = system.reconstruct(latents[start : start + 64])
-        wanted = targets(pixels[start : start + 64], system.output).numpy()
-        found.append(((rebuilt - wanted) ** 2).mean((1, 2, 3)))
-    return np.concatenate(found)
 
 
 def _auroc(usual: Floats, odd: Floats) -> float:

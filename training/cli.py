@@ -201,6 +201,22 @@ def export(
     typer.echo(json.dumps(manifest.metrics, indent=1))
 
 
+@app.command("calibrate")
+def calibrate_command(
+    data: Data,
+    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.", file_okay=False, exists=True)],
+    mapping: Reading = "",
+    folds: Folds = 5,
+    store: Store = None,
+) -> None:
+    """Learn anew what a bundle's distances and votes mean, by the folds its training held back; no index changes."""
+    from training.recalibrating import recalibrate  # noqa: PLC0415  ONNX takes seconds to import
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    manifest = recalibrate(bundle, read_collection(data, mapping, folds), store or default_cache())
+    typer.echo(manifest.neighbours.model_dump_json(indent=1) if manifest.neighbours else "")
+
+
 def _refuse(options: Mapping[str, object], of: str) -> None:
     if given := [name for name, value in options.items() if value is not None]:
         raise typer.BadParameter(f"{' and '.join(given)} cannot be used with {of}; leave it out")

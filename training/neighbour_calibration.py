@@ -1,6 +1,7 @@
 """What the votes of nearest cases mean: measured with validation queries against the gallery, for the bundle."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,8 @@ from scipy.optimize import minimize
 
 from casekin.contracts.base import Preset
 from casekin.contracts.bundle import (
+    LEAST_DOUBT,
+    LEAST_WEIGHT,
     CalibrationPoint,
     NeighbourCalibration,
     StrangenessScale,
@@ -82,30 +85,44 @@ def nearest_lesions(queries: Labelled, gallery: Labelled, weights: Floats, depth
     return np.linalg.norm(x[:, None] - y[rows], axis=2), rows
 
 
+class Votes(NamedTuple):
+    """What the neighbours of Q queries say."""
+
+    shares: Floats
+    """[Q, C], summing to 1"""
+    odds: Floats
+    """[Q, 1], of a neighbour being right rather than not, by how near they all are"""
+
+    def corrected(self, prior: Floats) -> "Votes":
+        """The same, each share divided by how frequent the diagnosis is [C]."""
+        return self._replace(shares=self.shares / np.maximum(prior, 1e-12))
+
+
 def cast_votes(
     distances: Floats, labels: Ints, curve: Sequence[CalibrationPoint], evidence: Floats, classes: int
-) -> Floats:
-    """Return shares [Q, C] of votes: each neighbour counts its similarity times its evidence, all [Q, k]."""
+) -> Votes:
+    """Return votes: each neighbour counts its similarity times its evidence, all [Q, k]."""
     at, shares = [point.distance for point in curve], [point.share for point in curve]
     weights = np.interp(distances, at, shares) * evidence
+    mean = np.maximum(weights.mean(1, keepdims=True), LEAST_WEIGHT)
     weights = np.where(weights.sum(1, keepdims=True) > 0, weights, 1.0)
     votes = np.stack([(weights * (labels == label)).sum(1) for label in range(classes)], axis=1)
-    return np.asarray(votes / votes.sum(1, keepdims=True))
+    return Votes(votes / votes.sum(1, keepdims=True), mean / (1 + LEAST_DOUBT - mean))
 
 
-def probabilities(shares: Floats, scale: VoteScale) -> Floats:
-    """Return (share + smoothing)^(1 / temperature) [Q, C], normalised to sum to 1."""
-    logs = np.log(shares + scale.smoothing) / scale.temperature
+def probabilities(votes: Votes, scale: VoteScale) -> Floats:
+    """Return (odds x share + smoothing)^(1 / temperature) [Q, C], normalised to sum to 1: see `VoteScale`."""
+    logs = np.log(votes.odds * votes.shares + scale.smoothing) / scale.temperature
     powers = np.exp(logs - logs.max(1, keepdims=True))
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-def fit_scale(shares: Floats, labels: Ints, weights: Floats) -> VoteScale:
+def fit_scale(votes: Votes, labels: Ints, weights: Floats) -> VoteScale:
     """Return the scale under which `labels` [Q], each counting `weights` [Q], are most likely (as Guo 2017, 4.2)."""
 
     def cost(logs: Floats) -> float:
         scale = VoteScale(smoothing=float(np.exp(logs[0])), temperature=float(np.exp(logs[1])))
-        chosen = probabilities(shares, scale)[np.arange(len(labels)), labels]
+        chosen = probabilities(votes, scale)[np.arange(len(labels)), labels]
         return float(-(weights * np.log(np.maximum(chosen, 1e-300))).sum() / weights.sum())
 
     bounds = [(np.log(1e-4), np.log(10.0)), (np.log(0.05), np.log(10.0))]
@@ -171,11 +188,10 @@ def _calibrate(
     evidence: Floats,
 ) -> VoteCalibration:
     distances, rows = nearest_lesions(queries, gallery, weights, NEIGHBOURS)
-    shares = cast_votes(distances, gallery.labels[rows], curve, evidence[rows], len(classes))
-    prior = np.bincount(gallery.labels, minlength=len(classes)) / len(gallery.labels)
-    corrected = shares / np.maximum(prior, 1e-12)
+    votes = cast_votes(distances, gallery.labels[rows], curve, evidence[rows], len(classes))
+    corrected = votes.corrected(np.bincount(gallery.labels, minlength=len(classes)) / len(gallery.labels))
     counts = np.bincount(queries.labels, minlength=len(classes))
-    plain = fit_scale(shares, queries.labels, np.ones(len(queries.labels)))
+    plain = fit_scale(votes, queries.labels, np.ones(len(queries.labels)))
     balanced = fit_scale(corrected, queries.labels, 1 / counts[queries.labels])
     own = probabilities(corrected, balanced)[np.arange(len(queries.labels)), queries.labels]
     return VoteCalibration(

@@ -6,14 +6,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
 
 from casekin.contracts.bundle import CalibrationPoint
 from training.evaluation.retrieval import Labelled, neighbours
+from training.neighbour_calibration import NEIGHBOURS, nearest_lesions
 
 Floats = npt.NDArray[np.floating]
 
-CALIBRATION_DEPTH = 30
-"""Matches per query from which a distance is calibrated: what a page shows, and somewhat beyond."""
+POINTS = 32
+"""Of a calibration curve."""
+NO_DISTANCE = 1e-3
+"""Added to a distance before its logarithm: two pictures of one lesion lie about so far apart."""
 SOFT_NEIGHBOURS = 16
 """About so many neighbours have a say while the appearance share is learned."""
 SHARES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -53,21 +57,38 @@ def _expected_share(queries: Labelled, gallery: Labelled, weights: Floats) -> fl
     return float(np.mean([chance[queries.labels == label].mean() for label in np.unique(queries.labels)]))
 
 
-def calibrate(
-    queries: Labelled, gallery: Labelled, weights: Floats, points: int = 24, depth: int = CALIBRATION_DEPTH
-) -> list[CalibrationPoint]:
+def calibrate(queries: Labelled, gallery: Labelled, weights: Floats) -> list[CalibrationPoint]:
     """Return, for rising distances, the falling share of matches that had the query's diagnosis.
 
-    Isotonic regression (Barlow 1972) over the nearest matches of each query, read off at their quantiles.
+    Of the matches that serving shows and lets vote: the nearest case of each of the `NEIGHBOURS` nearest lesions. A
+    logistic regression on a cubic of the log distance, made to fall by isotonic regression (Barlow 1972), read off at
+    quantiles. Isotonic regression alone follows chance in steps, and five of them, each without a fifth of the queries,
+    were wrong by 8 % in a tenth of the matches of that fifth; this by 2 %. Queries and gallery must share no lesion.
     """
-    order, distances = neighbours(queries, gallery, weights, depth)
-    hits = gallery.labels[order] == queries.labels[:, None]
-    fitted = IsotonicRegression(increasing=False, y_min=0, y_max=1, out_of_bounds="clip")
-    fitted.fit(distances.ravel(), hits.ravel().astype(float))
-    at = np.unique(np.quantile(distances, np.linspace(0, 1, points)))
-    at = np.unique(np.concatenate([[0.0], at]))
-    shares = np.minimum.accumulate(fitted.predict(at))
+    depth = min(NEIGHBOURS, len(set(gallery.lesions)))
+    distances, rows = nearest_lesions(queries, gallery, weights, depth)
+    hits = gallery.labels[rows] == queries.labels[:, None]
+    at = np.unique(np.quantile(distances, np.linspace(0, 1, POINTS)))
+    falling = IsotonicRegression(increasing=False, y_min=0, y_max=1)
+    shares = falling.fit_transform(at, _share_at(at, distances.ravel(), hits.ravel()))
+    if at[0] > 0:  # nearer than any match of the queries
+        at, shares = np.concatenate([[0.0], at]), np.concatenate([shares[:1], shares])
     return [CalibrationPoint(distance=float(d), share=float(s)) for d, s in zip(at, shares, strict=True)]
+
+
+def _share_at(at: Floats, distances: Floats, hits: npt.NDArray[np.bool_]) -> Floats:
+    """Return the share of hits [L] among matches at `distances` [L], as a smooth function of distance, at `at` [P]."""
+    if hits.all() or not hits.any():
+        return np.full(len(at), float(hits[0]))
+    logs = np.log(distances + NO_DISTANCE)
+    middle, spread = logs.mean(), logs.std() or 1.0
+
+    def powers(of: Floats) -> Floats:
+        u = (np.log(of + NO_DISTANCE) - middle) / spread
+        return np.stack([u, u**2, u**3], axis=1)
+
+    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(powers(distances), hits)
+    return np.asarray(fitted.predict_proba(powers(at))[:, 1])
 
 
 def temperature(logits: Floats, labels: Sequence[int] | npt.NDArray[np.integer]) -> float:

@@ -60,10 +60,22 @@ class CalibrationPoint(Contract):
     share: float = Field(ge=0, le=1)
 
 
-class VoteScale(Contract):
-    """How the votes of neighbours become probabilities: (vote + smoothing)^(1 / temperature), normalised."""
+LEAST_DOUBT = 0.02
+"""However near neighbours are, so much of their votes is withheld, for odds must have a bound; any from 0.002 to 0.05
+calibrates as well."""
+LEAST_WEIGHT = 1e-6
+"""Mean weight of votes where all neighbours are utterly unlike: their shares are told still."""
 
-    smoothing: float = Field(ge=0, description="share of a vote that every diagnosis has beforehand")
+
+class VoteScale(Contract):
+    """How votes of neighbours become probabilities: (odds x share + smoothing)^(1 / temperature), normalised.
+
+    The odds are W / (1 + `LEAST_DOUBT` - W), W the mean weight of the neighbours' votes. A neighbour speaks for its
+    diagnosis by how near it is, and what it withholds goes to all diagnoses alike (Denoeux 1995, "A k-nearest neighbor
+    classification rule based on Dempster-Shafer theory").
+    """
+
+    smoothing: float = Field(ge=0, description="what every diagnosis has beforehand, beside shares times odds")
     temperature: float = Field(gt=0)
 
 

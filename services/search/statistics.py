@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from casekin.contracts.bundle import BundleManifest, VoteScale
+from casekin.contracts.bundle import LEAST_DOUBT, LEAST_WEIGHT, BundleManifest, VoteScale
 from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics
 from casekin.contracts.search import SearchRequest
 from services.search.matches import Neighbour
@@ -35,6 +35,8 @@ class Votes:
     """[C], weighted by similarity and evidence, summing to 1; all 0 without a vote."""
     corrected: list[float]
     """[C], shares divided by the diagnosis's share of the collection."""
+    odds: float
+    """Of a neighbour being right rather than not, by how near they all are: see `VoteScale`."""
 
 
 class NeighbourReader:
@@ -63,8 +65,8 @@ class NeighbourReader:
         calibration = None
         if why is None and self._calibration is not None and request.preset != "custom":
             calibration = self._calibration.presets[request.preset]
-        plain = probabilities(votes.shares, calibration.plain if calibration else AS_THEY_ARE)
-        corrected = probabilities(votes.corrected, calibration.corrected if calibration else AS_THEY_ARE)
+        plain = probabilities(votes.shares, votes.odds, calibration.plain if calibration else AS_THEY_ARE)
+        corrected = probabilities(votes.corrected, votes.odds, calibration.corrected if calibration else AS_THEY_ARE)
         return NeighbourStatistics(
             neighbours=len(near),
             diagnoses=_SHARES.validate_python(_shares(votes, plain, corrected)),
@@ -99,7 +101,10 @@ class NeighbourReader:
 
 
 def cast_votes(near: Sequence[Neighbour], collection: Mapping[str, int], evidence: Mapping[str, float]) -> Votes:
-    """Each neighbour votes for its diagnosis with similarity times evidence; where all are 0, all count alike."""
+    """Each neighbour votes for its diagnosis with similarity times evidence; where all are 0, all count alike.
+
+    As `training.neighbour_calibration` reckons, which fitted the scales; a test holds them together.
+    """
     # Plain numbers: for a dozen diagnoses numpy's calls take longer than their work.
     by_count, by_weight = dict.fromkeys(collection, 0), dict.fromkeys(collection, 0.0)
     for case, _, similarity in near:
@@ -115,13 +120,14 @@ def cast_votes(near: Sequence[Neighbour], collection: Mapping[str, int], evidenc
     prior = [max(1, collection.get(diagnosis, 0)) for diagnosis in diagnoses]
     all_cases = sum(prior)
     corrected = [share * all_cases / cases for share, cases in zip(shares, prior, strict=True)]
-    return Votes(diagnoses, counts, shares, corrected)
+    mean = max(sum(by_weight.values()) / (sum(counts) or 1), LEAST_WEIGHT)
+    return Votes(diagnoses, counts, shares, corrected, mean / (1 + LEAST_DOUBT - mean))
 
 
-def probabilities(shares: Sequence[float], scale: VoteScale) -> list[float]:
-    """(share + smoothing)^(1 / temperature) [C], normalised to sum to 1; as training fitted them."""
+def probabilities(shares: Sequence[float], odds: float, scale: VoteScale) -> list[float]:
+    """(odds x share + smoothing)^(1 / temperature) [C], normalised to sum to 1; as training fitted them."""
     power = 1 / scale.temperature
-    powers = [(share + scale.smoothing) ** power for share in shares]
+    powers = [(odds * share + scale.smoothing) ** power for share in shares]
     total = sum(powers) or 1.0
     return [one / total for one in powers]
 

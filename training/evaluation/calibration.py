@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluation.intervals import Interval, interval, samples
-from training.evaluation.retrieval import Floats, Outcomes, neighbours
+from training.evaluation.retrieval import Floats, Outcomes
 from training.evaluation.split import Split, Vectors
 from training.evaluation.systems import Curve
-from training.weights import CALIBRATION_DEPTH
+from training.neighbour_calibration import NEIGHBOURS, nearest_lesions
 
 BINS = 10
 
@@ -77,10 +77,11 @@ def divided_by_prior(probabilities: Floats, prior: Floats) -> Floats:
 def of_similarity(split: Split, vectors: Vectors, curve: Curve) -> Reliability:
     """Return whether matches of a stated similarity share the query's diagnosis as often as stated.
 
-    Each of a query's first 30 matches is one statement.
+    The nearest case of each of a query's nearest lesions is one statement, as it is when the curve is learned.
     """
     queries, gallery = (split.labelled(rows, vectors.latents) for rows in (split.queries, split.gallery))
-    order, distances = neighbours(queries, gallery, vectors.weights, CALIBRATION_DEPTH)
+    depth = min(NEIGHBOURS, len(set(gallery.lesions)))
+    distances, order = nearest_lesions(queries, gallery, vectors.weights, depth)
     hits = gallery.labels[order] == queries.labels[:, None]
     lesions = np.repeat(np.asarray(queries.lesions), order.shape[1])
     return reliability(vectors.name, curve.at(distances).ravel(), hits.ravel(), lesions)

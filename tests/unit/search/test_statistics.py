@@ -84,7 +84,7 @@ def test_uncalibrated__is_every_search_that_was_not_measured(more: dict[str, Any
 
 def test_calibrated__shares_follow_the_scale_and_the_set_its_thresholds() -> None:
     # of the example: plain +0.05 ^ 1/0.8, corrected +0.1 ^ 1/0.6; mel belongs to the set from 0.2, nv from 0.35
-    told = read([match("nv", 1)] * 14 + [match("mel", 1)] * 2, manifest())
+    told = read([match("nv", 0.51)] * 14 + [match("mel", 0.51)] * 2, manifest())  # odds 0.51 / (1.02 - 0.51) = 1
     plain = np.array([0.875 + 0.05, 0.125 + 0.05]) ** (1 / 0.8)
     corrected = np.array([0.875 / 0.8 + 0.1, 0.125 / 0.2 + 0.1]) ** (1 / 0.6)
     assert [d.share for d in told.diagnoses] == pytest.approx(plain / plain.sum())
@@ -95,6 +95,12 @@ def test_calibrated__shares_follow_the_scale_and_the_set_its_thresholds() -> Non
     assert [(d.diagnosis, d.count) for d in alone.diagnoses] == [("nv", 16), ("mel", 0)]
     assert alone.conformal is not None
     assert alone.conformal.diagnoses == ["nv"]
+
+
+def test_calibrated__shares_lean_to_the_neighbours_the_nearer_they_are() -> None:
+    near, far = (read([match("nv", s)] * 14 + [match("mel", s)] * 2, manifest()).diagnoses for s in (0.9, 0.3))
+    assert near[0].diagnosis == far[0].diagnosis == "nv"
+    assert near[0].share > far[0].share
 
 
 def test_calibrated__a_diagnosis_that_it_never_met_cannot_be_excluded() -> None:

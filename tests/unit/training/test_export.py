@@ -1,6 +1,7 @@
 import hashlib
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from casekin.bundle import open_bundle
 from casekin.contracts.bundle import BundleManifest
 from casekin.errors import BadInput
 from training.axes import Axes
+from training.cases import read_collection
 from training.config import Config, on_split
 from training.data import Collection
 from training.export import export
@@ -21,6 +23,7 @@ from training.graphs import ParityLost, without_shuffles, write_graph
 from training.held import held_by
 from training.holding import held_of
 from training.models import Decoder
+from training.recalibrating import recalibrate
 from training.study import Study
 
 
@@ -187,3 +190,39 @@ def test_held_by__refuses_a_bundle_that_proves_nothing(exported: Path, tmp_path:
     (tmp_path / "bundle.json").write_bytes((exported / "bundle.json").read_bytes())
     with pytest.raises(BadInput, match=r"tiny-1 .* proves no recipe"):
         held_by(tmp_path)
+
+
+def test_recalibrate__finds_what_the_export_found_and_leaves_all_else(
+    exported: Path, collection_folder: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "tiny"
+    shutil.copytree(exported, bundle)
+    before = open_bundle(exported).manifest
+    forgotten = before.model_copy(
+        update={"similarity": {preset: [] for preset in before.similarity}, "neighbours": None}
+    )
+    (bundle / "bundle.json").write_text(forgotten.model_dump_json())
+    made = recalibrate(bundle, read_collection(collection_folder), tmp_path / "store")
+    assert open_bundle(bundle).manifest == made
+    assert made.model_copy(update={"similarity": before.similarity, "neighbours": before.neighbours}) == before
+    for preset, points in before.similarity.items():
+        told = [[(point.distance, point.share) for point in one] for one in (made.similarity[preset], points)]
+        np.testing.assert_allclose(*told, atol=5e-3)
+    assert made.neighbours is not None
+    assert before.neighbours is not None
+    for preset, calibration in before.neighbours.presets.items():
+        again = made.neighbours.presets[preset]
+        assert again.conformal == pytest.approx(calibration.conformal, abs=1e-2)
+
+
+def test_recalibrate__refuses_a_bundle_that_held_nothing_back(
+    exported: Path, collection_folder: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "tiny"
+    shutil.copytree(exported, bundle)
+    text = json.loads((bundle / "bundle.json").read_text())
+    text["provenance"]["recipe"] = {"data.train_folds": "1 2 3 4"}
+    (bundle / "bundle.json").write_text(json.dumps(text))
+    with pytest.raises(BadInput, match="held no lesion"):
+        recalibrate(bundle, read_collection(collection_folder), tmp_path / "store")
+    assert json.loads((bundle / "bundle.json").read_text()) == text

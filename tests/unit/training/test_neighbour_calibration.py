@@ -9,6 +9,7 @@ from services.search import statistics as serving
 from services.search.matches import Neighbour
 from training.evaluation.retrieval import Labelled
 from training.neighbour_calibration import (
+    Votes,
     calibrate_neighbours,
     cast_votes,
     conformal_threshold,
@@ -48,11 +49,10 @@ def calibration():  # type: ignore[no-untyped-def]
     return calibrate_neighbours(VALIDATION, GALLERY, presets, curves, CLASSES, measures)
 
 
-def shares_of(queries: Labelled) -> tuple[np.ndarray, np.ndarray]:
+def votes_of(queries: Labelled) -> tuple[Votes, Votes]:
     distances, rows = nearest_lesions(queries, GALLERY, ONES, 16)
-    shares = cast_votes(distances, GALLERY.labels[rows], CURVE, np.ones_like(distances), 3)
-    prior = np.bincount(GALLERY.labels) / len(GALLERY.labels)
-    return shares, shares / prior
+    votes = cast_votes(distances, GALLERY.labels[rows], CURVE, np.ones_like(distances), 3)
+    return votes, votes.corrected(np.bincount(GALLERY.labels) / len(GALLERY.labels))
 
 
 def expected_error(told: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
@@ -67,7 +67,7 @@ def expected_error(told: np.ndarray, labels: np.ndarray, weights: np.ndarray) ->
 
 
 def test_set__covers_what_it_says_within_each_diagnosis_and_over_all(calibration) -> None:  # type: ignore[no-untyped-def]
-    _, corrected = shares_of(TEST)
+    _, corrected = votes_of(TEST)
     told = probabilities(corrected, calibration.presets["visual"].corrected)
     least = np.array([calibration.presets["visual"].conformal[c] for c in CLASSES])
     covered = told[np.arange(len(told)), TEST.labels] >= least[TEST.labels]
@@ -77,10 +77,10 @@ def test_set__covers_what_it_says_within_each_diagnosis_and_over_all(calibration
 
 
 def test_probabilities__are_calibrated_plain_and_corrected(calibration) -> None:  # type: ignore[no-untyped-def]
-    shares, corrected = shares_of(TEST)
+    votes, corrected = votes_of(TEST)
     preset = calibration.presets["visual"]
     alike = np.ones(len(TEST.labels))
-    assert expected_error(probabilities(shares, preset.plain), TEST.labels, alike) < 0.03
+    assert expected_error(probabilities(votes, preset.plain), TEST.labels, alike) < 0.03
     balanced = 1 / np.bincount(TEST.labels)[TEST.labels]
     assert expected_error(probabilities(corrected, preset.corrected), TEST.labels, balanced) < 0.05
 
@@ -122,11 +122,19 @@ def test_votes__are_those_that_search_counts() -> None:
     ]
     counts = {c: int(n) for c, n in zip(CLASSES, np.bincount(GALLERY.labels), strict=True)}
     theirs = serving.cast_votes(near, counts, {})
-    np.testing.assert_allclose(theirs.shares, ours[0])
+    np.testing.assert_allclose(theirs.shares, ours.shares[0])
+    np.testing.assert_allclose(theirs.odds, ours.odds[0, 0])
     prior = np.bincount(GALLERY.labels) / len(GALLERY.labels)
-    np.testing.assert_allclose(theirs.corrected, ours[0] / prior)
+    np.testing.assert_allclose(theirs.corrected, ours.corrected(prior).shares[0])
     scale = VoteScale(smoothing=0.07, temperature=0.6)
-    np.testing.assert_allclose(serving.probabilities(theirs.shares, scale), probabilities(ours, scale)[0])
+    told = serving.probabilities(theirs.shares, theirs.odds, scale)
+    np.testing.assert_allclose(told, probabilities(ours, scale)[0])
+
+
+def test_probabilities__lean_to_the_neighbours_the_nearer_they_are() -> None:
+    labels, alike, scale = np.array([[0, 0, 1, 0]]), np.ones((1, 4)), VoteScale(smoothing=0.3, temperature=1)
+    near, far = (probabilities(cast_votes(np.full((1, 4), d), labels, CURVE, alike, 3), scale)[0] for d in (0.5, 3.0))
+    assert near[0] > far[0] > far[2] > near[2]
 
 
 def test_threshold__is_the_rank_that_split_conformal_prediction_asks_for() -> None:

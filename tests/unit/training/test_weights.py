@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from training.evaluation.retrieval import Labelled
+from training.neighbour_calibration import NEIGHBOURS, nearest_lesions
 from training.weights import SHARES, calibrate, clinical_weights, learn_share, temperature
 
 
@@ -56,12 +57,18 @@ def test_calibrate__falls_with_distance_and_starts_at_zero() -> None:
 def test_calibrate__means_what_it_says_on_other_queries() -> None:
     gallery, weights = _cases(2000, 1, "g"), np.array([1.0, 0.1, 0.1])
     points = calibrate(_cases(800, 0, "q"), gallery, weights)
-    from training.evaluation.retrieval import neighbours
+    fresh = _cases(1600, 9, "f")
+    distances, rows = nearest_lesions(fresh, gallery, weights, NEIGHBOURS)
+    said = np.interp(distances, [p.distance for p in points], [p.share for p in points]).ravel()
+    so = (gallery.labels[rows] == fresh.labels[:, None]).ravel()
+    for fifth in np.array_split(np.argsort(distances, axis=None), 5):
+        assert said[fifth].mean() == pytest.approx(so[fifth].mean(), abs=0.04)
 
-    fresh = _cases(800, 9, "f")
-    order, distances = neighbours(fresh, gallery, weights, 30)
-    said = np.interp(distances, [p.distance for p in points], [p.share for p in points])
-    assert said.mean() == pytest.approx((gallery.labels[order] == fresh.labels[:, None]).mean(), abs=0.03)
+
+def test_calibrate__of_matches_that_all_agree_is_sure_at_any_distance() -> None:
+    queries, gallery = _cases(30, 0, "q"), _cases(60, 1, "g")
+    same = [Labelled(side.latents, np.zeros_like(side.labels), side.lesions) for side in (queries, gallery)]
+    assert {point.share for point in calibrate(*same, np.ones(3))} == {1.0}
 
 
 def test_temperature__undoes_logits_that_were_scaled() -> None:
