@@ -72,6 +72,7 @@ class EdgeIndex(CaseIndex):
         self._closed = False
         self._ids: tuple[str, list[CaseId]] | None = None
         self._optimise()
+        self._folder.read_ahead()
         if self._count <= MOST:  # a larger one would be read through for nothing
             self._held.keep(self._all())
 
