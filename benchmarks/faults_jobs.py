@@ -24,7 +24,7 @@ import stamina.instrumentation
 from benchmarks.collection import BUNDLE
 from benchmarks.report import is_quick, report
 from benchmarks.second_bundle import reversed_bundle
-from benchmarks.services import Redis, Worker, service
+from benchmarks.services import Redis, Worker, service, workers
 from casekin.bundle import read_manifest
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.collections import open_collection
@@ -202,8 +202,7 @@ def stage(folder: Path, shared: dict[str, str]) -> Iterator[tuple[ProjectorClien
         redis = held.enter_context(Redis(folder / "redis"))
         settings = {**shared, "data": str(folder), "redis_url": redis.url}
         client = held.enter_context(ProjectorClient(held.enter_context(service("projector", folder, settings))))
-        workers = {queue: held.enter_context(Worker(queue, folder, settings)) for queue in TARGETS}
-        yield client, Breaker(redis, workers)
+        yield client, Breaker(redis, held.enter_context(workers(TARGETS, folder, settings)))
 
 
 def first_map(client: ProjectorClient) -> MapVersion:

@@ -159,42 +159,58 @@ def _strange(
     system: BundleSystem, material: Material, gallery: Labelled, calibration: NeighbourCalibration, weights: Floats
 ) -> tuple[dict[str, float], dict[str, float]]:
     scale, depth = calibration.presets["clinical"].strangeness, calibration.neighbours
-    test = material.split.queries
-    usual = _score(system, material.pixels[test], gallery, weights, scale, depth)
-    pictures = oddities(material.pixels[test], ODD_PICTURES)
-    odd = {kind: _score(system, made, gallery, weights, scale, depth) for kind, made in pictures.items()}
+    test = _looked_at(system, material.pixels[material.split.queries])
+    usual = _score(test, gallery, weights, scale, depth)
+    pictures = oddities(material.pixels[material.split.queries], ODD_PICTURES)
+    odd = {kind: _score(_looked_at(system, made), gallery, weights, scale, depth) for kind, made in pictures.items()}
     figures = {"ood_auroc": _auroc(usual, np.concatenate(list(odd.values())))}
     figures |= {f"ood_auroc_{kind}": _auroc(usual, scores) for kind, scores in odd.items()}
-    figures |= _left_out(system, material, gallery, weights, scale, depth)
+    figures |= _left_out(system, material, test, gallery, weights, scale, depth)
     details = {f"{kind} flagged": float((scores > scale.image_limit).mean()) for kind, scores in odd.items()}
     return figures, details | {"usual images flagged": float((usual > scale.image_limit).mean())}
 
 
+class LookedAt(NamedTuple):
+    """Images as the encoder sees them."""
+
+    latents: Floats
+    """[N,D]"""
+    measures: dict[str, Floats]
+    """[N] each"""
+
+
+def _looked_at(system: BundleSystem, pixels: Pixels) -> LookedAt:
+    latents = system.embed(pixels)
+    return LookedAt(latents, measures_of(system, pixels, latents))
+
+
 def _left_out(
-    system: BundleSystem, material: Material, gallery: Labelled, weights: Floats, scale: StrangenessScale, depth: int
+    system: BundleSystem,
+    material: Material,
+    test: LookedAt,
+    gallery: Labelled,
+    weights: Floats,
+    scale: StrangenessScale,
+    depth: int,
 ) -> Mapping[str, float]:
     """By diagnosis, how well its test images are told from the others' where the collection has none of it."""
     found = {}
-    test, labels = material.split.queries, material.split.labels[material.split.queries]
+    labels = material.split.labels[material.split.queries]
     for number, code in enumerate(system.classes):
         kept = gallery.labels != number
         lesions = [lesion for lesion, is_kept in zip(gallery.lesions, kept, strict=True) if is_kept]
         without = Labelled(gallery.latents[kept], gallery.labels[kept], lesions)
-        scores = _score(system, material.pixels[test], without, weights, scale, depth)
+        scores = _score(test, without, weights, scale, depth)
         if (labels == number).any():
             found[f"left_out_auroc_{code}"] = _auroc(scores[labels != number], scores[labels == number])
     return found
 
 
-def _score(
-    system: BundleSystem, pixels: Pixels, gallery: Labelled, weights: Floats, scale: StrangenessScale, depth: int
-) -> Floats:
-    """Strangeness [N] of images [N, H, W, 3] before a gallery."""
-    latents = system.embed(pixels)
-    nobody = Labelled(latents, np.zeros(len(latents), np.int64), [""] * len(latents))
+def _score(images: LookedAt, gallery: Labelled, weights: Floats, scale: StrangenessScale, depth: int) -> Floats:
+    """Strangeness [N] of images before a gallery."""
+    nobody = Labelled(images.latents, np.zeros(len(images.latents), np.int64), [""] * len(images.latents))
     distances, _ = nearest_lesions(nobody, gallery, weights, depth)
-    measures = latent_measures(latents, distances) | measures_of(system, pixels, latents)
-    return strangeness(measures, scale)
+    return strangeness(latent_measures(images.latents, distances) | images.measures, scale)
 
 
 def _auroc(usual: Floats, odd: Floats) -> float:

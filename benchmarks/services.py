@@ -8,7 +8,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -56,7 +57,8 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._processes[-1].terminate()
-        self._minder.join(30)
+        if self._minder.is_alive():
+            self._minder.join(30)
         for process in self._processes:  # children of one that was killed may be at work still
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -89,6 +91,18 @@ class Worker:
     def _lives(self) -> bool:
         ping = subprocess.run([*self._command, "--ping"], env=self._environment, capture_output=True, check=False)
         return ping.returncode == 0
+
+
+@contextmanager
+def workers(queues: Iterable[str], folder: Path, settings: Mapping[str, str]) -> Iterator[dict[str, Worker]]:
+    """One of each queue; they come up and go side by side, for each takes seconds."""
+    made = {queue: Worker(queue, folder, settings) for queue in queues}
+    with ThreadPoolExecutor(len(made)) as pool:
+        try:
+            list(pool.map(Worker.__enter__, made.values()))
+            yield made
+        finally:
+            list(pool.map(Worker.__exit__, made.values()))
 
 
 class Redis:

@@ -62,6 +62,6 @@ def test_of_similarity__tells_a_curve_that_holds_from_one_that_boasts(case) -> N
     split = Split(cases, ["mel", "nv"], (0,))
     true = of_similarity(split, vectors, Curve(np.array([0.0, 9.0]), np.array([0.5, 0.5])))
     boast = of_similarity(split, vectors, Curve(np.array([0.0, 9.0]), np.array([0.9, 0.9])))
-    assert sum(one.count for one in true.bins) == 60 * 30
+    assert sum(one.count for one in true.bins) == 60 * 16
     assert true.error.value < 0.05
     assert boast.error.value == pytest.approx(0.4, abs=0.05)
