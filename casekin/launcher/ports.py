@@ -1,19 +1,26 @@
 """Free TCP ports."""
 
+import random
 import socket
 
 from casekin.errors import Conflict
 
 PAGE_PORT = 8100
 """Where the page is looked for first."""
+_QUIET = range(20_000, 32_000)
+"""Below the ports of outgoing connections: one of those could be given away before a service listens on it."""
+_TRIES = 50
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nothing listens on now."""
+    """A port that nothing listens on now, and that no outgoing connection will be given."""
+    for port in random.SystemRandom().sample(_QUIET, _TRIES):
+        if is_free(host, port):
+            return port
     with _socket(host) as probe:
         probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        any_port: int = probe.getsockname()[1]
+        return any_port
 
 
 def is_free(host: str, port: int) -> bool:

@@ -36,3 +36,7 @@ def test_page_port__asked_and_free_is_given() -> None:
     free = ports.free_port()
     assert ports.page_port("127.0.0.1", free) == free
     assert ports.page_port("127.0.0.1", 0) > 0
+
+
+def test_free_port__is_none_that_an_outgoing_connection_could_be_given() -> None:
+    assert all(ports.free_port() < 32_768 for _ in range(5))
