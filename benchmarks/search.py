@@ -8,6 +8,7 @@ quarter of an hour to build: with FOLDER it is kept there, and measured again wi
 
 import multiprocessing
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,13 +27,12 @@ from casekin.contracts.search import SearchRequest
 from services.search.blobs import Blobs
 from services.search.description import Description
 from services.search.edge import EdgeIndex
+from services.search.folder import READ_AHEAD
 from services.search.searching import Searcher
 
 SMALL, LARGE, QUICK_LARGE = 10_000, 1_000_000, 100_000
 K = 10
 BATCH = 4096
-UP_S = 5.0
-"""For so long an index is open before it is measured: it reads its files through in the background at first."""
 SITES: Filters = (AnyOf(field="site", values=EIGHT_PER_CENT),)
 EQUAL_DISTANCE = 1e-9
 """Relative: cases this close to the k-th are as right as it is."""
@@ -118,7 +118,7 @@ def _large(folder: Path, count: int) -> tuple[dict[str, float], dict[str, float 
     queries = cases.queries(60 if is_quick() else 200, seed=3)
     before = _resident_mb()
     searcher, index = _open(folder)
-    time.sleep(UP_S)
+    _read_ahead()
     filtered = Asked("clinical", SITES, clinical_weights())
     figures: dict[str, float] = {}
     for name, way in [("filtered", filtered), *(("custom", way) for way in _custom_ways())]:
@@ -157,6 +157,13 @@ def build(folder: Path, count: int) -> None:
 def _open(folder: Path) -> tuple[Searcher, EdgeIndex]:
     index = EdgeIndex(folder / "index", clinical_weights())
     return Searcher(index, cohort_manifest(), Description(Blobs(str(folder / "images")), "cohort")), index
+
+
+def _read_ahead() -> None:
+    """Wait until an index that was just opened has read its files through, as one that has been up for a while has."""
+    for thread in threading.enumerate():
+        if thread.name == READ_AHEAD:
+            thread.join()
 
 
 def _weightings(rng: np.random.Generator) -> list[tuple[Preset, Floats]]:

@@ -1,12 +1,11 @@
 """Learns anew what a bundle's distances and votes mean; its graphs stay, and so does every latent in every index."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from casekin.bundle import MANIFEST, read_manifest
 from casekin.contracts.base import Preset
@@ -14,6 +13,7 @@ from casekin.contracts.bundle import BundleManifest, CalibrationPoint, Neighbour
 from casekin.errors import BadInput
 from training.cases import LabelledCollection
 from training.evaluation.evaluate import Material, gather
+from training.evaluation.reconstruction import quality
 from training.evaluation.split import rows_in
 from training.evaluation.systems import BundleSystem, learned_from
 from training.neighbour_calibration import calibrate_neighbours, light_of
@@ -22,7 +22,6 @@ from training.weights import calibrate
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,9 @@ def recalibrate(bundle: Path, collection: LabelledCollection, store: Path) -> Bu
     held, trained = (rows_in(material.split.cases, folds) for folds in (learned.choices, learned.weights))
     made = promises(system, material, held, trained, evidence_of(collection, material))
     renewed = manifest.model_copy(update={"similarity": made.similarity, "neighbours": made.neighbours})
-    _replace(bundle / MANIFEST, renewed.model_dump_json(indent=1) + "\n")
+    partial = bundle / f".{MANIFEST}.partial"
+    partial.write_text(renewed.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    partial.replace(bundle / MANIFEST)
     return renewed
 
 
@@ -73,23 +74,9 @@ def evidence_of(collection: LabelledCollection, material: Material) -> Floats:
 
 def measures_of(system: BundleSystem, pixels: Pixels, latents: Floats) -> dict[str, Floats]:
     """Return what the encoder measures of images [N,H,W,3] with `latents` [N,D], as in its contract `Quality`."""
-    return {"reconstruction_error": _errors(system, pixels, latents), **light_of(pixels)}
 
+    def rebuild(rows: Ints) -> torch.Tensor:
+        return torch.from_numpy(system.reconstruct(latents[rows]))
 
-def _errors(system: BundleSystem, pixels: Pixels, latents: Floats) -> Floats:
-    from training.evaluation.reconstruction import targets  # noqa: PLC0415  it brings torch
-
-    found = []
-    for start in range(0, len(pixels), _BATCH):
-        rebuilt = system.reconstruct(latents[start : start + _BATCH])
-        wanted = targets(pixels[start : start + _BATCH], system.output).numpy()
-        found.append(((rebuilt - wanted) ** 2).mean((1, 2, 3)))
-    return np.concatenate(found)
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(partial).chmod(path.stat().st_mode)
-    Path(partial).replace(path)
+    rebuilt = quality(rebuild, pixels, np.arange(len(pixels)), system.output)
+    return {"reconstruction_error": rebuilt.squared_error, **light_of(pixels)}

@@ -11,6 +11,8 @@ from pathlib import Path
 from casekin.errors import Conflict, StorageFull
 from services.search.durable import sync_folder, write_durably
 
+READ_AHEAD = "read-ahead"
+"""Name of the thread that does it."""
 _CHUNK = 1 << 22
 
 
@@ -89,7 +91,7 @@ class IndexFolder:
         files = [path for path in self.shard.rglob("*") if path.is_file()]
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if sum(path.stat().st_size for path in files) < memory / 2:
-            threading.Thread(target=_read_through, args=(files,), name="read-ahead", daemon=True).start()
+            threading.Thread(target=_read_through, args=(files,), name=READ_AHEAD, daemon=True).start()
 
     def sync_log(self) -> None:
         """Force the write-ahead log to disk: from it the engine rebuilds what its own files do not have yet."""

@@ -164,7 +164,7 @@ def test_threads__search_while_others_write(make_index: MakeIndex, request: pyte
                 found = index.nearest("weighted", [*rng.normal(size=4), -1, -1, -1, -1], (any_of("sex", "male"),), 10)
                 assert len(found) == 10
                 cases = index.read([hit.point for hit in found])
-                assert all(len(one.latent) == len(one.image) - 28 == 4 for one in cases if one)
+                assert all(len(one.latent) == len(one.image) - 28 == 4 for one in cases)
         except BaseException as fault:
             faults.append(fault)
 
