@@ -116,9 +116,11 @@ def sentence(text: str) -> str:
 
 
 def percent(share: float) -> str:
-    """``78 %``; small shares are not rounded to nothing."""
+    """``78 %``; small shares are not rounded to nothing, nor large ones to certainty."""
     if 0 < share < 0.01:
         return "< 1 %"
+    if 0.995 <= share < 1 - 1e-9:  # what sums to 1 may miss it by rounding
+        return "> 99 %"
     return f"{share * 100:.0f} %"
 
 

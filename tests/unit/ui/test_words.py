@@ -4,7 +4,16 @@ from services.ui import words
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0.0, "0 %"), (0.004, "< 1 %"), (0.01, "1 %"), (0.784, "78 %"), (1.0, "100 %")]
+    ("share", "said"),
+    [
+        (0.0, "0 %"),
+        (0.004, "< 1 %"),
+        (0.01, "1 %"),
+        (0.784, "78 %"),
+        (0.996, "> 99 %"),
+        (1 - 1e-12, "100 %"),
+        (1.0, "100 %"),
+    ],
 )
 def test_percent(share: float, said: str) -> None:
     assert words.percent(share) == said
