@@ -1,6 +1,7 @@
 """Turns the latent so that its dimensions mean something, are ordered by what they matter, and can be named.
 
-A rotation changes neither what the network knows nor, among the diagnosis dimensions, their distances.
+A turn changes nothing of what the network knows. Among the diagnosis dimensions it is a rotation after `evened`, and
+the rotation does not change their distances.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ Floats = npt.NDArray[np.floating]
 
 LEAST_CORRELATION = 0.5
 """Below it a name would promise too much."""
+LEAST_VARIANCE = 0.01
+"""The prior's is 1: a direction far below it has collapsed, and stretching it would show noise."""
 
 
 @dataclass(frozen=True)
@@ -22,36 +25,44 @@ class Axes:
     centre: Floats
     """[D]"""
     turn: Floats
-    """[E,D] of full rank, E <= D: directions in which nothing varies are left out"""
+    """[D,D] of full rank"""
 
     def of(self, means: Floats) -> Floats:
-        """Return network latents [N,D] as exported ones [N,E]."""
+        """Return network latents [N,D] as exported ones [N,D]."""
         return (means - self.centre) @ self.turn.T
 
     @property
     def back(self) -> Floats:
-        """[D,E]: what is left out comes back as its mean."""
-        return np.asarray(np.linalg.pinv(self.turn))
+        """[D,D], the inverse turn."""
+        return np.asarray(np.linalg.inv(self.turn))
 
     def reordered(self, order: Sequence[int]) -> "Axes":
         """Return the same with its dimensions in another order."""
         return Axes(self.centre, self.turn[list(order)])
 
 
-def towards_classes(head: Floats, means: Floats, keep: int) -> Floats:
-    """Return orthonormal rows [keep,S]: first as near as can be to the head's directions [C,S], then what else varies.
+def towards_classes(head: Floats, means: Floats) -> Floats:
+    """Return orthonormal rows [S,S]: first as near as can be to the head's directions [C,S], then what else varies.
 
     The nearest orthonormal set to a set of directions is their polar factor (Higham 1989). With more directions than
-    rows to keep there is no such set, and the rows are the principal axes of the latents [N,S].
+    dimensions there is no such set, and the rows are the principal axes of the latents [N,S].
     """
     classes = len(head)
-    if classes > min(keep, head.shape[1]):
-        return _principal(means)[:keep]
+    if classes > head.shape[1]:
+        return _principal(means)
     left, _, right = np.linalg.svd(head / np.linalg.norm(head, axis=1, keepdims=True), full_matrices=False)
     polar = left @ right  # [C,S]
     rest = np.linalg.svd(polar)[2][classes:]  # [S-C,S]
-    # A network that tells C classes apart uses little more than C dimensions: the last ones would be noise.
-    return np.concatenate([polar, _principal(means @ rest.T) @ rest])[:keep]
+    return np.concatenate([polar, _principal(means @ rest.T) @ rest])
+
+
+def evened(means: Floats, power: float) -> Floats:
+    """Return the symmetric matrix [S,S] under which latents [N,S] spread by the `power` of what they did.
+
+    Along each principal axis: 1 leaves all as it is, 0 whitens.
+    """
+    variance, vectors = np.linalg.eigh(np.cov(means.T).reshape(means.shape[1], -1))
+    return np.asarray(vectors * np.maximum(variance, LEAST_VARIANCE) ** ((power - 1) / 2) @ vectors.T)
 
 
 def towards_factors(means: Floats, factors: Floats) -> Floats:
@@ -106,8 +117,7 @@ def _principal(values: Floats) -> Floats:
 
 def _whitening(values: Floats) -> Floats:
     variance, vectors = np.linalg.eigh(np.cov(values.T))
-    # The prior's variance is 1: a direction far below it has collapsed, and stretching it would show noise.
-    return np.asarray((vectors / np.sqrt(np.maximum(variance, 0.01))).T)
+    return np.asarray((vectors / np.sqrt(np.maximum(variance, LEAST_VARIANCE))).T)
 
 
 def _standard(values: Floats) -> Floats:

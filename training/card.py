@@ -80,7 +80,7 @@ def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> st
         out_height=manifest.output.height,
         out_width=manifest.output.width,
         dimensions=len(manifest.dimensions),
-        guided=model.exported_diagnosis,
+        guided=model.diagnosis_dimensions,
         free=model.appearance_dimensions,
         data=manifest.provenance.data,
         licence=manifest.provenance.licence,

@@ -76,8 +76,6 @@ class ModelConfig:
 
     diagnosis_dimensions: int = 16
     """Dimensions shaped by diagnosis: their mean lies on a sphere, so Euclidean order is cosine order."""
-    exported_diagnosis: int = 8
-    """How many of them are exported: the classes' directions and what else varies most; the others hold noise."""
     appearance_dimensions: int = 24
     """Dimensions shaped by reconstruction alone."""
     pretrained: bool = True
@@ -107,13 +105,8 @@ class ModelConfig:
 
     @property
     def dimensions(self) -> int:
-        """D of the network."""
+        """D."""
         return self.diagnosis_dimensions + self.appearance_dimensions
-
-    @property
-    def exported(self) -> int:
-        """D of the bundle."""
-        return self.exported_diagnosis + self.appearance_dimensions
 
 
 @dataclass(frozen=True)
@@ -146,7 +139,7 @@ class LossConfig:
 class OptimiserConfig:
     """AdamW, warmed up linearly and annealed by a cosine."""
 
-    epochs: int = 20
+    epochs: int = 14
     """Passes over as many images as the training folds hold."""
     backbone_rate: float = 4e-4
     """Peak learning rate of pretrained layers."""
@@ -184,9 +177,12 @@ class Config:
     name: str = "guided"
     """Folder of its checkpoints and logs."""
     seed: int = 7
-    """Of everything random; an epoch draws from (seed, epoch), so a resumed run repeats the unbroken one."""
+    """Of what is drawn while it runs; an epoch draws from (seed, epoch), so a resumed run repeats the unbroken one."""
+    start_seed: int = 7
+    """Of the weights that no one trained before. The runs of a soup share it: their backbones then learn for the same
+    layers, and their mean serves them too."""
     soup: tuple[int, ...] = ()
-    """Epochs of further runs, alike but for their length, whose backbones are averaged with this one's."""
+    """Seeds of further runs, alike but for it, whose backbones are averaged with this one's."""
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -195,7 +191,7 @@ class Config:
 
     def flat(self) -> dict[str, Scalar]:
         """Return all fields as one level of `part.field`, the form that the bundle's provenance takes."""
-        rows: dict[str, Scalar] = {"name": self.name, "seed": self.seed}
+        rows: dict[str, Scalar] = {"name": self.name, "seed": self.seed, "start_seed": self.start_seed}
         for part in fields(self):
             section = getattr(self, part.name)
             if not is_dataclass(section):  # what a soup was made of, who made it notes
@@ -235,7 +231,6 @@ CONFIGS = {
         data=DataConfig(height=48, width=64, batch_size=16),
         model=ModelConfig(
             diagnosis_dimensions=8,
-            exported_diagnosis=8,
             appearance_dimensions=4,
             decoder_width=64,
             output_height=48,
@@ -243,7 +238,7 @@ CONFIGS = {
         ),
         optimiser=OptimiserConfig(epochs=2, validate_every=1, precision="32-true"),
     ),
-    "guided": Config(name="guided", soup=(12,)),
+    "guided": Config(name="guided", soup=(8,)),
     # Chest X-rays of 1024 x 1024 pixels, several findings each: there is an up, and the heart is left.
     "chest": Config(
         name="chest",

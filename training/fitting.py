@@ -38,7 +38,7 @@ def fit(
     """
     keep_freed_memory()
     torch.set_num_threads(config.optimiser.threads)
-    lightning.seed_everything(config.seed)
+    lightning.seed_everything(config.start_seed)
     collection = Collection(folder, cache, config.data, config.seed, limit)
     module = module_for(config, collection)
     target = runs / config.name

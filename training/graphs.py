@@ -30,7 +30,7 @@ class ParityLost(RuntimeError):
 
 
 class EncoderGraph(nn.Module):
-    """Image [B,3,H,W] in 0..1 -> mean, log_variance [B,E] on the exported axes."""
+    """Image [B,3,H,W] in 0..1 -> mean, log_variance [B,D] on the exported axes."""
 
     centre: Tensor
     turn: Tensor
@@ -49,7 +49,7 @@ class EncoderGraph(nn.Module):
 
 
 class FromStandard(nn.Module):
-    """Standardised latent [B,E] on the exported axes -> the network's own latent [B,D]."""
+    """Standardised latent [B,D] on the exported axes -> the network's own latent [B,D]."""
 
     mean: Tensor
     std: Tensor

@@ -13,17 +13,18 @@ from casekin.contracts.base import Preset
 from casekin.contracts.bundle import CalibrationPoint, NeighbourCalibration
 from casekin.errors import BadInput
 from training.evaluation.evaluate import Measured
+from training.weights import Metric
 
 MEASURED = "measured.json"
-SHARE, TEMPERATURE = "held.appearance_share", "held.temperature"
+POWER, SHARE, TEMPERATURE = "held.power", "held.appearance_share", "held.temperature"
 
 
 @dataclass(frozen=True)
 class Held:
     """Learned on, or measured with, queries of lesions that were kept apart."""
 
-    appearance_share: float
-    """Of the clinical weights, see `clinical_weights`."""
+    metric: Metric
+    """Of the clinical weights."""
     temperature: float
     """Of the class head."""
     similarity: dict[Preset, list[CalibrationPoint]]
@@ -45,14 +46,15 @@ def held_by(bundle: Path) -> Held:
     """Return what the bundle of a recipe's proof run holds; raises `BadInput` where it is no such bundle."""
     proof = read_manifest(bundle)
     recipe = proof.provenance.recipe
-    share, temperature = recipe.get(SHARE), recipe.get(TEMPERATURE)
-    whole = isinstance(share, float) and isinstance(temperature, float)
+    power, share, temperature = (recipe.get(name) for name in (POWER, SHARE, TEMPERATURE))
+    whole = isinstance(power, float) and isinstance(share, float) and isinstance(temperature, float)
     if not whole or not (bundle / MEASURED).is_file():
         raise BadInput(f"bundle {proof.version} in {bundle} proves no recipe; export one of the split `prove`")
+    assert isinstance(power, float)
     assert isinstance(share, float)
     assert isinstance(temperature, float)
     return Held(
-        appearance_share=share,
+        metric=Metric(power, share),
         temperature=temperature,
         similarity=proof.similarity,
         neighbours=proof.neighbours,

@@ -29,7 +29,7 @@ def held_of(study: Study) -> Held:
     # The headline comes first.
     ordered = sorted(presets.items(), key=lambda preset: preset[0] != "clinical")
     return Held(
-        appearance_share=study.appearance_share,
+        metric=study.metric,
         temperature=study.temperature,
         similarity=similarity,
         neighbours=_neighbours(study, similarity, marks),

@@ -12,6 +12,7 @@ from training.held import Held, held_by
 from training.memory import keep_freed_memory
 from training.polishing import PolishConfig, polish
 from training.refitting import RefitConfig, refit
+from training.settling import settle
 from training.souping import fit_all
 
 log = logging.getLogger(__name__)
@@ -32,11 +33,15 @@ class Places:
 def polish_checkpoint(
     config: Config, checkpoint: Path, data: Path, cache: Path, refitting: RefitConfig, polishing: PolishConfig
 ) -> Path:
-    """Fit the diagnosis layer anew, train appearance and decoder on; return `polished.ckpt` beside the checkpoint."""
+    """Settle the backbone, fit the diagnosis layer anew, train appearance and decoder on.
+
+    Returns `polished.ckpt` beside the checkpoint.
+    """
     keep_freed_memory()
     collection = Collection(data, cache, config.data, config.seed)
     trained = load_trained(checkpoint, len(collection.classes))
-    network = polish(refit(trained.network, collection, refitting), collection, polishing)
+    settled = settle(trained.network, collection, config.augment)
+    network = polish(refit(settled, collection, refitting), collection, polishing)
     target = checkpoint.with_name("polished.ckpt")
     save_trained(Trained(network, trained.recipe | refitting.flat() | polishing.flat()), target)
     return target

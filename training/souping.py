@@ -21,8 +21,8 @@ from training.models import GuidedVAE
 
 log = logging.getLogger(__name__)
 AVERAGED = "averaged.ckpt"
-SOUP = "soup.epochs"
-"""Of a recipe: how long each run was that was averaged, the others alike."""
+SOUP = "soup.seeds"
+"""Of a recipe: the seed of each run that was averaged."""
 
 
 def fit_all(
@@ -40,17 +40,14 @@ def fit_all(
         log.info("averaging %s", ", ".join(map(str, checkpoints)))
         classes = len(Collection(folder, cache, config.data, config.seed, limit).classes)
         begun = [load_trained(checkpoint, classes) for checkpoint in checkpoints]
-        recipe = begun[0].recipe | {SOUP: " ".join(str(one.recipe["optimiser.epochs"]) for one in begun)}
+        recipe = begun[0].recipe | {SOUP: " ".join(str(one.recipe["seed"]) for one in begun)}
         save_trained(Trained(average([one.network for one in begun]), recipe), target)
     return target
 
 
 def further(config: Config) -> list[Config]:
     """The runs that the soup names, each with a name of its own."""
-    return [
-        replace(config, name=f"{config.name}-{epochs}", soup=(), optimiser=replace(config.optimiser, epochs=epochs))
-        for epochs in config.soup
-    ]
+    return [replace(config, name=f"{config.name}-seed-{seed}", seed=seed, soup=()) for seed in config.soup]
 
 
 @torch.no_grad()

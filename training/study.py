@@ -10,14 +10,14 @@ import torch
 
 from casekin.contracts.base import Preset
 from training import encoding, weights
-from training.axes import Axes, name_dimensions, towards_classes, towards_factors
+from training.axes import Axes, evened, name_dimensions, towards_classes, towards_factors
 from training.config import DataConfig, Scalar
 from training.data import Collection
 from training.evaluation.figures import retrieval_metrics
 from training.evaluation.retrieval import Labelled
 from training.evaluation.systems import HELD_FOLDS
 from training.factors import KnownFactors, known_factors
-from training.held import SHARE, TEMPERATURE, Held
+from training.held import POWER, SHARE, TEMPERATURE, Held
 from training.models import GuidedVAE
 
 Floats = npt.NDArray[np.floating]
@@ -86,7 +86,8 @@ class Study:
     def recipe(self) -> dict[str, Scalar]:
         """Each choice behind the bundle by name."""
         own = {} if self.given else {HELD_FOLDS: " ".join(map(str, self.folds.held))}
-        return self._recipe | {SHARE: self.appearance_share, TEMPERATURE: self.temperature} | own
+        learned = {POWER: self.metric.power, SHARE: self.metric.share, TEMPERATURE: self.temperature}
+        return self._recipe | learned | own
 
     @cached_property
     def encoded(self) -> encoding.Encoded:
@@ -102,7 +103,8 @@ class Study:
     @cached_property
     def axes(self) -> Axes:
         """Diagnosis dimensions by clinical weight, then appearance dimensions by how much of the image they change."""
-        return self._unordered_axes.reordered(self._order)
+        axes = self._axes_at(self.metric.power)
+        return axes.reordered(self._order(axes))
 
     @cached_property
     def latents(self) -> Floats:
@@ -122,15 +124,15 @@ class Study:
     @cached_property
     def clinical_weights(self) -> Floats:
         """[D], of mean 1."""
-        return weights.clinical_weights(self.std, self.model.exported_diagnosis, self.appearance_share)
+        return weights.clinical_weights(self.std, self._guided, self.metric.share)
 
     @cached_property
     def names(self) -> list[str]:
         """A name for each dimension, or its number where nothing that we measured goes with it."""
         train = self.rows(self.folds.train)
-        turned = self.network.head.weight.detach().numpy() @ self.axes.turn[:, : self._guided].T  # [C,D]
+        turned = self._head @ self.axes.back[: self._guided]  # [C,D]
         given: list[str | None] = [None] * len(self.mean)
-        for number, code in enumerate(self.collection.classes if len(turned) <= self.model.exported_diagnosis else []):
+        for number, code in enumerate(self.collection.classes if len(turned) <= self._guided else []):
             given[int(turned[number].argmax())] = f"Towards {code}"
         return name_dimensions(self.latents[train], self.factors.values[train], self.factors.names, given)
 
@@ -164,7 +166,7 @@ class Study:
         rebuilt = encoding.reconstruct(self.network, self.collection, self.encoded, rows)
         result |= {"ssim": float(rebuilt.similarity.mean()), "mse": float(rebuilt.squared_error.mean())}
         train = self.rows(self.folds.train).tolist()
-        size = self.model.exported
+        size = self.model.dimensions
         components = encoding.principal_component_similarity(self.network, self.collection, train, rows.tolist(), size)
         result["ssim_pca"] = float(components.mean())
         guessed, truth = self.logits(rows).argmax(1), self.encoded.labels[rows]
@@ -176,12 +178,9 @@ class Study:
         return result
 
     @cached_property
-    def appearance_share(self) -> float:
-        """Of the clinical weights: what one appearance dimension counts beside a diagnosis dimension."""
-        if self.given is not None:
-            return self.given.appearance_share
-        queries, gallery = self.labelled(self.folds.held), self.labelled(self.folds.train)
-        return weights.learn_share(queries, gallery, self.std, self.model.exported_diagnosis)
+    def metric(self) -> weights.Metric:
+        """What distances under the clinical weights are made from."""
+        return weights.learn_metric(self._sides, self._guided) if self.given is None else self.given.metric
 
     @cached_property
     def temperature(self) -> float:
@@ -199,24 +198,37 @@ class Study:
         """Return the positions of these folds' cases in the collection."""
         return [self.encoded.positions[row] for row in self.rows(folds)]
 
-    @cached_property
-    def _order(self) -> list[int]:
+    @property
+    def _head(self) -> Floats:
+        """[C,S], its directions."""
+        return np.asarray(self.network.head.weight.detach().numpy())
+
+    def _order(self, axes: Axes) -> list[int]:
         # Diagnosis dimensions by how much they spread, which is their clinical weight; the others by their effect.
-        effect, spread = self._effect(self._unordered_axes), self._unordered_axes.of(self.encoded.means).std(0)
-        kept = self.model.exported_diagnosis
-        guided = sorted(range(kept), key=lambda index: -spread[index])
-        return guided + sorted(range(kept, len(effect)), key=lambda index: -effect[index])
+        effect, spread = self._effect(axes), axes.of(self.encoded.means).std(0)
+        guided = sorted(range(self._guided), key=lambda index: -spread[index])
+        return guided + sorted(range(self._guided, len(effect)), key=lambda index: -effect[index])
+
+    def _sides(self, power: float) -> weights.Sides:
+        values, train = self._axes_at(power).of(self.encoded.means), self.rows(self.folds.train)
+        std = _spread(values[train])
+        latents = (values - values[train].mean(0)) / std
+        queries, gallery = (self.encoded.select(folds, latents) for folds in (self.folds.held, self.folds.train))
+        return weights.Sides(queries, gallery, std)
+
+    def _axes_at(self, power: float) -> Axes:
+        """Return axes in no order, on which the diagnosis dimensions' distance is that of the metric of this power."""
+        means, guided = self.encoded.means[self.rows(self.folds.train)], self._guided
+        even = evened(means[:, :guided], power)
+        turn = np.zeros((self.model.dimensions, self.model.dimensions))
+        turn[:guided, :guided] = towards_classes(self._head @ np.linalg.inv(even), means[:, :guided] @ even) @ even
+        turn[guided:, guided:] = self._appearance_turn
+        return Axes(means.mean(0).astype(np.float64), turn)
 
     @cached_property
-    def _unordered_axes(self) -> Axes:
+    def _appearance_turn(self) -> Floats:
         train = self.rows(self.folds.train)
-        means, model = self.encoded.means[train], self.model
-        head = self.network.head.weight.detach().numpy()
-        kept, guided = model.exported_diagnosis, model.diagnosis_dimensions
-        turn = np.zeros((model.exported, model.dimensions))
-        turn[:kept, :guided] = towards_classes(head, means[:, :guided], kept)
-        turn[kept:, guided:] = towards_factors(means[:, guided:], self.factors.values[train])
-        return Axes(means.mean(0).astype(np.float64), turn)
+        return towards_factors(self.encoded.means[train, self._guided :], self.factors.values[train])
 
     @torch.no_grad()
     def _effect(self, chosen: Axes) -> Floats:

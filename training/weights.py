@@ -1,6 +1,7 @@
 """The clinical weights and what a distance means, both learned on lesions that the network never saw."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,31 +21,61 @@ NO_DISTANCE = 1e-3
 """Added to a distance before its logarithm: two pictures of one lesion lie about so far apart."""
 SOFT_NEIGHBOURS = 16
 """About so many neighbours have a say while the appearance share is learned."""
+POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHARES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Candidates: a thousand queries tell no finer steps apart."""
+
+
+class Metric(NamedTuple):
+    """What the clinical weights are made from."""
+
+    power: float
+    """Of the spread along each principal axis of the diagnosis dimensions. 1: the distance among them is the one that
+    the metric term of the loss shaped. 0: all axes count alike, what cases of one diagnosis differ in as much as what
+    tells diagnoses apart."""
+    share: float
+    """What one appearance dimension counts beside the mean of the diagnosis dimensions."""
+
+
+class Sides(NamedTuple):
+    """Standardised cases on axes of some power."""
+
+    queries: Labelled
+    gallery: Labelled
+    spread: Floats
+    """[D], by which they were standardised."""
 
 
 def clinical_weights(spread: Floats, guided: int, share: float) -> Floats:
     """Return weights [D] of mean 1 that undo the standardisation by `spread` [D] and count appearance as `share`.
 
-    Among the first `guided` dimensions the distance is then the one that the metric term of the loss shaped; each
-    appearance dimension, of unit variance, counts `share` times the mean of those.
+    The first `guided` dimensions are those of diagnosis; each appearance dimension, of unit variance, counts `share`
+    times the mean of those.
     """
     result = np.square(spread.astype(np.float64))
     result[guided:] = share * result[:guided].mean()
     return np.asarray(result / result.mean())
 
 
-def learn_share(queries: Labelled, gallery: Labelled, spread: Floats, guided: int) -> float:
-    """Return the appearance share under which neighbours share the query's diagnosis best, each diagnosis alike.
+def learn_metric(at: Callable[[float], Sides], guided: int) -> Metric:
+    """Return the metric under which neighbours share the query's diagnosis best, each diagnosis alike.
+
+    `at` gives the cases on the axes of a power.
 
     The objective is that of neighbourhood components analysis (Goldberger 2004, eq. 3): the expected share of right
     neighbours when they are drawn by closeness. Queries and gallery must share no lesion (ValueError).
     """
-    if shared := set(queries.lesions) & set(gallery.lesions):
-        raise ValueError(f"{len(shared)} lesions are in the queries and in the gallery; weights would learn siblings")
-    scores = [_expected_share(queries, gallery, clinical_weights(spread, guided, share)) for share in SHARES]
-    return SHARES[int(np.argmax(scores))]
+    scores = {}
+    for power in POWERS:
+        queries, gallery, spread = at(power)
+        if shared := set(queries.lesions) & set(gallery.lesions):
+            raise ValueError(
+                f"{len(shared)} lesions are in the queries and in the gallery; weights would learn siblings"
+            )
+        for share in SHARES:
+            weights = clinical_weights(spread, guided, share)
+            scores[Metric(power, share)] = _expected_share(queries, gallery, weights)
+    return max(scores, key=scores.__getitem__)
 
 
 def _expected_share(queries: Labelled, gallery: Labelled, weights: Floats) -> float:

@@ -45,7 +45,6 @@ def tiny() -> Config:
         data=DataConfig(height=32, width=64, batch_size=12),
         model=ModelConfig(
             diagnosis_dimensions=5,
-            exported_diagnosis=4,
             appearance_dimensions=4,
             frozen_blocks=1,
             decoder_width=64,

@@ -13,7 +13,7 @@ import torch
 from casekin.bundle import open_bundle
 from casekin.contracts.bundle import BundleManifest
 from casekin.errors import BadInput
-from training.axes import Axes
+from training.axes import Axes, evened
 from training.cases import read_collection
 from training.config import Config, on_split
 from training.data import Collection
@@ -158,11 +158,21 @@ def test_without_shuffles__draws_the_same_images(tiny: Config) -> None:
 
 def test_axes__order_diagnosis_dimensions_by_clinical_weight_before_appearance(study: Study, tiny: Config) -> None:
     assert isinstance(study.axes, Axes)
-    kept, guided = tiny.model.exported_diagnosis, tiny.model.diagnosis_dimensions
-    assert study.axes.turn.shape == (kept + tiny.model.appearance_dimensions, tiny.model.dimensions)
-    assert not study.axes.turn[:kept, guided:].any()
-    assert not study.axes.turn[kept:, :guided].any()
-    assert (np.diff(study.clinical_weights[:kept]) <= 0).all()
+    guided = tiny.model.diagnosis_dimensions
+    assert study.axes.turn.shape == (tiny.model.dimensions, tiny.model.dimensions)
+    assert not study.axes.turn[:guided, guided:].any()
+    assert not study.axes.turn[guided:, :guided].any()
+    assert (np.diff(study.clinical_weights[:guided]) <= 0).all()
+
+
+def test_axes__give_diagnosis_dimensions_the_distance_of_the_learned_power(study: Study, tiny: Config) -> None:
+    guided = tiny.model.diagnosis_dimensions
+    rows = study.rows(study.folds.train)
+    means = study.encoded.means[rows, :guided]
+    theirs = means @ evened(means, study.metric.power)
+    ours = study.latents[rows, :guided] * np.sqrt(study.clinical_weights[:guided])
+    here, there = (np.linalg.norm(values[1:] - values[0], axis=1) for values in (ours, theirs))
+    np.testing.assert_allclose(here / there, here[0] / there[0], rtol=1e-3)
 
 
 def test_export__of_a_network_that_saw_all_takes_what_its_proof_held(
@@ -178,10 +188,11 @@ def test_export__of_a_network_that_saw_all_takes_what_its_proof_held(
     assert manifest.neighbours == proof.neighbours
     assert manifest.metrics["p_at_1_macro"] == proof.metrics["p_at_1_macro"]
     assert "trained on folds 0, 1, 2, 3, 4 and has no figures of its own" in manifest.provenance.protocol
-    kept = tiny.model.exported_diagnosis
-    assert manifest.clinical_weights[kept] / np.mean(manifest.clinical_weights[:kept]) == pytest.approx(
-        held.appearance_share
+    guided = tiny.model.diagnosis_dimensions
+    assert manifest.clinical_weights[guided] / np.mean(manifest.clinical_weights[:guided]) == pytest.approx(
+        held.metric.share
     )
+    assert all_seen.metric == held.metric
     with pytest.raises(ValueError, match="all folds were trained on"):
         Study(ship, study.network, tiny.flat(), collection, collection_folder)
 

@@ -35,9 +35,9 @@ def test_fit_all__trains_each_run_once_and_notes_what_was_averaged(
     checkpoint = fit_all(*given)
     assert checkpoint == tmp_path / "runs" / "tiny-choose" / "averaged.ckpt"
     made = load_trained(checkpoint, 3)
-    assert made.recipe[SOUP] == "2 1"
-    runs = [load_trained(tmp_path / "runs" / name / "last.ckpt", 3) for name in ("tiny-choose", "tiny-choose-1")]
-    assert [run.recipe["optimiser.epochs"] for run in runs] == [2, 1]
+    assert made.recipe[SOUP] == f"{tiny.seed} 1"
+    runs = [load_trained(tmp_path / "runs" / name / "last.ckpt", 3) for name in ("tiny-choose", "tiny-choose-seed-1")]
+    assert [run.recipe["seed"] for run in runs] == [tiny.seed, 1]
     expected = average([run.network for run in runs]).state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in made.network.state_dict().items())
     before = checkpoint.stat().st_mtime_ns

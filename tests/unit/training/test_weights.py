@@ -5,7 +5,7 @@ import pytest
 
 from training.evaluation.retrieval import Labelled
 from training.neighbour_calibration import NEIGHBOURS, nearest_lesions
-from training.weights import SHARES, calibrate, clinical_weights, learn_share, temperature
+from training.weights import POWERS, SHARES, Sides, calibrate, clinical_weights, learn_metric, temperature
 
 
 def _cases(count: int, seed: int, prefix: str) -> Labelled:
@@ -34,17 +34,28 @@ def test_clinical_weights__count_each_appearance_dimension_as_a_share_of_the_oth
 
 
 @pytest.mark.parametrize(("telling", "share"), [(0, min(SHARES)), (2, max(SHARES))])
-def test_learn_share__counts_appearance_only_where_it_tells_the_diagnosis(telling: int, share: float) -> None:
+def test_learn_metric__counts_appearance_only_where_it_tells_the_diagnosis(telling: int, share: float) -> None:
     sides = [_cases(count, seed, prefix) for count, seed, prefix in ((150, 0, "q"), (300, 1, "g"))]
     for side in sides:
         side.latents[:, [0, telling]] = side.latents[:, [telling, 0]]
-    assert learn_share(*sides, np.ones(3), guided=1) == share
+    assert learn_metric(lambda _: Sides(*sides, np.ones(3)), guided=1).share == share
 
 
-def test_learn_share__refuses_lesions_on_both_sides() -> None:
+@pytest.mark.parametrize(("telling", "power"), [(0, max(POWERS)), (1, min(POWERS))])
+def test_learn_metric__follows_the_spread_only_where_the_wide_dimensions_tell_the_diagnosis(
+    telling: int, power: float
+) -> None:
+    sides = [_cases(count, seed, prefix) for count, seed, prefix in ((150, 0, "q"), (300, 1, "g"))]
+    for side in sides:
+        side.latents[:, [0, telling]] = side.latents[:, [telling, 0]]
+    spread = np.array([3.0, 1.0, 1.0])
+    assert learn_metric(lambda power: Sides(*sides, spread**power), guided=2).power == power
+
+
+def test_learn_metric__refuses_lesions_on_both_sides() -> None:
     cases = _cases(20, 0, "x")
     with pytest.raises(ValueError, match="20 lesions"):
-        learn_share(cases, cases, np.ones(3), guided=1)
+        learn_metric(lambda _: Sides(cases, cases, np.ones(3)), guided=1)
 
 
 def test_calibrate__falls_with_distance_and_starts_at_zero() -> None:
