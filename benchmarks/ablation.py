@@ -8,7 +8,7 @@ are those of `retrieval`. ``python -m benchmarks.ablation [DATA]``
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,17 +24,6 @@ from training.study import Study
 SHOWN = ("p_at_1_macro", "p_at_5_macro", "knn5_balanced", "melanoma_p_at_5", "auc_malignant_16", "ssim")
 EPOCHS, POLISH_EPOCHS, QUICK_CASES = 4, 2, 360
 Change = Callable[[Config], Config]
-
-
-@dataclass(frozen=True)
-class Finish:
-    """What follows the training, before appearance and decoder train on."""
-
-    settled: bool
-    refit: RefitConfig
-
-
-FINISH = Finish(settled=True, refit=RefitConfig())
 
 
 def _loss(**terms: float) -> Change:
@@ -63,12 +52,10 @@ def main(data: Path) -> None:
         for name, change in CHANGES.items():
             config = replace(change(base), name=name)
             checkpoint = fit(config, data, Path(runs), default_cache() / "pixels", limit=_limit())
-            rows[name] = _measured(config, checkpoint, data, FINISH)
+            rows[name] = _measured(config, checkpoint, data, RefitConfig())
             if name == "full":
-                rows["without_settling"] = _measured(config, checkpoint, data, replace(FINISH, settled=False))
-                rows["without_refit"] = _measured(
-                    config, checkpoint, data, replace(FINISH, refit=RefitConfig(epochs=0))
-                )
+                rows["without_settling"] = _measured(config, checkpoint, data, RefitConfig(), settled=False)
+                rows["without_refit"] = _measured(config, checkpoint, data, RefitConfig(epochs=0))
     figures = {f"p_at_1_macro_{name}": row["p_at_1_macro"] for name, row in rows.items()}
     details = {name: " ".join(f"{key} {row[key]:.3f}" for key in SHOWN if key in row) for name, row in rows.items()}
     report("ablation", figures, details, quick=is_quick())
@@ -85,12 +72,14 @@ def _limit() -> int | None:
     return QUICK_CASES if is_quick() else None
 
 
-def _measured(config: Config, checkpoint: Path, data: Path, finish: Finish) -> dict[str, float]:
+def _measured(
+    config: Config, checkpoint: Path, data: Path, refitting: RefitConfig, *, settled: bool = True
+) -> dict[str, float]:
     collection = Collection(data, default_cache() / "pixels", config.data, config.seed, _limit())
     trained = load_trained(checkpoint, len(collection.classes))
-    network = settle(trained.network, collection, config.augment) if finish.settled else trained.network
+    network = settle(trained.network, collection, config.augment) if settled else trained.network
     polishing = PolishConfig(epochs=1 if is_quick() else POLISH_EPOCHS, loss=config.loss)
-    network = polish(refit(network, collection, finish.refit), collection, polishing)
+    network = polish(refit(network, collection, refitting), collection, polishing)
     return Study(config.data, network, trained.recipe, collection, data).figures()
 
 

@@ -61,7 +61,7 @@ def evened(means: Floats, power: float) -> Floats:
 
     Along each principal axis: 1 leaves all as it is, 0 whitens.
     """
-    variance, vectors = np.linalg.eigh(np.cov(means.T).reshape(means.shape[1], -1))
+    variance, vectors = _principal_axes(means)
     return np.asarray(vectors * np.maximum(variance, LEAST_VARIANCE) ** ((power - 1) / 2) @ vectors.T)
 
 
@@ -110,13 +110,19 @@ def name_dimensions(
     return result
 
 
+def _principal_axes(values: Floats) -> tuple[Floats, Floats]:
+    """Return the variances [S], rising, along the axes that are the columns [S,S]."""
+    variance, vectors = np.linalg.eigh(np.cov(values.T).reshape(values.shape[1], -1))
+    return variance, vectors
+
+
 def _principal(values: Floats) -> Floats:
-    _, vectors = np.linalg.eigh(np.cov(values.T).reshape(values.shape[1], -1))
+    _, vectors = _principal_axes(values)
     return np.asarray(vectors.T[::-1])
 
 
 def _whitening(values: Floats) -> Floats:
-    variance, vectors = np.linalg.eigh(np.cov(values.T))
+    variance, vectors = _principal_axes(values)
     return np.asarray((vectors / np.sqrt(np.maximum(variance, LEAST_VARIANCE))).T)
 
 

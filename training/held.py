@@ -16,7 +16,8 @@ from training.evaluation.evaluate import Measured
 from training.weights import Metric
 
 MEASURED = "measured.json"
-POWER, SHARE, TEMPERATURE = "held.power", "held.appearance_share", "held.temperature"
+LEARNED = POWER, SHARE, TEMPERATURE = "held.power", "held.appearance_share", "held.temperature"
+"""Of a recipe: numbers that only held lesions can teach."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,10 @@ def held_by(bundle: Path) -> Held:
     """Return what the bundle of a recipe's proof run holds; raises `BadInput` where it is no such bundle."""
     proof = read_manifest(bundle)
     recipe = proof.provenance.recipe
-    power, share, temperature = (recipe.get(name) for name in (POWER, SHARE, TEMPERATURE))
-    whole = isinstance(power, float) and isinstance(share, float) and isinstance(temperature, float)
-    if not whole or not (bundle / MEASURED).is_file():
+    learned = [value for name in LEARNED if isinstance(value := recipe.get(name), float)]
+    if len(learned) < len(LEARNED) or not (bundle / MEASURED).is_file():
         raise BadInput(f"bundle {proof.version} in {bundle} proves no recipe; export one of the split `prove`")
-    assert isinstance(power, float)
-    assert isinstance(share, float)
-    assert isinstance(temperature, float)
+    power, share, temperature = learned
     return Held(
         metric=Metric(power, share),
         temperature=temperature,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,17 @@ class Folds:
     def gallery(self) -> tuple[int, ...]:
         """All that a test query may find."""
         return self.train + self.validation
+
+
+class Standardised(NamedTuple):
+    """All cases on some axes, by mean and spread of the training folds."""
+
+    latents: Floats
+    """[N,D]"""
+    mean: Floats
+    """[D]"""
+    std: Floats
+    """[D]"""
 
 
 class Study:
@@ -109,17 +121,17 @@ class Study:
     @cached_property
     def latents(self) -> Floats:
         """Standardised latents [N,D] on the exported axes."""
-        return np.asarray((self.axes.of(self.encoded.means) - self.mean) / self.std)
+        return self._standardised(self.axes).latents
 
     @cached_property
     def mean(self) -> Floats:
         """[D], of raw exported latents over the training folds."""
-        return np.asarray(self.axes.of(self.encoded.means)[self.rows(self.folds.train)].mean(0))
+        return self._standardised(self.axes).mean
 
     @cached_property
     def std(self) -> Floats:
         """[D], likewise."""
-        return _spread(self.axes.of(self.encoded.means)[self.rows(self.folds.train)])
+        return self._standardised(self.axes).std
 
     @cached_property
     def clinical_weights(self) -> Floats:
@@ -210,11 +222,16 @@ class Study:
         return guided + sorted(range(self._guided, len(effect)), key=lambda index: -effect[index])
 
     def _sides(self, power: float) -> weights.Sides:
-        values, train = self._axes_at(power).of(self.encoded.means), self.rows(self.folds.train)
-        std = _spread(values[train])
-        latents = (values - values[train].mean(0)) / std
-        queries, gallery = (self.encoded.select(folds, latents) for folds in (self.folds.held, self.folds.train))
-        return weights.Sides(queries, gallery, std)
+        found = self._standardised(self._axes_at(power))
+        queries, gallery = (self.encoded.select(folds, found.latents) for folds in (self.folds.held, self.folds.train))
+        return weights.Sides(queries, gallery, found.std)
+
+    def _standardised(self, axes: Axes) -> Standardised:
+        values = axes.of(self.encoded.means)
+        train = values[self.rows(self.folds.train)]
+        # A dimension on which all images agree must not be divided by nothing.
+        mean, std = train.mean(0), np.maximum(train.std(0), 1e-3)
+        return Standardised((values - mean) / std, mean, std)
 
     def _axes_at(self, power: float) -> Axes:
         """Return axes in no order, on which the diagnosis dimensions' distance is that of the metric of this power."""
@@ -244,8 +261,3 @@ class Study:
 
 def _listed(folds: tuple[int, ...]) -> str:
     return "fold " + str(folds[0]) if len(folds) == 1 else "folds " + ", ".join(map(str, folds))
-
-
-def _spread(values: Floats) -> Floats:
-    # A dimension on which all images agree must not be divided by nothing.
-    return np.asarray(np.maximum(values.std(0), 1e-3))

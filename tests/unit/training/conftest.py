@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from training.config import Config, DataConfig, LossConfig, ModelConfig, OptimiserConfig
+from training.data import Collection
 
 COLOURS = {"bcc": (220, 150, 150), "mel": (60, 40, 40), "nv": (150, 100, 70)}
 LESIONS, IMAGES_PER_LESION, FOLDS = 30, 2, 5
@@ -54,6 +55,11 @@ def tiny() -> Config:
         loss=replace(LossConfig(), reconstruct_share=1.0),
         optimiser=OptimiserConfig(epochs=2, validate_every=1, precision="32-true", threads=1),
     )
+
+
+@pytest.fixture
+def collection(collection_folder: Path, tiny: Config, tmp_path: Path) -> Collection:
+    return Collection(collection_folder, tmp_path, tiny.data, seed=1)
 
 
 def _drawn(colour: tuple[int, int, int], random: np.random.Generator) -> tuple[bytes, bytes]:

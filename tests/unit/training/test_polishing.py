@@ -10,10 +10,9 @@ from training.polishing import PolishConfig, polish
 
 
 def test_polish__betters_the_reconstruction_and_leaves_the_latent(
-    collection_folder: Path, tiny: Config, tmp_path: Path
+    collection: Collection, tiny: Config, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    collection = Collection(collection_folder, tmp_path, tiny.data, seed=1)
     before = module_for(tiny, collection).averaged.eval()
     after = polish(before, collection, PolishConfig(epochs=30, batch_size=12, rate=0.01))
     encoded, again = encode(before, collection), encode(after, collection)

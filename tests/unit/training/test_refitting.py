@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,11 +9,6 @@ from training.evaluation.figures import retrieval_metrics
 from training.fitting import module_for
 from training.models import GuidedVAE
 from training.refitting import RefitConfig, refit
-
-
-@pytest.fixture
-def collection(collection_folder: Path, tiny: Config, tmp_path: Path) -> Collection:
-    return Collection(collection_folder, tmp_path, tiny.data, seed=1)
 
 
 @pytest.fixture

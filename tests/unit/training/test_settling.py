@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +10,6 @@ from training.data import Collection
 from training.fitting import module_for
 from training.models import GuidedVAE
 from training.settling import MOMENTUM, settle
-
-
-@pytest.fixture
-def collection(collection_folder: Path, tiny: Config, tmp_path: Path) -> Collection:
-    return Collection(collection_folder, tmp_path, tiny.data, seed=1)
 
 
 @pytest.fixture
