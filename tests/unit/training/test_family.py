@@ -13,8 +13,9 @@ import torch
 from typer.testing import CliRunner
 
 from training.cli import app
-from training.family import embed_by_member, fit_member, load_member
-from training.members import FAMILY, FactorLoss, FamilyConfig, HardwareConfig, ScheduleConfig, member
+from training.family import FamilyTraining, embed_by_member, fit_member, load_member
+from training.members import FAMILY, BetaLoss, FactorLoss, FamilyConfig, HardwareConfig, ScheduleConfig, member
+from training.sources import open_source
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,6 +54,18 @@ def test_fit_member__learns_sprites_with_its_own_loss(name: str, terms: set[str]
     assert list((checkpoint.parent / "tensorboard").rglob("events*"))
     network = load_member(checkpoint)
     assert network.decoder(network.encoder(torch.rand(2, 1, 32, 32)).mean).shape == (2, 1, 32, 32)
+
+
+def test_training_step__weighs_an_error_as_if_pictures_had_the_papers_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _small("beta")
+    module = FamilyTraining(config, open_source("sprites", config, tmp_path))
+    terms: dict[str, tuple[float, torch.Tensor]] = {}
+    monkeypatch.setattr(module, "weighed", terms.update)
+    module.training_step(torch.zeros(2, 32, 32, 1, dtype=torch.uint8), 0)
+    assert isinstance(config.loss, BetaLoss)
+    assert (terms["error"][0], terms["divergence"][0]) == (4.0, config.loss.beta)
 
 
 def test_fit_member__lowers_the_error(tmp_path: Path) -> None:
