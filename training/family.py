@@ -81,8 +81,7 @@ class FamilyTraining(lightning.LightningModule):
         images = as_images(batch)
         posterior = self.network.encoder(images)
         drawn = sample(posterior)  # [B,D]
-        terms = {"error": (self.error_weight, self.error(drawn, images))} | self.pressure(posterior, drawn)
-        return self.weighed(terms)
+        return self.weighed(self.reconstruction(drawn, images) | self.pressure(posterior, drawn))
 
     def pressure(self, posterior: Posterior, drawn: Tensor) -> Terms:
         """Return what is added to the reconstruction error, given a batch's posteriors and draws [B,D]."""
@@ -100,14 +99,14 @@ class FamilyTraining(lightning.LightningModule):
             "dimension_wise": (1.0, parts.dimension_wise),
         }
 
-    @property
-    def error_weight(self) -> float:
-        """Of the error: pictures of another size than the papers' count as if they had it.
+    def reconstruction(self, latents: Tensor, images: Tensor) -> Terms:
+        """Return the error of latents [B,D]; pictures of another size than the papers' count as if they had it.
 
         The error is a sum over pixels and the pressure on the latent is not: at 32 x 32 pixels a weight of theirs would
         press four times as hard, and what few pixels show of a shape or a turn would not be worth its nats.
         """
-        return PAPERS_PIXELS / (self.source.shape.height * self.source.shape.width)
+        shape = self.source.shape
+        return {"error": (PAPERS_PIXELS / (shape.height * shape.width), self.error(latents, images))}
 
     def error(self, latents: Tensor, images: Tensor) -> Tensor:
         """Return -log p(images | latents) in nats, mean over images [B,C,H,W]."""
@@ -174,8 +173,7 @@ class FactorTraining(FamilyTraining):
     def _step_vae(self, vae: Any, images: Tensor) -> Tensor:
         posterior = self.network.encoder(images)
         drawn = sample(posterior)  # [B,D]
-        terms = {
-            "error": (self.error_weight, self.error(drawn, images)),
+        terms = self.reconstruction(drawn, images) | {
             "divergence": (1.0, losses.gaussian_divergence(*posterior).sum()),
             "total_correlation": (self.loss.gamma, losses.total_correlation_by_ratio(self.discriminator(drawn))),
         }

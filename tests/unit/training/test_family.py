@@ -13,8 +13,8 @@ import torch
 from typer.testing import CliRunner
 
 from training.cli import app
-from training.family import FamilyTraining, embed_by_member, fit_member, load_member
-from training.members import FAMILY, BetaLoss, FactorLoss, FamilyConfig, HardwareConfig, ScheduleConfig, member
+from training.family import FamilyTraining, Terms, embed_by_member, fit_member, load_member
+from training.members import FAMILY, FactorLoss, FamilyConfig, HardwareConfig, ScheduleConfig, member
 from training.sources import open_source
 
 ROOT = Path(__file__).parents[3]
@@ -56,16 +56,30 @@ def test_fit_member__learns_sprites_with_its_own_loss(name: str, terms: set[str]
     assert network.decoder(network.encoder(torch.rand(2, 1, 32, 32)).mean).shape == (2, 1, 32, 32)
 
 
-def test_training_step__weighs_an_error_as_if_pictures_had_the_papers_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("side", "weight"), [(32, 4.0), (64, 1.0)])
+def test_reconstruction__counts_pictures_as_if_they_had_the_papers_size(
+    side: int, weight: float, tmp_path: Path
 ) -> None:
-    config = _small("beta")
+    config = _small("beta", height=side, width=side)
     module = FamilyTraining(config, open_source("sprites", config, tmp_path))
-    terms: dict[str, tuple[float, torch.Tensor]] = {}
-    monkeypatch.setattr(module, "weighed", terms.update)
-    module.training_step(torch.zeros(2, 32, 32, 1, dtype=torch.uint8), 0)
-    assert isinstance(config.loss, BetaLoss)
-    assert (terms["error"][0], terms["divergence"][0]) == (4.0, config.loss.beta)
+    latents, images = torch.zeros(2, config.dimensions), torch.rand(2, 1, side, side)
+    counted, error = module.reconstruction(latents, images)["error"]
+    assert counted == weight
+    torch.testing.assert_close(error, module.error(latents, images))
+
+
+@pytest.mark.parametrize("name", ["beta", "factor"])
+def test_fit_member__descends_by_the_counted_error(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[float] = []
+    weighed = FamilyTraining.weighed
+
+    def watched(self: FamilyTraining, terms: Terms) -> torch.Tensor:
+        met.append(terms["error"][0])
+        return weighed(self, terms)
+
+    monkeypatch.setattr(FamilyTraining, "weighed", watched)
+    fit_member(_small(name), "sprites", tmp_path / "runs", tmp_path / "pixels")
+    assert set(met) == {4.0}
 
 
 def test_fit_member__lowers_the_error(tmp_path: Path) -> None:
