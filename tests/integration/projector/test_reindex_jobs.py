@@ -158,8 +158,10 @@ def test_reindex__under_searches_fails_none_and_errs_in_none(clinic: Clinic) -> 
         searches.running(),
     ):
         process = subprocess.Popen([*command, "--projector-url", str(client._http.base_url)], stdout=subprocess.PIPE)
-        while clinic.live()[-1][::2] in ((OLD, CASES), (NEW, 0)):
+        while not any(job.progress.fraction for job in client.recent()):
+            assert process.poll() is None, "ended before it encoded anything"
             time.sleep(0.05)
+        assert (NEW, "filling", 0) in clinic.live(), "what follows comes while it encodes"
         clinic.search.put_cases(*later)
         for gone in ("CASE_000", "CASE_001"):
             clinic.search.delete_case(gone)
