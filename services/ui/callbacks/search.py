@@ -47,6 +47,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "collection": Input("collection", "data"),
             "_retry": Input({"type": "retry", "what": ALL}, "n_clicks"),
             "model": State("model", "data"),
+            "found": State("results", "data"),
         },
         running=[(Output("matches-panel", "className"), "panel searching", "panel")],
     )
@@ -61,10 +62,11 @@ def register(app: Dash, catalog: Catalog) -> None:
         collection: Held,
         _retry: list[int | None],
         model: Held,
+        found: Held,
     ) -> dict[str, Any]:
         if asked is None and case is None:
             return _before(collection)
-        if not _wanted():
+        if not _wanted(found):
             raise PreventUpdate
         query = Query.model_validate(asked) if asked else None
         marked = {"further": further or [], "examples": examples or []}
@@ -78,11 +80,15 @@ def register(app: Dash, catalog: Catalog) -> None:
         return _found(response, steering, collection, model)
 
 
-def _wanted() -> bool:
-    """Whether a person caused it: not a collection that grew meanwhile, not a button that has just been drawn."""
+def _wanted(found: Held) -> bool:
+    """Whether a person caused it, or a collection that changed after nothing was `found` in it.
+
+    Matches stay while the collection grows, and a button that has just been drawn was not pressed.
+    """
     causes = {prop_id for prop_id in ctx.triggered_prop_ids if not prop_id.startswith("collection.")}
     pressed = any(entry["value"] for entry in ctx.triggered if "retry" in entry["prop_id"])
-    return pressed or any("retry" not in cause for cause in causes)
+    hoped = causes != set(ctx.triggered_prop_ids) and found is not None and not found["matches"]
+    return pressed or hoped or any("retry" not in cause for cause in causes)
 
 
 def _nothing() -> dict[str, Any]:

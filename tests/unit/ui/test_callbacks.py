@@ -230,6 +230,13 @@ async def test_search__a_collection_that_grew_does_not_change_the_matches(browse
     assert await browser.call("results.data", "collection", **asked) == {}
 
 
+async def test_search__a_collection_that_grew_is_searched_where_nothing_was_found(browser: Browser) -> None:
+    asked = {"query": await query(browser), "steering": steering(), **await collection(browser)}
+    assert matched(await browser.call("results.data", "collection", **asked, results={"matches": []}))
+    shown = {"matches": [{"case": {"id": "CASE_001"}}]}
+    assert await browser.call("results.data", "collection", **asked, results=shown) == {}
+
+
 async def test_search__no_cases_says_how_to_ingest(browser: Browser) -> None:
     empty = {"collection": {"info": {"title": "New"}, "cases": 0}}
     answer = await browser.call("results.data", "collection", **empty)
