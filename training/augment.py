@@ -22,6 +22,27 @@ def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator | 
     return changed
 
 
+def mix(images: Tensor, told: Tensor, config: AugmentConfig) -> tuple[Tensor, Tensor]:
+    """Return images [B,3,H,W] and the shares [B,C] of their labels, the last of the batch blended with one another.
+
+    Mixup, Zhang 2018 ("mixup: Beyond empirical risk minimization"), section 2. An image is always the greater part of
+    its blend, so that one keeps its diagnosis.
+    """
+    some = round(config.mixed * len(images))
+    if not some:
+        return images, told
+    alone = len(images) - some
+    share = torch.distributions.Beta(config.mixing, config.mixing).sample((some,))  # [b]
+    order = torch.randperm(some)
+    share = torch.maximum(share, 1 - share).to(images)
+
+    def blended(batch: Tensor) -> Tensor:
+        part, own = batch[alone:], share.view(-1, *(1 for _ in batch.shape[1:]))
+        return torch.cat([batch[:alone], own * part + (1 - own) * part[order]])
+
+    return blended(images), blended(told)
+
+
 def move(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
     """Return the images under a random similarity transform; what comes from outside is the image reflected."""
     batch, _, height, width = images.shape

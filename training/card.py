@@ -1,6 +1,7 @@
 """The model card: what the bundle is, what it was trained on, how well it does, for whom, and where it ends."""
 
 from casekin.contracts.bundle import BundleManifest
+from training.condensing import CONDENSE
 from training.evaluation.evaluate import Measured
 from training.evaluation.subgroups import FEWEST, SHOWN, SMALLEST, Group
 from training.evaluation.words import FIGURES, GROUPINGS, OF_DIAGNOSIS, SHORT
@@ -8,10 +9,10 @@ from training.study import Study
 
 TEMPLATE = """# Model card: {version}
 
-A guided variational auto-encoder: EfficientNet-Lite0 encoder ({height} x {width} px), {dimensions} dimensions, a light
-decoder ({out_height} x {out_width} px), a linear class head. It places a dermatoscopic image where images like it lie.
-{guided} dimensions are shaped by diagnosis (supervised contrastive and cross-entropy terms), {free} by reconstruction;
-all under the beta-VAE's divergence to a standard normal prior.
+A guided variational auto-encoder: EfficientNet-Lite0 encoder ({height} x {width} px{views}), {dimensions} dimensions, a
+light decoder ({out_height} x {out_width} px), a linear class head. It places a dermatoscopic image where images like it
+lie. {guided} dimensions {shaped} (supervised contrastive and
+cross-entropy terms); {free} are shaped by reconstruction, under the beta-VAE's divergence to a standard normal prior.
 
 **It supports research and teaching. It does not diagnose.**
 
@@ -61,10 +62,13 @@ one with a number goes with nothing that we measured.
 - Labels confirmed by histology for about half of the cases; the others by follow-up, consensus or confocal microscopy.
 - Melanomas often lie among nevi and keratoses: see their figure above before you trust a list without one.
 - Sites, ages and skin types are not met equally often: see the figures by group, and mind the groups without figures.
+- The recipe was chosen among some dozens by its figures on the queries above: expect a little less on other lesions.
 - Decoded images are smooth: they show what the latent keeps and must not be read as a lesion's detail.
 """
 
 
+CONDENSED = "are principal components of features that were learned for diagnosis"
+AS_TRAINED = "are shaped by diagnosis"
 CARD_GROUPINGS = ("site", "sex", "age")
 
 
@@ -77,6 +81,8 @@ def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> st
         version=manifest.version,
         height=manifest.input.height,
         width=manifest.input.width,
+        shaped=CONDENSED if CONDENSE in study.recipe else AS_TRAINED,
+        views=", mean of two mirrored views" if model.mirrored else "",
         out_height=manifest.output.height,
         out_width=manifest.output.width,
         dimensions=len(manifest.dimensions),

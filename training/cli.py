@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from casekin.collections import built_in_names
 from casekin.errors import BadInput, CasekinError
 from training.cases import read_collection
+from training.condensing import CondenseConfig
 from training.config import CONFIGS, Config, named, on_split
 from training.family import fit_member
 from training.fitting import default_cache, load_study
@@ -22,7 +23,6 @@ from training.members import FAMILY, FamilyConfig, is_member, member
 from training.phantoms import WORD as PHANTOMS
 from training.phantoms import phantom_collection
 from training.polishing import PolishConfig
-from training.refitting import RefitConfig
 from training.souping import fit_all
 
 
@@ -126,12 +126,12 @@ def polish_command(
     store: Store = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = PolishConfig.epochs,
 ) -> None:
-    """Fit the diagnosis dimensions' last layer anew, then train appearance and decoder on; prints `polished.ckpt`."""
+    """Condense the features to the latent that ships, then train appearance and decoder; prints `polished.ckpt`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     from training.recipe import polish_checkpoint  # noqa: PLC0415  ONNX takes seconds to import
 
     setting, cache = _chosen(config, split, mapping, folds), (store or default_cache()) / "pixels"
-    typer.echo(polish_checkpoint(setting, checkpoint, data, cache, RefitConfig(), PolishConfig(epochs=epochs)))
+    typer.echo(polish_checkpoint(setting, checkpoint, data, cache, CondenseConfig(), PolishConfig(epochs=epochs)))
 
 
 @app.command()

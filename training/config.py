@@ -68,6 +68,16 @@ class AugmentConfig:
     """Largest weight of the detail (image minus its 3 x 3 blur) that is added (sharper) or taken (blurred)."""
     jpeg_quality: float = 40.0
     """Lowest quality of JPEG, as libjpeg counts it up to 100."""
+    mixed: float = 0.0
+    """Share of each batch whose images are blended with one another (mixup), labels and all."""
+    mixing: float = 0.4
+    """Both parameters of the Beta distribution that the shares of a blend come from: small ones leave most images
+    nearly as they are."""
+
+    @property
+    def has_no_up(self) -> bool:
+        """Whether an image may be turned over either way and stays one of the collection."""
+        return self.mirror and self.rotation >= 180
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,9 @@ class ModelConfig:
     """Pixels of the decoded image, a multiple of 16."""
     output_width: int = 128
     """Pixels, a multiple of 16."""
+    mirrored: bool = False
+    """Whether the pooled features are the mean over two views: the image left to right, and upside down. Twice the
+    cost; training turns images at random instead, and what it ends in turns this on."""
 
     @property
     def small_height(self) -> int:
@@ -171,6 +184,18 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True)
+class Further:
+    """A further run of a soup, in what it differs from the first."""
+
+    name: str
+    """Behind the first one's."""
+    seed: int
+    epochs: int
+    mixed: float = 0.0
+    """As in `AugmentConfig`."""
+
+
+@dataclass(frozen=True)
 class Config:
     """One training run."""
 
@@ -181,13 +206,31 @@ class Config:
     start_seed: int = 7
     """Of the weights that no one trained before. The runs of a soup share it: their backbones then learn for the same
     layers, and their mean serves them too."""
-    soup: tuple[int, ...] = ()
-    """Seeds of further runs, alike but for it, whose backbones are averaged with this one's."""
+    soup: tuple[Further, ...] = ()
+    """Runs whose backbones are averaged with this one's."""
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+
+    def __post_init__(self) -> None:
+        if (taken := self.loss.reconstruct_share + self.augment.mixed) > 1:
+            raise ValueError(f"reconstruct_share and mixed take {taken} of a batch; no blend of images is decoded")
+
+    def further(self) -> list["Config"]:
+        """Return the runs of the soup beside this one, whole."""
+        return [
+            replace(
+                self,
+                name=f"{self.name}-{one.name}",
+                seed=one.seed,
+                soup=(),
+                augment=replace(self.augment, mixed=one.mixed),
+                optimiser=replace(self.optimiser, epochs=one.epochs),
+            )
+            for one in self.soup
+        ]
 
     def flat(self) -> dict[str, Scalar]:
         """Return all fields as one level of `part.field`, the form that the bundle's provenance takes."""
@@ -238,7 +281,7 @@ CONFIGS = {
         ),
         optimiser=OptimiserConfig(epochs=2, validate_every=1, precision="32-true"),
     ),
-    "guided": Config(name="guided", soup=(8,)),
+    "guided": Config(name="guided", soup=(Further("mixed", seed=7, epochs=18, mixed=0.75),)),
     # Chest X-rays of 1024 x 1024 pixels, several findings each: there is an up, and the heart is left.
     "chest": Config(
         name="chest",

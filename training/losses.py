@@ -55,11 +55,15 @@ def perceptual_error(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor
 
 
 def supervised_contrastive(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """Return the loss L_out of Khosla 2020, eq. 2, of vectors [B,D] (scaled to unit length here) and labels [B].
+    """Return the loss L_out of Khosla 2020, eq. 2, of vectors [B,D] (scaled to unit length here) and labels [B,C].
 
-    Images that are the only ones of their label in the batch have no positive and are left out.
+    A row holds the shares of an image's labels: one for certain, or those of a blend of images. The mean over positives
+    is weighted by the chance that a label drawn by either image's shares is the same. Images that are the only ones of
+    their label in the batch have no positive and are left out.
     """
-    return _contrastive(vectors, (labels[:, None] == labels[None, :]).float(), temperature)
+    labels = labels.float()
+    with torch.autocast(labels.device.type, enabled=False):
+        return _contrastive(vectors, labels @ labels.T, temperature)
 
 
 def jaccard_contrastive(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
@@ -88,7 +92,7 @@ def _contrastive(vectors: Tensor, likeness: Tensor, temperature: float) -> Tenso
 
 
 def adjusted_cross_entropy(logits: Tensor, labels: Tensor, log_prior: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Return the logit-adjusted cross entropy of Menon 2021, eq. 10: logits [B,C], labels [B], log_prior [C].
+    """Return the logit-adjusted cross entropy of Menon 2021, eq. 10: logits [B,C], label shares [B,C], log_prior [C].
 
     With the prior of the batches added here, the logits themselves come to mean balanced classes.
     """

@@ -19,6 +19,8 @@ APPEARANCE_CHANNELS = (3, 32, 64, 96)
 APPEARANCE_FEATURES = 256
 LOG_VARIANCE_RANGE = (-8.0, 2.0)
 """Beyond these a posterior is a point, or wider than the prior ever is."""
+NARROWED = 3.0
+"""A posterior begins near a variance of exp(-3): a latent that is all noise teaches the decoder to ignore it."""
 
 
 class Posterior(NamedTuple):
@@ -91,6 +93,7 @@ class Encoder(nn.Module):
         self.diagnosis = nn.Linear(POOLED_CHANNELS, 2 * config.diagnosis_dimensions)
         self.appearance = Appearance(config)
         self.radius = math.sqrt(config.diagnosis_dimensions)
+        self.mirrored = config.mirrored
         self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(1, 3, 1, 1))
         self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(1, 3, 1, 1))
 
@@ -100,13 +103,20 @@ class Encoder(nn.Module):
         return Posterior(*(torch.cat(pair, 1) for pair in zip(guided, free, strict=True)))
 
     def pooled(self, images: Tensor) -> Tensor:
-        """Return the mean over places of the last features, [B,1280]."""
+        """Return the mean over places, and views where there are two, of the last features, [B,1280]."""
+        if self.mirrored:
+            images = torch.cat([images.flip(3), images.flip(2)])  # [2B,3,H,W], in one batch: one copy of the weights
         last = self.backbone((images - self.pixel_mean) / self.pixel_std)  # [B,1280,H/32,W/32]
-        return torch.as_tensor(last.mean((2, 3)))
+        pooled = last.mean((2, 3))
+        return pooled.unflatten(0, (2, -1)).mean(0) if self.mirrored else torch.as_tensor(pooled)
 
     def ranked(self, images: Tensor) -> Posterior:
         """Return the posterior of the diagnosis dimensions alone."""
-        towards, spread = self.diagnosis(self.dropout(self.pooled(images))).float().chunk(2, 1)
+        return self.read(self.dropout(self.pooled(images)))
+
+    def read(self, pooled: Tensor) -> Posterior:
+        """Return what the diagnosis dimensions make of pooled features [B,1280]."""
+        towards, spread = self.diagnosis(pooled).float().chunk(2, 1)
         return Posterior(functional.normalize(towards) * self.radius, _log_variance(spread))
 
 
@@ -183,8 +193,7 @@ def _halved_again(given: int, wanted: int) -> tuple[nn.Module, nn.Module]:
 
 
 def _log_variance(spread: Tensor) -> Tensor:
-    # Begins near a variance of exp(-3): a latent that is all noise teaches the decoder to ignore it.
-    return (spread - 3.0).clamp(*LOG_VARIANCE_RANGE)
+    return (spread - NARROWED).clamp(*LOG_VARIANCE_RANGE)
 
 
 @lru_cache(maxsize=16)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from casekin.errors import BadInput
 from training import losses
-from training.augment import augment
+from training.augment import augment, mix
 from training.config import Config
 from training.evaluation.figures import retrieval_metrics
 from training.evaluation.retrieval import Labelled
@@ -77,32 +77,41 @@ class GuidedTraining(lightning.LightningModule):
     def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
         """Return the loss of images uint8 [B,3,H,W], labels [B], positions [B]."""
         raw, labels, positions = batch
-        images = augment(raw.float() / 255, self.config.augment).contiguous(memory_format=torch.channels_last)
+        images, told = mix(
+            augment(raw.float() / 255, self.config.augment), self._told(labels, positions), self.config.augment
+        )
+        images = images.contiguous(memory_format=torch.channels_last)
         weight, model = self.config.loss, self.config.model
         posterior = self.network.encoder(images)
         some = max(1, round(weight.reconstruct_share * len(images)))
+        # Blends come last: what is decoded is an image as it is.
         target = shrink(images[:some], model.output_height, model.output_width)
         terms = picturing(self.network, posterior, target, weight, len(self.lesions))
-        terms |= self._judged(posterior.mean, labels, positions)
+        terms |= self._judged(posterior.mean, told)
         self.log_dict({f"train/{name}": value for name, value in terms.items()}, on_step=False, on_epoch=True)
         return weighted(terms, weight, model.dimensions)
 
-    def _judged(self, means: Tensor, labels: Tensor, positions: Tensor) -> dict[str, Tensor]:
-        """Return the terms of the class head and of ranking: by one label [B] each, or by all that an image has."""
+    def _told(self, labels: Tensor, positions: Tensor) -> Tensor:
+        """Return 1 for each label of each image [B,C]: the one [B] that it has, or all."""
+        if self.label_matrix is None:
+            return torch.nn.functional.one_hot(labels, len(self.classes)).float()
+        return self.label_matrix[positions]
+
+    def _judged(self, means: Tensor, told: Tensor) -> dict[str, Tensor]:
+        """Return the terms of the class head and of ranking, by the labels [B,C]."""
         weight, logits = self.config.loss, self.network.logits(means)
         ranked = means[:, : self.config.model.diagnosis_dimensions]
         if self.label_matrix is None:
-            entropy = losses.adjusted_cross_entropy(logits, labels, self.log_prior, weight.label_smoothing)
+            entropy = losses.adjusted_cross_entropy(logits, told, self.log_prior, weight.label_smoothing)
             return {
                 "cross_entropy": entropy,
-                "contrastive": losses.supervised_contrastive(ranked, labels, weight.temperature),
+                "contrastive": losses.supervised_contrastive(ranked, told, weight.temperature),
             }
-        many = self.label_matrix[positions]  # [B,C]
         odds = torch.logit(self.log_prior.exp(), eps=1e-6)
-        entropy = losses.adjusted_binary_cross_entropy(logits, many, odds, weight.label_smoothing)
+        entropy = losses.adjusted_binary_cross_entropy(logits, told, odds, weight.label_smoothing)
         return {
             "cross_entropy": entropy,
-            "contrastive": losses.jaccard_contrastive(ranked, many, weight.temperature),
+            "contrastive": losses.jaccard_contrastive(ranked, told, weight.temperature),
         }
 
     def on_train_batch_end(self, *_: Any) -> None:

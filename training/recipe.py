@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.condensing import CondenseConfig, condense
 from training.config import Config, on_split
 from training.data import Collection
 from training.export import export
@@ -11,7 +12,6 @@ from training.fitting import Trained, load_study, load_trained, save_trained
 from training.held import Held, held_by
 from training.memory import keep_freed_memory
 from training.polishing import PolishConfig, polish
-from training.refitting import RefitConfig, refit
 from training.settling import settle
 from training.souping import fit_all
 
@@ -31,9 +31,9 @@ class Places:
 
 
 def polish_checkpoint(
-    config: Config, checkpoint: Path, data: Path, cache: Path, refitting: RefitConfig, polishing: PolishConfig
+    config: Config, checkpoint: Path, data: Path, cache: Path, condensing: CondenseConfig, polishing: PolishConfig
 ) -> Path:
-    """Settle the backbone, fit the diagnosis layer anew, train appearance and decoder on.
+    """Settle the backbone, condense its features to the latent that ships, train appearance and decoder for it.
 
     Returns `polished.ckpt` beside the checkpoint.
     """
@@ -41,9 +41,9 @@ def polish_checkpoint(
     collection = Collection(data, cache, config.data, config.seed)
     trained = load_trained(checkpoint, len(collection.classes))
     settled = settle(trained.network, collection, config.augment)
-    network = polish(refit(settled, collection, refitting), collection, polishing)
+    network = polish(condense(settled, collection, condensing, config.augment), collection, polishing)
     target = checkpoint.with_name("polished.ckpt")
-    save_trained(Trained(network, trained.recipe | refitting.flat() | polishing.flat()), target)
+    save_trained(Trained(network, trained.recipe | condensing.flat() | polishing.flat()), target)
     return target
 
 
@@ -62,6 +62,6 @@ def _export(config: Config, split: str, places: Places, target: Path, version: s
     checkpoint = fit_all(chosen, places.data, places.store / "runs", cache)
     polished = checkpoint.with_name("polished.ckpt")
     if not polished.exists() or polished.stat().st_mtime < checkpoint.stat().st_mtime:
-        polish_checkpoint(chosen, checkpoint, places.data, cache, RefitConfig(), PolishConfig())
+        polish_checkpoint(chosen, checkpoint, places.data, cache, CondenseConfig(), PolishConfig())
     log.info("exporting %s to %s", polished, target)
     export(load_study(chosen, polished, places.data, cache, held=held), target, version)

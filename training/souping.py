@@ -9,20 +9,19 @@ more of doubt.
 import copy
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from training.config import Config
+from training.config import Config, Scalar
 from training.data import Collection
 from training.fitting import Trained, fit, load_trained, save_trained
 from training.models import GuidedVAE
 
 log = logging.getLogger(__name__)
 AVERAGED = "averaged.ckpt"
-SOUP = "soup.seeds"
-"""Of a recipe: the seed of each run that was averaged."""
+SOUP = "soup"
+"""Of a recipe: begins the names of what a further run has chosen otherwise than the first."""
 
 
 def fit_all(
@@ -32,7 +31,7 @@ def fit_all(
 
     Each goes on where it was cut off; see `fit` for the rest.
     """
-    checkpoints = [fit(one, folder, runs, cache, initial, limit) for one in (config, *further(config))]
+    checkpoints = [fit(one, folder, runs, cache, initial, limit) for one in (config, *config.further())]
     if len(checkpoints) == 1:
         return checkpoints[0]
     target = checkpoints[0].with_name(AVERAGED)
@@ -40,14 +39,20 @@ def fit_all(
         log.info("averaging %s", ", ".join(map(str, checkpoints)))
         classes = len(Collection(folder, cache, config.data, config.seed, limit).classes)
         begun = [load_trained(checkpoint, classes) for checkpoint in checkpoints]
-        recipe = begun[0].recipe | {SOUP: " ".join(str(one.recipe["seed"]) for one in begun)}
+        recipe = begun[0].recipe | _otherwise([one.recipe for one in begun])
         save_trained(Trained(average([one.network for one in begun]), recipe), target)
     return target
 
 
-def further(config: Config) -> list[Config]:
-    """The runs that the soup names, each with a name of its own."""
-    return [replace(config, name=f"{config.name}-seed-{seed}", seed=seed, soup=()) for seed in config.soup]
+def _otherwise(recipes: Sequence[dict[str, Scalar]]) -> dict[str, Scalar]:
+    """What the runs from the second on have chosen otherwise than the first, by `soup.2.` and its name, and so on."""
+    first = recipes[0]
+    return {
+        f"{SOUP}.{number}.{name}": value
+        for number, recipe in enumerate(recipes[1:], 2)
+        for name, value in recipe.items()
+        if first.get(name) != value
+    }
 
 
 @torch.no_grad()

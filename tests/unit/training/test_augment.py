@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from training.augment import augment, move
+from training.augment import augment, mix, move
 from training.config import AugmentConfig
 
 STILL = AugmentConfig(scale=0, shift=0, brightness=0, contrast=0, saturation=0, tint=0, degraded=0)
@@ -59,3 +59,22 @@ def test_augment__leaves_the_images_that_it_was_given() -> None:
     before = images.clone()
     augment(images, AugmentConfig())
     assert torch.equal(images, before)
+
+
+def test_mix__blends_the_last_of_a_batch_with_one_another_and_their_labels_alike() -> None:
+    torch.manual_seed(2)
+    told = torch.eye(8)
+    # Each image says by its pixels which one it is, so that its blend tells the shares.
+    images = told[:, :, None, None].expand(8, 8, 4, 5).clone()
+    blended, labels = mix(images, told, AugmentConfig(mixed=0.75))
+    assert torch.equal(blended[:2], images[:2])
+    assert torch.equal(labels[:2], told[:2])
+    torch.testing.assert_close(blended[:, :, 0, 0], labels)
+    torch.testing.assert_close(labels.sum(1), torch.ones(8))
+    assert (labels.diagonal() >= 0.5).all()  # the greater part is the image itself
+    assert (labels[2:].amax(1) < 1).any()
+
+
+def test_mix__of_none_changes_nothing() -> None:
+    images, told = torch.rand(4, 3, 8, 8), torch.eye(4)
+    assert mix(images, told, AugmentConfig()) == (images, told)

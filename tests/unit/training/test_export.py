@@ -15,6 +15,7 @@ from casekin.contracts.bundle import BundleManifest
 from casekin.errors import BadInput
 from training.axes import Axes, evened
 from training.cases import read_collection
+from training.condensing import CondenseConfig, condense
 from training.config import Config, on_split
 from training.data import Collection
 from training.export import export
@@ -31,14 +32,18 @@ from training.study import Study
 def study(collection_folder: Path, tiny: Config, tmp_path_factory: pytest.TempPathFactory) -> Study:
     torch.manual_seed(0)
     collection = Collection(collection_folder, tmp_path_factory.mktemp("pixels"), tiny.data, tiny.seed)
-    network = module_for(tiny, collection).averaged
-    return Study(tiny.data, network.eval(), tiny.flat(), collection, collection_folder)
+    condensing = CondenseConfig(diagnosis_dimensions=5, appearance_dimensions=4)
+    network = condense(module_for(tiny, collection).averaged.eval(), collection, condensing, tiny.augment)
+    return Study(tiny.data, network, tiny.flat() | condensing.flat(), collection, collection_folder)
 
 
 @pytest.fixture(scope="module")
 def exported(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("bundles") / "tiny"
-    export(study, target, "tiny-1")
+    with pytest.MonkeyPatch.context() as patch:
+        # Whether an int8 encoder finds as well in a dozen queries is chance; these tests are of the float one.
+        patch.setattr("training.export.WITHIN", -1)
+        export(study, target, "tiny-1")
     return target
 
 
@@ -113,6 +118,20 @@ def test_export__replaces_a_bundle_as_a_whole_and_leaves_nothing_beside_it(study
     assert [path.name for path in target.parent.iterdir()] == ["default"]
 
 
+def test_export__takes_an_int8_encoder_only_where_it_finds_as_well(
+    study: Study, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def operators(bundle: Path) -> set[str]:
+        return {node.op_type for node in onnx.load(bundle / "encoder.onnx").graph.node}
+
+    monkeypatch.setattr("training.export.WITHIN", 1.0)
+    monkeypatch.setattr("training.export.latency", lambda graph, _: 1.0 if "int8" in graph.name else 2.0)
+    manifest = export(study, tmp_path / "small", "tiny-3")
+    assert (manifest.metrics["int8_kept"], manifest.metrics["encoder_ms"]) == (1, 1)
+    assert "QuantizeLinear" in operators(tmp_path / "small")
+    assert "QuantizeLinear" not in operators(exported)
+
+
 def test_model_card__names_data_licence_figures_and_limits(exported: Path) -> None:
     card = (exported / "MODEL_CARD.md").read_text()
     for words in ("HAM10000", "CC BY-NC 4.0", "Tschandl", "does not diagnose", "first match right", "## Limits"):
@@ -132,6 +151,12 @@ def test_model_card__gives_figures_with_intervals_by_diagnosis_and_by_group(expo
     assert "| Sex: male | 12 | 8 | 0 | too small |" in card
     assert "Site: back" in card
     assert "Age: 45 to 59" in card
+
+
+def test_model_card__says_how_the_diagnosis_dimensions_came_about(exported: Path) -> None:
+    card = (exported / "MODEL_CARD.md").read_text()
+    assert "32 x 64 px, mean of two mirrored views" in card
+    assert "5 dimensions are principal components of features that were learned for diagnosis" in card
 
 
 def test_write_graph__refuses_a_graph_that_differs_from_torch(tmp_path: Path) -> None:

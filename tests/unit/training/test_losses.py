@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import one_hot
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from training import losses
@@ -32,13 +33,28 @@ def test_supervised_contrastive__agrees_with_a_plain_loop() -> None:
         below = sum(math.exp(float(unit[i] @ unit[a]) / temperature) for a in range(9) if a != i)
         shares = [math.log(math.exp(float(unit[i] @ unit[p]) / temperature) / below) for p in positives]
         terms.append(-sum(shares) / len(positives))
-    ours = losses.supervised_contrastive(vectors, labels, temperature)
+    ours = losses.supervised_contrastive(vectors, one_hot(labels), temperature)
     assert float(ours) == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+
+
+def test_supervised_contrastive__of_blends_weights_by_the_chance_of_the_same_label() -> None:
+    torch.manual_seed(5)
+    vectors, shares, temperature = torch.randn(7, 4), torch.rand(7, 3).softmax(1), 0.3
+    unit = [v / v.norm() for v in vectors]
+    terms = []
+    for i in range(7):
+        others = [j for j in range(7) if j != i]
+        below = sum(math.exp(float(unit[i] @ unit[j]) / temperature) for j in others)
+        alike = {j: sum(float(shares[i][c] * shares[j][c]) for c in range(3)) for j in others}
+        logs = {j: math.log(math.exp(float(unit[i] @ unit[j]) / temperature) / below) for j in others}
+        terms.append(-sum(alike[j] * logs[j] for j in others) / sum(alike.values()))
+    ours = losses.supervised_contrastive(vectors, shares, temperature)
+    assert float(ours) == pytest.approx(sum(terms) / 7, rel=1e-5)
 
 
 def test_supervised_contrastive__has_a_gradient_of_zero_without_any_positive() -> None:
     vectors = torch.randn(3, 4, requires_grad=True)
-    losses.supervised_contrastive(vectors, torch.tensor([0, 1, 2]), 0.1).backward()
+    losses.supervised_contrastive(vectors, torch.eye(3), 0.1).backward()
     assert vectors.grad is not None
     assert not vectors.grad.any()
 
@@ -46,7 +62,7 @@ def test_supervised_contrastive__has_a_gradient_of_zero_without_any_positive() -
 def test_supervised_contrastive__has_finite_gradients_in_mixed_precision() -> None:
     vectors = torch.randn(16, 8, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16):
-        losses.supervised_contrastive(vectors, torch.arange(16) % 3, 0.1).backward()
+        losses.supervised_contrastive(vectors, one_hot(torch.arange(16) % 3), 0.1).backward()
     assert vectors.grad is not None
     assert vectors.grad.isfinite().all()
 
@@ -68,7 +84,9 @@ def test_structural_similarity__is_one_for_the_same_image_also_in_mixed_precisio
 
 def test_adjusted_cross_entropy__without_logits_is_the_entropy_of_the_prior() -> None:
     prior = torch.tensor([0.2, 0.8])
-    value = losses.adjusted_cross_entropy(torch.zeros(10, 2), torch.tensor([0, 0] + [1] * 8), prior.log())
+    value = losses.adjusted_cross_entropy(
+        torch.zeros(10, 2), one_hot(torch.tensor([0, 0] + [1] * 8)).float(), prior.log()
+    )
     assert float(value) == pytest.approx(-float((prior * prior.log()).sum()))
 
 
@@ -80,8 +98,8 @@ def test_reconstruction_error__is_zero_for_the_same_image() -> None:
 def test_jaccard_contrastive__with_one_label_each_is_the_supervised_contrastive_loss() -> None:
     torch.manual_seed(3)
     vectors, labels = torch.randn(9, 4), torch.tensor([0, 0, 1, 1, 1, 2, 0, 3, 2])
-    ours = losses.jaccard_contrastive(vectors, torch.nn.functional.one_hot(labels), 0.2)
-    torch.testing.assert_close(ours, losses.supervised_contrastive(vectors, labels, 0.2))
+    ours = losses.jaccard_contrastive(vectors, one_hot(labels), 0.2)
+    torch.testing.assert_close(ours, losses.supervised_contrastive(vectors, one_hot(labels), 0.2))
 
 
 def test_jaccard_contrastive__agrees_with_a_plain_loop() -> None:

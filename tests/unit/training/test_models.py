@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -36,6 +37,18 @@ def test_encoder__puts_the_diagnosis_dimensions_on_their_sphere(tiny: Config) ->
     posterior = network.encoder(torch.rand(2, 3, 32, 64))
     assert posterior.mean.shape == posterior.log_variance.shape == (2, 9)
     torch.testing.assert_close(posterior.mean[:, :5].norm(dim=1), torch.full((2,), math.sqrt(5)))
+
+
+def test_pooled__of_two_views_is_the_same_of_an_image_turned_half_round(tiny: Config) -> None:
+    encoder = GuidedVAE(replace(tiny.model, mirrored=True), 3).eval().encoder
+    images = torch.rand(2, 3, 32, 64)
+    with torch.no_grad():
+        both = encoder.pooled(images)
+        torch.testing.assert_close(both, encoder.pooled(images.flip(2, 3)))
+        encoder.mirrored = False
+        views = encoder.pooled(images.flip(3)), encoder.pooled(images.flip(2))
+    torch.testing.assert_close(both, (views[0] + views[1]) / 2)
+    assert (views[0] - views[1]).abs().max() > 1e-3
 
 
 def test_decoder__makes_the_promised_size_in_range_at_the_promised_cost() -> None:

@@ -1,0 +1,151 @@
+"""Condenses the pooled features to the diagnosis dimensions that ship: their principal components, without labels.
+
+The backbone has learned from labels what to look at. Labels that shape the last layer besides draw the training images
+together, one by one; they are the gallery, and a query between two diagnoses then finds neighbours of one kind: sharp,
+and wrong about doubt. Components of features of unit length keep the cosine between images as well as so many
+dimensions can (Eckart & Young 1936). What a single label would have added, a second view of the image gives: the
+features are a mean over mirrored views wherever images have no up.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+from torch.nn import functional
+
+from casekin.errors import BadInput
+from training import losses
+from training.augment import augment
+from training.components import begin_with_components
+from training.config import AugmentConfig, Scalar
+from training.data import Collection
+from training.models import LOG_VARIANCE_RANGE, NARROWED, GuidedVAE
+
+log = logging.getLogger(__name__)
+MOVED = 1024
+"""About so many images tell how far changes move one."""
+CONDENSE = "condense.diagnosis_dimensions"
+"""In the recipe of each network that was condensed."""
+SHRINKAGE = 1e-4
+"""Of the class head's weights: without it they grow for ever where diagnoses can be told apart."""
+
+
+@dataclass(frozen=True)
+class CondenseConfig:
+    """The shape of the latent that ships."""
+
+    diagnosis_dimensions: int = 20
+    """Fewer lose what tells rare diagnoses apart; more cost every rollout eleven images each."""
+    appearance_dimensions: int = 16
+    """Likewise; the decoder draws from both kinds."""
+    mirrored: bool = True
+    """As in `ModelConfig`; only where the augmentation says that images have no up."""
+
+    def flat(self) -> dict[str, Scalar]:
+        """Return the choices by name, as the recipe of a bundle lists them."""
+        return {f"condense.{name}": value for name, value in vars(self).items()}
+
+
+class _Reading(NamedTuple):
+    """How means are read off features: normalised (features - centre) @ axes.T."""
+
+    centre: Tensor
+    """[1280]"""
+    axes: Tensor
+    """[S,1280], orthonormal, by falling spread"""
+
+
+def condense(
+    network: GuidedVAE, collection: Collection, config: CondenseConfig, changes: AugmentConfig, seed: int = 0
+) -> GuidedVAE:
+    """Return a network of the configuration's shape on the same backbone, its diagnosis dimensions and head fitted.
+
+    Raises `BadInput` where there are fewer training images than dimensions.
+
+    Appearance branch and decoder begin anew as principal components of the images. A diagnosis dimension's variance is
+    how far the `changes` of training, which leave the diagnosis as it is, move an image along it on average.
+    """
+    torch.manual_seed(seed)
+    shape = replace(
+        network.config,
+        diagnosis_dimensions=config.diagnosis_dimensions,
+        appearance_dimensions=config.appearance_dimensions,
+        mirrored=config.mirrored and changes.has_no_up,
+        pretrained=False,
+    )
+    result = GuidedVAE(shape, len(collection.classes)).eval().requires_grad_(False)
+    result.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    result.encoder.backbone.load_state_dict(network.encoder.backbone.state_dict())
+    begin_with_components(result, collection.sample())
+    features = _pooled(result, collection, collection.train_positions)
+    _read_as(result, _components(features, config.diagnosis_dimensions))
+    means = _means(result, features)
+    step = -(-len(means) // MOVED)
+    moved = _means(result, _pooled(result, collection, collection.train_positions[::step], changes)) - means[::step]
+    result.encoder.diagnosis.bias[means.shape[1] :] = moved.square().mean(0).log().clamp(*LOG_VARIANCE_RANGE) + NARROWED
+    result.head = _fit_head(means, collection).requires_grad_(False)
+    return result
+
+
+def _components(features: Tensor, count: int) -> _Reading:
+    if len(features) <= count:
+        raise BadInput(f"{len(features)} training images span no {count} diagnosis dimensions; there must be more")
+    centre = features.mean(0)
+    unit = functional.normalize(features - centre)
+    axes = PCA(count, svd_solver="full").fit(unit.double().numpy()).components_
+    return _Reading(centre, torch.from_numpy(axes).to(features))
+
+
+def _read_as(network: GuidedVAE, reading: _Reading) -> None:
+    """Set the layer of the diagnosis dimensions; what log-variances are read from becomes a constant."""
+    layer, count = network.encoder.diagnosis, len(reading.axes)
+    layer.weight.zero_()
+    layer.bias.zero_()
+    layer.weight[:count] = reading.axes
+    layer.bias[:count] = -reading.axes @ reading.centre
+
+
+def _means(network: GuidedVAE, features: Tensor) -> Tensor:
+    """Return the means [N,S] of pooled features [N,1280]."""
+    return network.encoder.read(features).mean
+
+
+def _fit_head(means: Tensor, collection: Collection) -> nn.Linear:
+    """Return the head under which the labels of the training images are likeliest, given their shares of these."""
+    told = torch.from_numpy(collection.label_matrix[collection.train_positions])  # [N,C]
+    shares = told.mean(0).clamp(1e-6, 1 - 1e-6)
+    head = nn.Linear(means.shape[1], told.shape[1])
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+    def cost() -> Tensor:
+        optimiser.zero_grad()
+        if collection.many_labels:
+            error = losses.adjusted_binary_cross_entropy(head(means), told, shares.logit())
+        else:
+            error = losses.adjusted_cross_entropy(head(means), told, shares.log())
+        total = error + SHRINKAGE * head.weight.square().sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    optimiser.step(cost)  # type: ignore[no-untyped-call]
+    log.info("class head: cost %.4f", float(cost().detach()))
+    return head.eval()
+
+
+@torch.no_grad()
+def _pooled(
+    network: GuidedVAE, collection: Collection, positions: Sequence[int], changes: AugmentConfig | None = None
+) -> Tensor:
+    """Return the features [N,1280] of the images at these positions, as they are or each changed at random."""
+    parts = []
+    for raw, *_ in collection.in_order(positions):
+        images = raw.float() / 255
+        changed = augment(images, changes) if changes else images
+        parts.append(network.encoder.pooled(changed.contiguous(memory_format=torch.channels_last)))
+    return torch.cat(parts)
