@@ -20,7 +20,6 @@ from torch.nn import functional
 from casekin.errors import BadInput
 from training import losses
 from training.augment import augment
-from training.components import begin_with_components
 from training.config import AugmentConfig, Scalar
 from training.data import Collection
 from training.models import LOG_VARIANCE_RANGE, NARROWED, GuidedVAE
@@ -36,12 +35,10 @@ SHRINKAGE = 1e-4
 
 @dataclass(frozen=True)
 class CondenseConfig:
-    """The shape of the latent that ships."""
+    """The shape of the diagnosis part of the latent that ships."""
 
-    diagnosis_dimensions: int = 20
-    """Fewer lose what tells rare diagnoses apart; more cost every rollout eleven images each."""
-    appearance_dimensions: int = 16
-    """Likewise; the decoder draws from both kinds."""
+    diagnosis_dimensions: int = 14
+    """Fewer lose what tells rare diagnoses apart; more cost every rollout eleven images each, and gain nothing."""
     mirrored: bool = True
     """As in `ModelConfig`; only where the augmentation says that images have no up."""
 
@@ -66,21 +63,20 @@ def condense(
 
     Raises `BadInput` where there are fewer training images than dimensions.
 
-    Appearance branch and decoder begin anew as principal components of the images. A diagnosis dimension's variance is
-    how far the `changes` of training, which leave the diagnosis as it is, move an image along it on average.
+    All else is taken over, except that the decoder has to learn what the new diagnosis dimensions mean. The variance of
+    a diagnosis dimension is how far the `changes` of training, which leave the diagnosis as it is, move an image along
+    it on average.
     """
     torch.manual_seed(seed)
     shape = replace(
         network.config,
         diagnosis_dimensions=config.diagnosis_dimensions,
-        appearance_dimensions=config.appearance_dimensions,
         mirrored=config.mirrored and changes.has_no_up,
         pretrained=False,
     )
     result = GuidedVAE(shape, len(collection.classes)).eval().requires_grad_(False)
     result.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    result.encoder.backbone.load_state_dict(network.encoder.backbone.state_dict())
-    begin_with_components(result, collection.sample())
+    _take_over(result, network)
     features = _pooled(result, collection, collection.train_positions)
     _read_as(result, _components(features, config.diagnosis_dimensions))
     means = _means(result, features)
@@ -89,6 +85,17 @@ def condense(
     result.encoder.diagnosis.bias[means.shape[1] :] = moved.square().mean(0).log().clamp(*LOG_VARIANCE_RANGE) + NARROWED
     result.head = _fit_head(means, collection).requires_grad_(False)
     return result
+
+
+def _take_over(result: GuidedVAE, network: GuidedVAE) -> None:
+    """Load what both shapes have, and of the decoder's first layers the columns of the appearance dimensions."""
+    ours, guided, before = result.state_dict(), result.config.diagnosis_dimensions, network.config.diagnosis_dimensions
+    for name, value in network.state_dict().items():
+        if ours[name].shape == value.shape:
+            ours[name].copy_(value)
+    for name in ("decoder.linear.weight", "decoder.first.weight"):
+        ours[name][:, :guided] = 0
+        ours[name][:, guided:] = network.state_dict()[name][:, before:]
 
 
 def _components(features: Tensor, count: int) -> _Reading:

@@ -22,7 +22,7 @@ NO_DISTANCE = 1e-3
 SOFT_NEIGHBOURS = 16
 """About so many neighbours have a say while the appearance share is learned."""
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
-SHARES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+SHARES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Candidates: a thousand queries tell no finer steps apart."""
 
 

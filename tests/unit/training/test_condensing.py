@@ -13,7 +13,7 @@ from training.encoding import encode
 from training.fitting import module_for
 from training.models import GuidedVAE
 
-SMALL = CondenseConfig(diagnosis_dimensions=6, appearance_dimensions=3)
+SMALL = CondenseConfig(diagnosis_dimensions=6)
 
 
 @pytest.fixture
@@ -47,13 +47,20 @@ def test_condense__has_one_view_where_there_is_an_up(collection: Collection, bef
     assert condense(before, collection, SMALL, tiny.augment).config.mirrored
 
 
-def test_condense__takes_the_shape_and_the_backbone_and_a_head_that_tells_colours_apart(
+def test_condense__takes_over_all_else_and_has_a_head_that_tells_colours_apart(
     collection: Collection, before: GuidedVAE, tiny: Config
 ) -> None:
     after = condense(before, collection, SMALL, tiny.augment)
-    assert (after.config.diagnosis_dimensions, after.config.appearance_dimensions) == (6, 3)
-    ours, theirs = before.encoder.backbone.state_dict(), after.encoder.backbone.state_dict()
-    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    guided, again = tiny.model.diagnosis_dimensions, after.config.diagnosis_dimensions
+    assert (again, after.config.appearance_dimensions) == (6, tiny.model.appearance_dimensions)
+    for kept in ("backbone", "appearance"):
+        ours, theirs = (getattr(network.encoder, kept).state_dict() for network in (before, after))
+        assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    images = torch.from_numpy(np.asarray(collection.pixels[:3])).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        latents = [network.encoder(images).mean for network in (before, after)]
+        latents[0][:, :guided] = 0  # what the decoder made of the old diagnosis dimensions is forgotten
+        torch.testing.assert_close(before.decoder(latents[0]), after.decoder(latents[1]))
     found = encode(after, collection, collection.train_positions)
     with torch.no_grad():
         guessed = after.logits(torch.from_numpy(found.means)).argmax(1).numpy()

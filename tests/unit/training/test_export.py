@@ -32,7 +32,7 @@ from training.study import Study
 def study(collection_folder: Path, tiny: Config, tmp_path_factory: pytest.TempPathFactory) -> Study:
     torch.manual_seed(0)
     collection = Collection(collection_folder, tmp_path_factory.mktemp("pixels"), tiny.data, tiny.seed)
-    condensing = CondenseConfig(diagnosis_dimensions=5, appearance_dimensions=4)
+    condensing = CondenseConfig(diagnosis_dimensions=5)
     network = condense(module_for(tiny, collection).averaged.eval(), collection, condensing, tiny.augment)
     return Study(tiny.data, network, tiny.flat() | condensing.flat(), collection, collection_folder)
 
