@@ -24,7 +24,7 @@ from training.evaluation.figures import HEADLINE, retrieval_metrics
 from training.graphs import DecoderGraph, EncoderGraph, FromStandard, HeadGraph, write_graph
 from training.held import Held, write_measured
 from training.holding import held_of
-from training.quantising import embed, quantise
+from training.quantising import CALIBRATION_IMAGES, embed, quantise
 from training.study import Study
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -83,7 +83,8 @@ def _shrunk(study: Study, held: Held, folder: Path) -> dict[str, float]:
     A network that ships goes by what its proof found.
     """
     whole, small = folder / "encoder.onnx", folder / "encoder.int8.onnx"
-    quantise(whole, small, study.collection.pixels)
+    train = study.positions(study.folds.train)
+    quantise(whole, small, study.collection.pixels[train[:: -(-len(train) // CALIBRATION_IMAGES)]])
     images = torch.from_numpy(np.array(study.collection.pixels[:1])).permute(0, 3, 1, 2).float() / 255
     figures = {"int8_encoder_ms": latency(small, images), "float_encoder_ms": latency(whole, images)}
     if study.given is None:

@@ -1,5 +1,6 @@
-"""An int8 copy of the encoder's graph: half the time on processors with the instructions for it."""
+"""An int8 copy of the encoder's graph: a third less time on processors with the instructions for it."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -7,13 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 Pixels = npt.NDArray[np.uint8]
 
-CALIBRATION_IMAGES = 128
+CALIBRATION_IMAGES = 256
+"""About so many tell the ranges; of all diagnoses, or they would be those of one."""
+FIRST_BLOCK = 10
+"""Of the backbone's sixteen, from which on its convolutions are int8; what earlier ones lose by it is lost to the
+neighbours (decision 16)."""
 _BATCH = 16
 
 
@@ -30,9 +36,9 @@ class _Images(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantise(graph: Path, target: Path, pixels: Pixels) -> None:
-    """Write `graph` with int8 weights and activations to `target`.
+    """Write `graph` to `target`, the late convolutions of its backbone with int8 weights and activations.
 
-    Ranges of activations come from images uint8 [N,H,W,3]: the 99.99th percentile, so that one odd pixel does not cost
+    Ranges of activations come from images uint8 [N,H,W,3], all of them: the 99.99th percentile, so that one odd pixel does not cost
     all others their precision; weights have a scale for each channel (Jacob 2018, section 2; Krishnamoorthi 2018, 3.1).
     """
     prepared = target.with_suffix(".prepared.onnx")
@@ -42,14 +48,19 @@ def quantise(graph: Path, target: Path, pixels: Pixels) -> None:
         quantize_static(
             str(prepared),
             str(target),
-            _Images(pixels[:CALIBRATION_IMAGES]),
+            _Images(pixels),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
-            op_types_to_quantize=["Conv"],
+            nodes_to_quantize=[node.name for node in onnx.load(prepared).graph.node if _is_late(node)],
         )
     prepared.unlink()
+
+
+def _is_late(node: onnx.NodeProto) -> bool:
+    place = re.search(r"/backbone/(?:blocks\.(\d+)|(head))/", node.name)
+    return node.op_type == "Conv" and place is not None and (place[2] is not None or int(place[1]) >= FIRST_BLOCK)
 
 
 def embed(graph: Path, pixels: Pixels) -> npt.NDArray[np.float32]:
