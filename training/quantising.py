@@ -38,8 +38,9 @@ class _Images(CalibrationDataReader):  # type: ignore[misc]
 def quantise(graph: Path, target: Path, pixels: Pixels) -> None:
     """Write `graph` to `target`, the late convolutions of its backbone with int8 weights and activations.
 
-    Ranges of activations come from images uint8 [N,H,W,3], all of them: the 99.99th percentile, so that one odd pixel does not cost
-    all others their precision; weights have a scale for each channel (Jacob 2018, section 2; Krishnamoorthi 2018, 3.1).
+    Ranges of activations come from images uint8 [N,H,W,3], all of them: the 99.99th percentile, so that one odd pixel
+    does not cost all others their precision; weights have a scale for each channel (Jacob 2018, section 2;
+    Krishnamoorthi 2018, 3.1).
     """
     prepared = target.with_suffix(".prepared.onnx")
     # ONNX Runtime prints its progress, where a command's answer belongs.
