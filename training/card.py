@@ -11,8 +11,8 @@ TEMPLATE = """# Model card: {version}
 
 A guided variational auto-encoder: EfficientNet-Lite0 encoder ({height} x {width} px{views}), {dimensions} dimensions, a
 light decoder ({out_height} x {out_width} px), a linear class head. It places a dermatoscopic image where images like it
-lie. {guided} dimensions {shaped} (supervised contrastive and
-cross-entropy terms); {free} are shaped by reconstruction, under the beta-VAE's divergence to a standard normal prior.
+lie. {guided} dimensions {shaped} (supervised contrastive and cross-entropy terms);
+{free} are shaped by reconstruction, under the beta-VAE's divergence to a standard normal prior.
 
 **It supports research and teaching. It does not diagnose.**
 

@@ -7,10 +7,8 @@ dimensions can (Eckart & Young 1936). What a single label would have added, a se
 features are a mean over mirrored views wherever images have no up.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from sklearn.decomposition import PCA
@@ -24,7 +22,6 @@ from training.config import AugmentConfig, Scalar
 from training.data import Collection
 from training.models import LOG_VARIANCE_RANGE, NARROWED, GuidedVAE
 
-log = logging.getLogger(__name__)
 MOVED = 1024
 """About so many images tell how far changes move one."""
 CONDENSE = "condense.diagnosis_dimensions"
@@ -45,15 +42,6 @@ class CondenseConfig:
     def flat(self) -> dict[str, Scalar]:
         """Return the choices by name, as the recipe of a bundle lists them."""
         return {f"condense.{name}": value for name, value in vars(self).items()}
-
-
-class _Reading(NamedTuple):
-    """How means are read off features: normalised (features - centre) @ axes.T."""
-
-    centre: Tensor
-    """[1280]"""
-    axes: Tensor
-    """[S,1280], orthonormal, by falling spread"""
 
 
 def condense(
@@ -78,10 +66,11 @@ def condense(
     result.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     _take_over(result, network)
     features = _pooled(result, collection, collection.train_positions)
-    _read_as(result, _components(features, config.diagnosis_dimensions))
-    means = _means(result, features)
+    _read_components(result, features)
+    means = result.encoder.read(features).mean  # [N,S]
     step = -(-len(means) // MOVED)
-    moved = _means(result, _pooled(result, collection, collection.train_positions[::step], changes)) - means[::step]
+    changed = _pooled(result, collection, collection.train_positions[::step], changes)
+    moved = result.encoder.read(changed).mean - means[::step]
     result.encoder.diagnosis.bias[means.shape[1] :] = moved.square().mean(0).log().clamp(*LOG_VARIANCE_RANGE) + NARROWED
     result.head = _fit_head(means, collection).requires_grad_(False)
     return result
@@ -98,27 +87,18 @@ def _take_over(result: GuidedVAE, network: GuidedVAE) -> None:
         ours[name][:, guided:] = network.state_dict()[name][:, before:]
 
 
-def _components(features: Tensor, count: int) -> _Reading:
+def _read_components(network: GuidedVAE, features: Tensor) -> None:
+    """Set the layer of the diagnosis dimensions; what log-variances are read from becomes a constant."""
+    layer, count = network.encoder.diagnosis, network.config.diagnosis_dimensions
     if len(features) <= count:
         raise BadInput(f"{len(features)} training images span no {count} diagnosis dimensions; there must be more")
     centre = features.mean(0)
     unit = functional.normalize(features - centre)
     axes = PCA(count, svd_solver="full").fit(unit.double().numpy()).components_
-    return _Reading(centre, torch.from_numpy(axes).to(features))
-
-
-def _read_as(network: GuidedVAE, reading: _Reading) -> None:
-    """Set the layer of the diagnosis dimensions; what log-variances are read from becomes a constant."""
-    layer, count = network.encoder.diagnosis, len(reading.axes)
     layer.weight.zero_()
     layer.bias.zero_()
-    layer.weight[:count] = reading.axes
-    layer.bias[:count] = -reading.axes @ reading.centre
-
-
-def _means(network: GuidedVAE, features: Tensor) -> Tensor:
-    """Return the means [N,S] of pooled features [N,1280]."""
-    return network.encoder.read(features).mean
+    layer.weight[:count] = torch.from_numpy(axes).to(features)
+    layer.bias[:count] = -layer.weight[:count] @ centre
 
 
 def _fit_head(means: Tensor, collection: Collection) -> nn.Linear:
@@ -141,7 +121,6 @@ def _fit_head(means: Tensor, collection: Collection) -> nn.Linear:
         return total
 
     optimiser.step(cost)  # type: ignore[no-untyped-call]
-    log.info("class head: cost %.4f", float(cost().detach()))
     return head.eval()
 
 
@@ -150,9 +129,5 @@ def _pooled(
     network: GuidedVAE, collection: Collection, positions: Sequence[int], changes: AugmentConfig | None = None
 ) -> Tensor:
     """Return the features [N,1280] of the images at these positions, as they are or each changed at random."""
-    parts = []
-    for raw, *_ in collection.in_order(positions):
-        images = raw.float() / 255
-        changed = augment(images, changes) if changes else images
-        parts.append(network.encoder.pooled(changed.contiguous(memory_format=torch.channels_last)))
-    return torch.cat(parts)
+    batches = collection.images(positions)
+    return torch.cat([network.encoder.pooled(augment(part, changes) if changes else part) for part in batches])

@@ -173,6 +173,11 @@ class Collection(lightning.LightningDataModule):
         """Return the images at these positions, unchanged and in order."""
         return DataLoader(CaseImages(self.pixels, self.labels, positions), 64)
 
+    def images(self, positions: Sequence[int]) -> Iterator[Tensor]:
+        """Yield the same as batches [B,3,H,W] in 0..1, channels last in memory, as a network takes them."""
+        for raw, *_ in self.in_order(positions):
+            yield (raw.float() / 255).contiguous(memory_format=torch.channels_last)
+
     def _sampler(self, rank: int, ranks: int) -> BalancedSampler:
         return BalancedSampler(self._drawn_as().tolist(), self.config.balance, self._seed, rank, ranks)
 

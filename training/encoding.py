@@ -42,8 +42,7 @@ def encode(network: GuidedVAE, collection: Collection, positions: Sequence[int] 
     chosen = list(range(len(collection.cases)) if positions is None else positions)
     network.eval()
     means, log_variances = [], []
-    for raw, _, _ in collection.in_order(chosen):
-        images = (raw.float() / 255).contiguous(memory_format=torch.channels_last)
+    for images in collection.images(chosen):
         posterior = network.encoder(images)
         means.append(posterior.mean)
         log_variances.append(posterior.log_variance)

@@ -100,8 +100,5 @@ def _images(collection: Collection, positions: list[int]) -> Tensor:
 
 @torch.no_grad()
 def _guided(network: GuidedVAE, collection: Collection) -> Posterior:
-    parts = [
-        network.encoder.ranked((raw.float() / 255).contiguous(memory_format=torch.channels_last))
-        for raw, *_ in collection.in_order(collection.train_positions)
-    ]
+    parts = [network.encoder.ranked(images) for images in collection.images(collection.train_positions)]
     return Posterior(*(torch.cat(part) for part in zip(*parts, strict=True)))

@@ -1,7 +1,7 @@
 """From images to the bundle that ships: the whole recipe, step by step, each gone on with where it was cut off."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.condensing import CondenseConfig, condense
@@ -41,9 +41,12 @@ def polish_checkpoint(
     collection = Collection(data, cache, config.data, config.seed)
     trained = load_trained(checkpoint, len(collection.classes))
     settled = settle(trained.network, collection, config.augment)
-    network = polish(condense(settled, collection, condensing, config.augment), collection, polishing)
+    condensed = condense(settled, collection, condensing, config.augment)
+    # Images with an up have one view, whatever was asked for.
+    done = replace(condensing, mirrored=condensed.config.mirrored)
+    network = polish(condensed, collection, polishing)
     target = checkpoint.with_name("polished.ckpt")
-    save_trained(Trained(network, trained.recipe | condensing.flat() | polishing.flat()), target)
+    save_trained(Trained(network, trained.recipe | done.flat() | polishing.flat()), target)
     return target
 
 

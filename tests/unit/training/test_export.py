@@ -1,6 +1,7 @@
 import hashlib
 import itertools
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from training.graphs import ParityLost, without_shuffles, write_graph
 from training.held import held_by
 from training.holding import held_of
 from training.models import Decoder
+from training.quantising import FIRST_BLOCK
 from training.recalibrating import recalibrate
 from training.study import Study
 
@@ -130,6 +132,14 @@ def test_export__takes_an_int8_encoder_only_where_it_finds_as_well(
     assert (manifest.metrics["int8_kept"], manifest.metrics["encoder_ms"]) == (1, 1)
     assert "QuantizeLinear" in operators(tmp_path / "small")
     assert "QuantizeLinear" not in operators(exported)
+    graph = onnx.load(tmp_path / "small" / "encoder.onnx").graph
+    dequantised = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    blocks = {
+        int(found[1]): node.input[0] in dequantised
+        for node in graph.node
+        if (found := re.search(r"blocks\.(\d+)/depthwise.*Conv", node.name)) and node.op_type == "Conv"
+    }
+    assert blocks == {number: number >= FIRST_BLOCK for number in range(16)}
 
 
 def test_model_card__names_data_licence_figures_and_limits(exported: Path) -> None:
