@@ -58,6 +58,7 @@ def main(data: Path) -> None:
             if name == "full":
                 rows["without_settling"] = _measured(config, checkpoint, data, settled=False)
                 rows["with_views"] = _measured(config, checkpoint, data, CondenseConfig())
+                rows["without_roots"] = _measured(config, checkpoint, data, replace(ONE_VIEW, rooted=False))
                 rows["without_condensing"] = _measured(config, checkpoint, data, None)
     figures = {f"p_at_1_macro_{name}": row["p_at_1_macro"] for name, row in rows.items()}
     details = {name: " ".join(f"{key} {row[key]:.3f}" for key in SHOWN if key in row) for name, row in rows.items()}

@@ -67,7 +67,7 @@ one with a number goes with nothing that we measured.
 """
 
 
-CONDENSED = "are principal components of features that were learned for diagnosis"
+CONDENSED = "are principal components of {roots}features that were learned for diagnosis"
 AS_TRAINED = "are shaped by diagnosis"
 CARD_GROUPINGS = ("site", "sex", "age")
 
@@ -81,7 +81,7 @@ def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> st
         version=manifest.version,
         height=manifest.input.height,
         width=manifest.input.width,
-        shaped=CONDENSED if CONDENSE in study.recipe else AS_TRAINED,
+        shaped=CONDENSED.format(roots="roots of " if model.rooted else "") if CONDENSE in study.recipe else AS_TRAINED,
         views=", mean of two mirrored views" if model.mirrored else "",
         out_height=manifest.output.height,
         out_width=manifest.output.width,

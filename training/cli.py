@@ -138,7 +138,7 @@ def polish_command(
 def recipe(
     data: Data,
     bundles: Annotated[Path, typer.Option(help="Folder of the bundles `proof` and `default`.")] = Path("bundles"),
-    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.4",
+    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.5",
     config: Name = "guided",
     mapping: Reading = "",
     folds: Folds = 5,
@@ -181,7 +181,7 @@ def export(
     data: Data,
     checkpoint: Path,
     target: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/default"),
-    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.4",
+    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.5",
     config: Name = "guided",
     split: Split = "choose",
     mapping: Reading = "",

@@ -4,7 +4,9 @@ The backbone has learned from labels what to look at. Labels that shape the last
 together, one by one; they are the gallery, and a query between two diagnoses then finds neighbours of one kind: sharp,
 and wrong about doubt. Components of features of unit length keep the cosine between images as well as so many
 dimensions can (Eckart & Young 1936). What a single label would have added, a second view of the image gives: the
-features are a mean over mirrored views wherever images have no up.
+features are a mean over mirrored views wherever images have no up. Their square roots are taken: the features of a
+plain nevus are large, of a rare diagnosis small, and without roots the mean that is subtracted is that of the former;
+plain nevi then lie around it in all directions, and how far two of them are apart says nothing.
 """
 
 from collections.abc import Sequence
@@ -34,10 +36,12 @@ SHRINKAGE = 1e-4
 class CondenseConfig:
     """The shape of the diagnosis part of the latent that ships."""
 
-    diagnosis_dimensions: int = 14
+    diagnosis_dimensions: int = 16
     """Fewer lose what tells rare diagnoses apart; more cost every rollout eleven images each, and gain nothing."""
     mirrored: bool = True
     """As in `ModelConfig`; only where the augmentation says that images have no up."""
+    rooted: bool = True
+    """As in `ModelConfig`."""
 
     def flat(self) -> dict[str, Scalar]:
         """Return the choices by name, as the recipe of a bundle lists them."""
@@ -60,6 +64,7 @@ def condense(
         network.config,
         diagnosis_dimensions=config.diagnosis_dimensions,
         mirrored=config.mirrored and changes.has_no_up,
+        rooted=config.rooted,
         pretrained=False,
     )
     result = GuidedVAE(shape, len(collection.classes)).eval().requires_grad_(False)
@@ -92,12 +97,13 @@ def _read_components(network: GuidedVAE, features: Tensor) -> None:
     layer, count = network.encoder.diagnosis, network.config.diagnosis_dimensions
     if len(features) <= count:
         raise BadInput(f"{len(features)} training images span no {count} diagnosis dimensions; there must be more")
-    centre = features.mean(0)
-    unit = functional.normalize(features - centre)
+    levelled = network.encoder.levelled(features)
+    centre = levelled.mean(0)
+    unit = functional.normalize(levelled - centre)
     axes = PCA(count, svd_solver="full").fit(unit.double().numpy()).components_
     layer.weight.zero_()
     layer.bias.zero_()
-    layer.weight[:count] = torch.from_numpy(axes).to(features)
+    layer.weight[:count] = torch.from_numpy(axes).to(levelled)
     layer.bias[:count] = -layer.weight[:count] @ centre
 
 

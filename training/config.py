@@ -105,6 +105,9 @@ class ModelConfig:
     mirrored: bool = False
     """Whether the pooled features are the mean over two views: the image left to right, and upside down. Twice the
     cost; training turns images at random instead, and what it ends in turns this on."""
+    rooted: bool = False
+    """Whether diagnosis dimensions are read from square roots of the pooled features (Arandjelović & Zisserman 2012):
+    a few channels that speak loudly then drown the others less. Turned on by what training ends in, likewise."""
 
     @property
     def small_height(self) -> int:

@@ -21,6 +21,8 @@ LOG_VARIANCE_RANGE = (-8.0, 2.0)
 """Beyond these a posterior is a point, or wider than the prior ever is."""
 NARROWED = 3.0
 """A posterior begins near a variance of exp(-3): a latent that is all noise teaches the decoder to ignore it."""
+SILENT = 1e-4
+"""Added to a pooled feature before its root, which is infinitely steep at 0: rounding must not show."""
 
 
 class Posterior(NamedTuple):
@@ -93,7 +95,7 @@ class Encoder(nn.Module):
         self.diagnosis = nn.Linear(POOLED_CHANNELS, 2 * config.diagnosis_dimensions)
         self.appearance = Appearance(config)
         self.radius = math.sqrt(config.diagnosis_dimensions)
-        self.mirrored = config.mirrored
+        self.mirrored, self.rooted = config.mirrored, config.rooted
         self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(1, 3, 1, 1))
         self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(1, 3, 1, 1))
 
@@ -114,9 +116,13 @@ class Encoder(nn.Module):
         """Return the posterior of the diagnosis dimensions alone."""
         return self.read(self.dropout(self.pooled(images)))
 
+    def levelled(self, pooled: Tensor) -> Tensor:
+        """Return pooled features [B,1280], none below 0, as the layer of the diagnosis dimensions takes them."""
+        return (pooled + SILENT).sqrt() if self.rooted else pooled
+
     def read(self, pooled: Tensor) -> Posterior:
         """Return what the diagnosis dimensions make of pooled features [B,1280]."""
-        towards, spread = self.diagnosis(pooled).float().chunk(2, 1)
+        towards, spread = self.diagnosis(self.levelled(pooled)).float().chunk(2, 1)
         return Posterior(functional.normalize(towards) * self.radius, _log_variance(spread))
 
 

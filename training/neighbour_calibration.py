@@ -9,8 +9,6 @@ from scipy.optimize import minimize
 
 from casekin.contracts.base import Preset
 from casekin.contracts.bundle import (
-    LEAST_DOUBT,
-    LEAST_WEIGHT,
     CalibrationPoint,
     NeighbourCalibration,
     StrangenessScale,
@@ -90,12 +88,13 @@ class Votes(NamedTuple):
 
     shares: Floats
     """[Q, C], summing to 1"""
-    odds: Floats
-    """[Q, 1], of a neighbour being right rather than not, by how near they all are"""
+    agreement: Floats
+    """[Q, 1], the largest share of the votes"""
 
     def corrected(self, prior: Floats) -> "Votes":
-        """The same, each share divided by how frequent the diagnosis is [C]."""
-        return self._replace(shares=self.shares / np.maximum(prior, 1e-12))
+        """The same, each share divided by how frequent the diagnosis is [C]; they sum to 1 again."""
+        shares = self.shares / np.maximum(prior, 1e-12)
+        return self._replace(shares=shares / shares.sum(1, keepdims=True))
 
 
 def cast_votes(
@@ -104,15 +103,16 @@ def cast_votes(
     """Return votes: each neighbour counts its similarity times its evidence, all [Q, k]."""
     at, shares = [point.distance for point in curve], [point.share for point in curve]
     weights = np.interp(distances, at, shares) * evidence
-    mean = np.maximum(weights.mean(1, keepdims=True), LEAST_WEIGHT)
     weights = np.where(weights.sum(1, keepdims=True) > 0, weights, 1.0)
     votes = np.stack([(weights * (labels == label)).sum(1) for label in range(classes)], axis=1)
-    return Votes(votes / votes.sum(1, keepdims=True), mean / (1 + LEAST_DOUBT - mean))
+    shares = votes / votes.sum(1, keepdims=True)
+    return Votes(shares, shares.max(1, keepdims=True))
 
 
 def probabilities(votes: Votes, scale: VoteScale) -> Floats:
-    """Return (odds x share + smoothing)^(1 / temperature) [Q, C], normalised to sum to 1: see `VoteScale`."""
-    logs = np.log(votes.odds * votes.shares + scale.smoothing) / scale.temperature
+    """Return what a scale makes of votes, [Q, C], normalised to sum to 1: see `VoteScale`."""
+    smoothing = scale.smoothing * np.exp(-scale.decay * votes.agreement)
+    logs = np.log(votes.shares + smoothing) / scale.temperature
     powers = np.exp(logs - logs.max(1, keepdims=True))
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
@@ -120,14 +120,17 @@ def probabilities(votes: Votes, scale: VoteScale) -> Floats:
 def fit_scale(votes: Votes, labels: Ints, weights: Floats) -> VoteScale:
     """Return the scale under which `labels` [Q], each counting `weights` [Q], are most likely (as Guo 2017, 4.2)."""
 
-    def cost(logs: Floats) -> float:
-        scale = VoteScale(smoothing=float(np.exp(logs[0])), temperature=float(np.exp(logs[1])))
-        chosen = probabilities(votes, scale)[np.arange(len(labels)), labels]
+    def scale(found: Floats) -> VoteScale:
+        smoothing, temperature = np.exp(found[:2])
+        return VoteScale(smoothing=float(smoothing), temperature=float(temperature), decay=float(found[2]))
+
+    def cost(found: Floats) -> float:
+        chosen = probabilities(votes, scale(found))[np.arange(len(labels)), labels]
         return float(-(weights * np.log(np.maximum(chosen, 1e-300))).sum() / weights.sum())
 
-    bounds = [(np.log(1e-4), np.log(10.0)), (np.log(0.05), np.log(10.0))]
-    best = minimize(cost, np.log([0.1, 1.0]), method="Nelder-Mead", bounds=bounds)
-    return VoteScale(smoothing=float(np.exp(best.x[0])), temperature=float(np.exp(best.x[1])))
+    bounds = [(np.log(1e-4), np.log(10.0)), (np.log(0.05), np.log(10.0)), (0.0, 20.0)]
+    begin = [np.log(0.1), 0.0, 1.0]
+    return scale(minimize(cost, begin, method="Nelder-Mead", bounds=bounds, options={"maxiter": 1000}).x)
 
 
 def conformal_threshold(scores: Floats, coverage: float) -> float:

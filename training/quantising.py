@@ -20,15 +20,24 @@ CALIBRATION_IMAGES = 256
 FIRST_BLOCK = 10
 """Of the backbone's sixteen, from which on its convolutions are int8; what earlier ones lose by it is lost to the
 neighbours (decision 16)."""
-_BATCH = 16
+AT_ONCE = 16
+"""Images of which all activations are in memory, at 80 MB each."""
 
 
 class _Images(CalibrationDataReader):  # type: ignore[misc]
     """Feeds images uint8 [N,H,W,3] to the graph whose ranges are to be found."""
 
     def __init__(self, pixels: Pixels) -> None:
+        self._pixels = pixels
+        self.set_range(0, len(pixels))
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Feed these next."""
         # One by one: the search for percentiles wants arrays of one shape.
-        self._batches = _fed(pixels, 1)
+        self._batches = _fed(self._pixels[start_index:end_index], 1)
 
     def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
         """Return the next batch by the name of the graph's input, or None after the last."""
@@ -43,18 +52,20 @@ def quantise(graph: Path, target: Path, pixels: Pixels) -> None:
     Krishnamoorthi 2018, 3.1).
     """
     prepared = target.with_suffix(".prepared.onnx")
+    stride = min(AT_ONCE, len(pixels))
     # ONNX Runtime prints its progress, where a command's answer belongs.
     with redirect_stdout(sys.stderr):
         quant_pre_process(str(graph), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
             str(target),
-            _Images(pixels),
+            _Images(pixels[: len(pixels) // stride * stride]),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
             nodes_to_quantize=[node.name for node in onnx.load(prepared).graph.node if _is_late(node)],
+            extra_options={"CalibStridedMinMax": stride},  # of percentiles too, for all its name
         )
     prepared.unlink()
 
@@ -67,7 +78,7 @@ def _is_late(node: onnx.NodeProto) -> bool:
 def embed(graph: Path, pixels: Pixels) -> npt.NDArray[np.float32]:
     """Return the raw means [N,D] that an encoder's graph gives of images uint8 [N,H,W,3]."""
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    return np.concatenate([np.asarray(session.run(["mean"], given)[0]) for given in _fed(pixels, _BATCH)])
+    return np.concatenate([np.asarray(session.run(["mean"], given)[0]) for given in _fed(pixels, AT_ONCE)])
 
 
 def _fed(pixels: Pixels, batch: int) -> Iterator[dict[str, npt.NDArray[np.float32]]]:

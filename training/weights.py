@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
+from scipy.special import expit
+from sklearn.preprocessing import SplineTransformer
 
 from casekin.contracts.bundle import CalibrationPoint
 from training.evaluation.retrieval import Labelled, neighbours
@@ -17,8 +18,8 @@ Floats = npt.NDArray[np.floating]
 
 POINTS = 32
 """Of a calibration curve."""
-NO_DISTANCE = 1e-3
-"""Added to a distance before its logarithm: two pictures of one lesion lie about so far apart."""
+KNOTS = 5
+"""Of the splines of a calibration curve, evenly over ranks of distance."""
 SOFT_NEIGHBOURS = 16
 """About so many neighbours have a say while the appearance share is learned."""
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -91,35 +92,44 @@ def _expected_share(queries: Labelled, gallery: Labelled, weights: Floats) -> fl
 def calibrate(queries: Labelled, gallery: Labelled, weights: Floats) -> list[CalibrationPoint]:
     """Return, for rising distances, the falling share of matches that had the query's diagnosis.
 
-    Of the matches that serving shows and lets vote: the nearest case of each of the `NEIGHBOURS` nearest lesions. A
-    logistic regression on a cubic of the log distance, made to fall by isotonic regression (Barlow 1972), read off at
-    quantiles. Isotonic regression alone follows chance in steps, and five of them, each without a fifth of the queries,
-    were wrong by 8 % in a tenth of the matches of that fifth; this by 2 %. Queries and gallery must share no lesion.
+    Of the matches that serving shows and lets vote: the nearest case of each of the `NEIGHBOURS` nearest lesions.
+    A logistic regression on falling splines of the rank of a distance (`_falling_share`), read off at quantiles.
+    Isotonic regression follows chance in steps, and five of them, each without a fifth of the queries, were wrong by
+    8 % in a tenth of the matches of that fifth; this by 2 %. Queries and gallery must share no lesion.
     """
     depth = min(NEIGHBOURS, len(set(gallery.lesions)))
     distances, rows = nearest_lesions(queries, gallery, weights, depth)
-    hits = gallery.labels[rows] == queries.labels[:, None]
-    at = np.unique(np.quantile(distances, np.linspace(0, 1, POINTS)))
-    falling = IsotonicRegression(increasing=False, y_min=0, y_max=1)
-    shares = falling.fit_transform(at, _share_at(at, distances.ravel(), hits.ravel()))
+    hits = (gallery.labels[rows] == queries.labels[:, None]).ravel()
+    at, first = np.unique(np.quantile(distances, np.linspace(0, 1, POINTS)), return_index=True)
+    ranks = first / (POINTS - 1)
+    shares = _falling_share(np.interp(distances.ravel(), at, ranks), hits, ranks)
     if at[0] > 0:  # nearer than any match of the queries
         at, shares = np.concatenate([[0.0], at]), np.concatenate([shares[:1], shares])
     return [CalibrationPoint(distance=float(d), share=float(s)) for d, s in zip(at, shares, strict=True)]
 
 
-def _share_at(at: Floats, distances: Floats, hits: npt.NDArray[np.bool_]) -> Floats:
-    """Return the share of hits [L] among matches at `distances` [L], as a smooth function of distance, at `at` [P]."""
+def _falling_share(ranks: Floats, hits: npt.NDArray[np.bool_], at: Floats) -> Floats:
+    """Return the share of hits [L] among matches of `ranks` [L] in 0..1, as a smooth function that falls, `at` [P].
+
+    The logit is a constant less monotone splines (Ramsay 1988) with coefficients not below 0: likeliest under that.
+    """
     if hits.all() or not hits.any():
         return np.full(len(at), float(hits[0]))
-    logs = np.log(distances + NO_DISTANCE)
-    middle, spread = logs.mean(), logs.std() or 1.0
+    splines = SplineTransformer(KNOTS).fit([[0.0], [1.0]])
 
-    def powers(of: Floats) -> Floats:
-        u = (np.log(of + NO_DISTANCE) - middle) / spread
-        return np.stack([u, u**2, u**3], axis=1)
+    def rising(of: Floats) -> Floats:
+        """Each the sum of a B-spline and all to its right: the first is 1, the others rise from 0 to 1."""
+        return np.asarray(splines.transform(of[:, None])[:, ::-1].cumsum(1)[:, ::-1])
 
-    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(powers(distances), hits)
-    return np.asarray(fitted.predict_proba(powers(at))[:, 1])
+    basis = rising(ranks)
+
+    def cost(coefficients: Floats) -> tuple[float, Floats]:
+        logits = basis @ coefficients
+        return float((np.logaddexp(0, logits) - hits * logits).mean()), basis.T @ (expit(logits) - hits) / len(hits)
+
+    bounds = [(None, None)] + [(None, 0.0)] * (basis.shape[1] - 1)
+    fitted = minimize(cost, np.zeros(basis.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds)
+    return np.asarray(np.minimum.accumulate(expit(rising(at) @ fitted.x)))
 
 
 def temperature(logits: Floats, labels: Sequence[int] | npt.NDArray[np.integer]) -> float:

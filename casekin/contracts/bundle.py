@@ -60,22 +60,16 @@ class CalibrationPoint(Contract):
     share: float = Field(ge=0, le=1)
 
 
-LEAST_DOUBT = 0.02
-"""However near neighbours are, so much of their votes is withheld, for odds must have a bound; any from 0.002 to 0.05
-calibrates as well."""
-LEAST_WEIGHT = 1e-6
-"""Mean weight of votes where all neighbours are utterly unlike: their shares are told still."""
-
-
 class VoteScale(Contract):
-    """How votes of neighbours become probabilities: (odds x share + smoothing)^(1 / temperature), normalised.
+    """How votes of neighbours become probabilities: (share + smoothing x e^(-decay x agreement))^(1 / temperature).
 
-    The odds are W / (1 + `LEAST_DOUBT` - W), W the mean weight of the neighbours' votes. A neighbour speaks for its
-    diagnosis by how near it is, and what it withholds goes to all diagnoses alike (Denoeux 1995, "A k-nearest neighbor
-    classification rule based on Dempster-Shafer theory").
+    Shares sum to 1, and so do they once divided by prior; probabilities are normalised likewise. The agreement is the
+    largest share of the votes, before any division: what is held back for diagnoses without a vote is less the more
+    the neighbours agree.
     """
 
-    smoothing: float = Field(ge=0, description="what every diagnosis has beforehand, beside shares times odds")
+    smoothing: float = Field(ge=0, description="what every diagnosis has beside its share where nobody agrees")
+    decay: float = Field(ge=0, description="how fast smoothing falls as agreement grows")
     temperature: float = Field(gt=0)
 
 
@@ -179,8 +173,8 @@ EXAMPLE: dict[str, JsonValue] = {
         "near_duplicate_distance": 0.2,
         "presets": {
             preset: {
-                "plain": {"smoothing": 0.05, "temperature": 0.8},
-                "corrected": {"smoothing": 0.1, "temperature": 0.6},
+                "plain": {"smoothing": 0.05, "decay": 1.0, "temperature": 0.8},
+                "corrected": {"smoothing": 0.4, "decay": 5.0, "temperature": 1.5},
                 "conformal": {"mel": 0.2, "nv": 0.35},
                 "strangeness": {
                     "upper": {

@@ -1,5 +1,6 @@
 """Which diagnoses the nearest cases have, as they are and corrected for how common each is; and what that promises."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from casekin.contracts.bundle import LEAST_DOUBT, LEAST_WEIGHT, BundleManifest, VoteScale
+from casekin.contracts.bundle import BundleManifest, VoteScale
 from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics
 from casekin.contracts.search import SearchRequest
 from services.search.matches import Neighbour
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 _SHARES = TypeAdapter(list[DiagnosisShare])
 NEIGHBOURS = 16
 """That have a say where the bundle does not tell how many (as in Tschandl et al., Br J Dermatol 2019)."""
-AS_THEY_ARE = VoteScale(smoothing=0, temperature=1)
+AS_THEY_ARE = VoteScale(smoothing=0, decay=0, temperature=1)
 """Votes without a calibration."""
 
 
@@ -34,9 +35,12 @@ class Votes:
     shares: list[float]
     """[C], weighted by similarity and evidence, summing to 1; all 0 without a vote."""
     corrected: list[float]
-    """[C], shares divided by the diagnosis's share of the collection."""
-    odds: float
-    """Of a neighbour being right rather than not, by how near they all are: see `VoteScale`."""
+    """[C], shares divided by the diagnosis's share of the collection, summing to 1 again."""
+
+    @property
+    def agreement(self) -> float:
+        """The largest share."""
+        return min(1.0, max(self.shares, default=0.0))
 
 
 class NeighbourReader:
@@ -65,12 +69,13 @@ class NeighbourReader:
         calibration = None
         if why is None and self._calibration is not None and request.preset != "custom":
             calibration = self._calibration.presets[request.preset]
-        plain = probabilities(votes.shares, votes.odds, calibration.plain if calibration else AS_THEY_ARE)
-        corrected = probabilities(votes.corrected, votes.odds, calibration.corrected if calibration else AS_THEY_ARE)
+        plain = probabilities(votes.shares, votes.agreement, calibration.plain if calibration else AS_THEY_ARE)
+        after = calibration.corrected if calibration else AS_THEY_ARE
+        corrected = probabilities(votes.corrected, votes.agreement, after)
         return NeighbourStatistics(
             neighbours=len(near),
             diagnoses=_SHARES.validate_python(_shares(votes, plain, corrected)),
-            agreement=min(1.0, max(votes.shares, default=0.0)),
+            agreement=votes.agreement,
             conformal=self._set(votes, corrected, calibration.conformal) if calibration else None,
             strangeness=judge(near, images, request.image, calibration.strangeness) if calibration else None,
             uncalibrated=why,
@@ -118,16 +123,15 @@ def cast_votes(near: Sequence[Neighbour], collection: Mapping[str, int], evidenc
     total = sum(votes) or 1.0
     shares = [vote / total for vote in votes]
     prior = [max(1, collection.get(diagnosis, 0)) for diagnosis in diagnoses]
-    all_cases = sum(prior)
-    corrected = [share * all_cases / cases for share, cases in zip(shares, prior, strict=True)]
-    mean = max(sum(by_weight.values()) / (sum(counts) or 1), LEAST_WEIGHT)
-    return Votes(diagnoses, counts, shares, corrected, mean / (1 + LEAST_DOUBT - mean))
+    divided = [share / cases for share, cases in zip(shares, prior, strict=True)]
+    whole = sum(divided) or 1.0
+    return Votes(diagnoses, counts, shares, [share / whole for share in divided])
 
 
-def probabilities(shares: Sequence[float], odds: float, scale: VoteScale) -> list[float]:
-    """(odds x share + smoothing)^(1 / temperature) [C], normalised to sum to 1; as training fitted them."""
-    power = 1 / scale.temperature
-    powers = [(odds * share + scale.smoothing) ** power for share in shares]
+def probabilities(shares: Sequence[float], agreement: float, scale: VoteScale) -> list[float]:
+    """What a scale makes of shares [C], normalised to sum to 1; as training fitted it: see `VoteScale`."""
+    power, smoothing = 1 / scale.temperature, scale.smoothing * math.exp(-scale.decay * agreement)
+    powers = [(share + smoothing) ** power for share in shares]
     total = sum(powers) or 1.0
     return [one / total for one in powers]
 

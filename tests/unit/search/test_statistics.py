@@ -83,10 +83,11 @@ def test_uncalibrated__is_every_search_that_was_not_measured(more: dict[str, Any
 
 
 def test_calibrated__shares_follow_the_scale_and_the_set_its_thresholds() -> None:
-    # of the example: plain +0.05 ^ 1/0.8, corrected +0.1 ^ 1/0.6; mel belongs to the set from 0.2, nv from 0.35
-    told = read([match("nv", 0.51)] * 14 + [match("mel", 0.51)] * 2, manifest())  # odds 0.51 / (1.02 - 0.51) = 1
-    plain = np.array([0.875 + 0.05, 0.125 + 0.05]) ** (1 / 0.8)
-    corrected = np.array([0.875 / 0.8 + 0.1, 0.125 / 0.2 + 0.1]) ** (1 / 0.6)
+    # of the example: smoothing 0.05 and 0.4, decay 1 and 5, temperature 0.8 and 1.5; in the set mel from 0.2, nv 0.35
+    told = read([match("nv", 0.51)] * 14 + [match("mel", 0.51)] * 2, manifest())
+    plain = (np.array([0.875, 0.125]) + 0.05 * np.exp(-0.875)) ** (1 / 0.8)
+    by_prior = np.array([0.875 / 0.8, 0.125 / 0.2])
+    corrected = (by_prior / by_prior.sum() + 0.4 * np.exp(-5 * 0.875)) ** (1 / 1.5)
     assert [d.share for d in told.diagnoses] == pytest.approx(plain / plain.sum())
     assert [d.corrected for d in told.diagnoses] == pytest.approx(corrected / corrected.sum())
     assert told.conformal is not None
@@ -97,10 +98,19 @@ def test_calibrated__shares_follow_the_scale_and_the_set_its_thresholds() -> Non
     assert alone.conformal.diagnoses == ["nv"]
 
 
-def test_calibrated__shares_lean_to_the_neighbours_the_nearer_they_are() -> None:
-    near, far = (read([match("nv", s)] * 14 + [match("mel", s)] * 2, manifest()).diagnoses for s in (0.9, 0.3))
-    assert near[0].diagnosis == far[0].diagnosis == "nv"
-    assert near[0].share > far[0].share
+def test_calibrated__less_is_held_back_for_a_diagnosis_without_a_vote_the_more_the_neighbours_agree() -> None:
+    reader, collection = NeighbourReader(manifest()), {"nv": 60, "mel": 20, "df": 20}
+    held_back = [
+        next(
+            one.corrected
+            for one in reader.read(
+                [match("nv", 0.9)] * count + [match("mel", 0.9)] * (16 - count), request(), IMAGES, collection, {}
+            ).diagnoses
+            if one.diagnosis == "df"
+        )
+        for count in (16, 14, 8)
+    ]
+    assert held_back[0] < held_back[1] < held_back[2]
 
 
 def test_calibrated__a_diagnosis_that_it_never_met_cannot_be_excluded() -> None:

@@ -11,7 +11,7 @@ from training.config import Config
 from training.data import Collection
 from training.encoding import encode
 from training.fitting import module_for
-from training.models import GuidedVAE
+from training.models import SILENT, GuidedVAE
 
 SMALL = CondenseConfig(diagnosis_dimensions=6)
 
@@ -23,15 +23,18 @@ def before(collection: Collection, tiny: Config) -> GuidedVAE:
     return module_for(tiny, collection).averaged.eval()
 
 
+@pytest.mark.parametrize("rooted", [True, False])
 def test_condense__reads_principal_components_of_unit_features_over_both_views(
-    collection: Collection, before: GuidedVAE, tiny: Config
+    collection: Collection, before: GuidedVAE, tiny: Config, rooted: bool
 ) -> None:
-    after = condense(before, collection, SMALL, tiny.augment)
+    after = condense(before, collection, replace(SMALL, rooted=rooted), tiny.augment)
     images = torch.from_numpy(np.asarray(collection.pixels)).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         views = [before.encoder.pooled(images.flip(axis)) for axis in (3, 2)]  # left to right, and upside down
         ours = after.encoder(images).mean[:, :6].numpy()
     features = ((views[0] + views[1]) / 2).numpy()
+    if rooted:
+        features = np.sqrt(features + SILENT)
     train = collection.train_positions
     centred = features - features[train].mean(0)
     unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)

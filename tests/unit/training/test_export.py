@@ -142,6 +142,15 @@ def test_export__takes_an_int8_encoder_only_where_it_finds_as_well(
     assert blocks == {number: number >= FIRST_BLOCK for number in range(16)}
 
 
+def test_export__leaves_an_int8_encoder_that_saves_little(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.export.WITHIN", 1.0)
+    monkeypatch.setattr("training.export.latency", lambda graph, _: 1.4 if "int8" in graph.name else 2.0)
+    manifest = export(study, tmp_path / "whole", "tiny-4")
+    assert (manifest.metrics["int8_kept"], manifest.metrics["encoder_ms"]) == (0, 2)
+
+
 def test_model_card__names_data_licence_figures_and_limits(exported: Path) -> None:
     card = (exported / "MODEL_CARD.md").read_text()
     for words in ("HAM10000", "CC BY-NC 4.0", "Tschandl", "does not diagnose", "first match right", "## Limits"):

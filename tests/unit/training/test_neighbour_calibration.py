@@ -13,6 +13,7 @@ from training.neighbour_calibration import (
     calibrate_neighbours,
     cast_votes,
     conformal_threshold,
+    fit_scale,
     latent_measures,
     lower_tail,
     nearest_lesions,
@@ -123,18 +124,30 @@ def test_votes__are_those_that_search_counts() -> None:
     counts = {c: int(n) for c, n in zip(CLASSES, np.bincount(GALLERY.labels), strict=True)}
     theirs = serving.cast_votes(near, counts, {})
     np.testing.assert_allclose(theirs.shares, ours.shares[0])
-    np.testing.assert_allclose(theirs.odds, ours.odds[0, 0])
+    np.testing.assert_allclose(theirs.agreement, ours.agreement[0, 0])
     prior = np.bincount(GALLERY.labels) / len(GALLERY.labels)
     np.testing.assert_allclose(theirs.corrected, ours.corrected(prior).shares[0])
-    scale = VoteScale(smoothing=0.07, temperature=0.6)
-    told = serving.probabilities(theirs.shares, theirs.odds, scale)
+    scale = VoteScale(smoothing=0.07, decay=2, temperature=0.6)
+    told = serving.probabilities(theirs.shares, theirs.agreement, scale)
     np.testing.assert_allclose(told, probabilities(ours, scale)[0])
 
 
-def test_probabilities__lean_to_the_neighbours_the_nearer_they_are() -> None:
-    labels, alike, scale = np.array([[0, 0, 1, 0]]), np.ones((1, 4)), VoteScale(smoothing=0.3, temperature=1)
-    near, far = (probabilities(cast_votes(np.full((1, 4), d), labels, CURVE, alike, 3), scale)[0] for d in (0.5, 3.0))
-    assert near[0] > far[0] > far[2] > near[2]
+def test_probabilities__hold_less_back_for_diagnoses_without_a_vote_the_more_the_neighbours_agree() -> None:
+    scale, alike = VoteScale(smoothing=0.3, decay=4, temperature=1), np.ones((1, 4))
+    votes = [cast_votes(alike, np.array([labels]), CURVE, alike, 3) for labels in ([0, 0, 0, 0], [0, 0, 1, 0])]
+    agreed, split = (probabilities(one, scale)[0] for one in votes)
+    assert agreed[0] > 0.98
+    assert 0.01 > agreed[2] < split[2] / 2
+
+
+def test_fit_scale__finds_that_agreement_counts_for_more_than_it_says() -> None:
+    random = np.random.default_rng(8)
+    alike = np.ones((4000, 4))
+    votes = cast_votes(alike, random.choice(3, (4000, 4), p=[0.6, 0.2, 0.2]), CURVE, alike, 3)
+    truly = VoteScale(smoothing=0.5, decay=4, temperature=1.3)
+    labels = np.array([random.choice(3, p=chances) for chances in probabilities(votes, truly)])
+    found = fit_scale(votes, labels, np.ones(4000))
+    np.testing.assert_allclose(probabilities(votes, found), probabilities(votes, truly), atol=0.04)
 
 
 def test_threshold__is_the_rank_that_split_conformal_prediction_asks_for() -> None:

@@ -79,6 +79,22 @@ def test_calibrate__means_what_it_says_on_other_queries() -> None:
         assert said[fifth].mean() == pytest.approx(so[fifth].mean(), abs=0.04)
 
 
+def test_calibrate__of_near_matches_is_not_led_astray_by_the_few_that_are_nearer_still_and_disagree() -> None:
+    random = np.random.default_rng(0)
+    centres = np.arange(400.0) * 1000
+    away = np.exp(random.uniform(-1, 1, (400, NEIGHBOURS)))
+    away[:30, 0] = random.uniform(0.02, 0.2, 30)
+    agrees = random.random(away.shape) < np.where(away < 0.3, 0.5, 1 - away / 4)
+    queries = Labelled(centres[:, None], np.zeros(400, int), [f"q{i}" for i in range(400)])
+    gallery = Labelled(
+        (centres[:, None] + away).reshape(-1, 1), 1 - agrees.ravel().astype(int), [f"g{i}" for i in range(agrees.size)]
+    )
+    points = calibrate(queries, gallery, np.ones(1))
+    said = np.interp(away, [p.distance for p in points], [p.share for p in points])
+    for tenth in np.array_split(np.argsort(away, axis=None), 10):
+        assert said.ravel()[tenth].mean() == pytest.approx(agrees.ravel()[tenth].mean(), abs=0.04)
+
+
 def test_calibrate__of_matches_that_all_agree_is_sure_at_any_distance() -> None:
     queries, gallery = _cases(30, 0, "q"), _cases(60, 1, "g")
     same = [Labelled(side.latents, np.zeros_like(side.labels), side.lesions) for side in (queries, gallery)]
