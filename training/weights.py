@@ -111,7 +111,8 @@ def calibrate(queries: Labelled, gallery: Labelled, weights: Floats) -> list[Cal
 def _falling_share(ranks: Floats, hits: npt.NDArray[np.bool_], at: Floats) -> Floats:
     """Return the share of hits [L] among matches of `ranks` [L] in 0..1, as a smooth function that falls, `at` [P].
 
-    The logit is a constant less monotone splines (Ramsay 1988) with coefficients not below 0: likeliest under that.
+    The logit is a constant less monotone splines (Ramsay 1988) with coefficients not below 0, a priori about 1: few
+    matches that distance tells apart would have them grow without end.
     """
     if hits.all() or not hits.any():
         return np.full(len(at), float(hits[0]))
@@ -124,8 +125,9 @@ def _falling_share(ranks: Floats, hits: npt.NDArray[np.bool_], at: Floats) -> Fl
     basis = rising(ranks)
 
     def cost(coefficients: Floats) -> tuple[float, Floats]:
-        logits = basis @ coefficients
-        return float((np.logaddexp(0, logits) - hits * logits).mean()), basis.T @ (expit(logits) - hits) / len(hits)
+        logits, steps = basis @ coefficients, np.concatenate([[0.0], coefficients[1:]])
+        error = (np.logaddexp(0, logits) - hits * logits).sum() + steps @ steps / 2
+        return float(error / len(hits)), (basis.T @ (expit(logits) - hits) + steps) / len(hits)
 
     bounds = [(None, None)] + [(None, 0.0)] * (basis.shape[1] - 1)
     fitted = minimize(cost, np.zeros(basis.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds)

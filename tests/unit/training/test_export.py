@@ -175,7 +175,7 @@ def test_model_card__gives_figures_with_intervals_by_diagnosis_and_by_group(expo
 def test_model_card__says_how_the_diagnosis_dimensions_came_about(exported: Path) -> None:
     card = (exported / "MODEL_CARD.md").read_text()
     assert "32 x 64 px, mean of two mirrored views" in card
-    assert "5 dimensions are principal components of features that were learned for diagnosis" in card
+    assert "5 dimensions are principal components of roots of features that were learned for diagnosis" in card
 
 
 def test_write_graph__refuses_a_graph_that_differs_from_torch(tmp_path: Path) -> None:
