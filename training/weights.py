@@ -131,6 +131,7 @@ def _falling_share(ranks: Floats, hits: npt.NDArray[np.bool_], at: Floats) -> Fl
 
     bounds = [(None, None)] + [(None, 0.0)] * (basis.shape[1] - 1)
     fitted = minimize(cost, np.zeros(basis.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds)
+    # It falls but for rounding, and has to fall exactly.
     return np.asarray(np.minimum.accumulate(expit(rising(at) @ fitted.x)))
 
 
