@@ -72,7 +72,8 @@ def factor_score(codes: Floats, truth: FactorTable, seed: int = 0, votes: int = 
     """Return the FactorVAE score (Kim & Mnih 2018, section 4): how surely the stillest dimension names the factor.
 
     A vote draws pictures that agree in one factor; the dimension of least relative variance among them votes for it. A
-    majority classifier learns from half of the votes and is right on this share of the others.
+    majority classifier learns from half of the votes and is right on this share of the others. Factors take turns: were
+    they drawn, one that no dimension names would cost more or less by chance alone.
     """
     random = np.random.default_rng(seed)
     used = np.flatnonzero(codes.var(0) > LEAST_SPREAD)
@@ -80,7 +81,7 @@ def factor_score(codes: Floats, truth: FactorTable, seed: int = 0, votes: int = 
         return 0.0
     scaled = codes[:, used] / codes[:, used].std(0)
     levels = truth.levels()
-    named = random.integers(levels.shape[1], size=votes)
+    named = np.arange(votes) % levels.shape[1]
     stillest = np.array([scaled[_agreeing(levels[:, k], random)].var(0).argmin() for k in named])
     counts = np.zeros((len(used), levels.shape[1]))
     np.add.at(counts, (stillest[: votes // 2], named[: votes // 2]), 1)

@@ -230,18 +230,21 @@ class Shape(NamedTuple):
 
 
 class ConvolutionalVAE(nn.Module):
-    """The architecture of Burgess 2018, appendix A.1 (that of Higgins 2017 in spirit), for all losses of the family.
+    """The convolutional network of all losses of the family.
 
-    Four convolutions of 32 channels that halve the size, two layers of 256; the decoder mirrors them.
+    Its encoder is that of Burgess 2018, appendix A.1 (that of Higgins 2017 in spirit): four convolutions of 32 channels
+    that halve the size, two layers of 256. Its decoder is told places (Watters 2019) at a quarter of the size, where
+    layers that look at no neighbour draw what the latent asks for, and doubles the size twice.
     """
 
-    def __init__(self, dimensions: int, shape: Shape, width: int = 32, hidden: int = 256) -> None:
+    def __init__(
+        self, dimensions: int, shape: Shape, width: int = 32, hidden: int = 256, drawn: int = 64, fine: int = 16
+    ) -> None:
         super().__init__()
         self.shape = shape
         if shape.height % 16 or shape.width % 16:
             raise ValueError(f"images are {shape.height} x {shape.width}; four halvings need multiples of 16")
-        grid = (width, shape.height // 16, shape.width // 16)
-        flat = math.prod(grid)
+        flat = width * (shape.height // 16) * (shape.width // 16)
         self.encoder = GaussianEncoder(
             *(_halved(shape.channels, width)),  # [B,width,H/2,W/2]
             *(layer for _ in range(3) for layer in _halved(width, width)),  # [B,width,H/16,W/16]
@@ -250,12 +253,33 @@ class ConvolutionalVAE(nn.Module):
             nn.Linear(hidden, 2 * dimensions),  # [B,2D]
         )
         self.decoder = nn.Sequential(
-            *_dense(dimensions, hidden, hidden, flat),  # [B,flat]
-            nn.Unflatten(1, grid),  # [B,width,H/16,W/16]
-            *(layer for _ in range(3) for layer in _doubled(width, width)),  # [B,width,H/2,W/2]
-            nn.ConvTranspose2d(width, shape.channels, 4, 2, 1),  # [B,channels,H,W], logits
+            SpatialBroadcast(dimensions, drawn, shape.height // 4, shape.width // 4),
+            nn.ReLU(),
+            *(layer for _ in range(2) for layer in (nn.Conv2d(drawn, drawn, 1), nn.ReLU())),  # [B,drawn,H/4,W/4]
+            *_doubled(drawn, fine),  # [B,fine,H/2,W/2]
+            nn.ConvTranspose2d(fine, shape.channels, 4, 2, 1),  # [B,channels,H,W], logits
         )
         self.apply(_keep_scale)
+
+
+class SpatialBroadcast(nn.Module):
+    """A latent laid out over a grid that says where each place is (Watters 2019, algorithm 1), and one 1x1 convolution.
+
+    The convolution of latent and place is the sum of one of each: the latent's is computed once, not at every place.
+    """
+
+    places: Tensor
+
+    def __init__(self, dimensions: int, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        down, across = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
+        self.register_buffer("places", torch.stack(torch.meshgrid(down, across, indexing="ij"))[None])  # [1,2,H,W]
+        self.asked = nn.Linear(dimensions, channels)
+        self.placed = nn.Conv2d(2, channels, 1)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Return [B,channels,height,width] of latents [B,D]."""
+        return torch.as_tensor(self.asked(latents)[:, :, None, None] + self.placed(self.places))
 
 
 class FullyConnectedVAE(nn.Module):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from training.family import as_images, network_for
-from training.models import Discriminator, Shape
+from training.models import Discriminator, Shape, SpatialBroadcast
 
 
 @pytest.mark.parametrize("architecture", ["convolutional", "fully-connected"])
@@ -14,12 +14,24 @@ def test_plain_vae__maps_images_to_posteriors_and_latents_to_logits(architecture
     assert network.decoder(posterior.mean).shape == (2, *shape)
 
 
-def test_convolutional_vae__has_the_layers_of_burgess_2018() -> None:
+def test_convolutional_vae__encodes_by_the_layers_of_burgess_2018() -> None:
     network = network_for("convolutional", 10, Shape(1, 64, 64))
     kernels = [tuple(p.shape) for p in network.encoder.parameters() if p.ndim == 4]
     assert kernels == [(32, 1, 4, 4), (32, 32, 4, 4), (32, 32, 4, 4), (32, 32, 4, 4)]
     dense = [tuple(p.shape) for p in network.encoder.parameters() if p.ndim == 2]
     assert dense == [(256, 512), (256, 256), (20, 256)]
+
+
+def test_spatial_broadcast__is_a_convolution_of_the_latent_laid_out_beside_coordinates() -> None:
+    layer = SpatialBroadcast(10, 7, 4, 6)
+    latents = torch.randn(3, 10)
+    laid_out = latents[:, :, None, None].expand(3, 10, 4, 6)
+    coordinates = torch.tensor([[(-1 + 2 * i / 3, -1 + 2 * j / 5) for j in range(6)] for i in range(4)])
+    beside = torch.cat([laid_out, coordinates.permute(2, 0, 1).expand(3, 2, 4, 6)], 1)
+    kernel = torch.cat([layer.asked.weight, layer.placed.weight[:, :, 0, 0]], 1)
+    assert layer.placed.bias is not None
+    expected = torch.einsum("ck,bkij->bcij", kernel, beside) + (layer.asked.bias + layer.placed.bias)[:, None, None]
+    torch.testing.assert_close(layer(latents), expected)
 
 
 def test_convolutional_vae__refuses_sizes_that_four_halvings_do_not_fit() -> None:
