@@ -2,16 +2,18 @@
 
 Small images, few epochs and one view, so that the ten trainings fit into an hour on two cores: the differences count,
 not the figures. Trained on folds 2 to 4, asked with fold 0 under the preset clinical; the recipe's own figures
-are those of `retrieval`. ``python -m benchmarks.ablation [DATA]``
+are those of `retrieval`. Cut off, it goes on after the last epoch. ``python -m benchmarks.ablation [DATA]``
 """
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
+from benchmarks.kept import kept
 from benchmarks.report import ROOT, is_quick, report
 from training.condensing import CondenseConfig, condense
 from training.config import Config, on_split
@@ -45,24 +47,34 @@ CHANGES: Mapping[str, Change] = {
 }
 
 
+class Row(NamedTuple):
+    """One line of the table: what is trained, and what is made of it."""
+
+    config: Config
+    condensing: CondenseConfig | None = ONE_VIEW
+    settled: bool = True
+
+
 def main(data: Path) -> None:
     """Train each variant, measure and report."""
     logging.basicConfig(level=logging.WARNING)
-    base = _base()
-    rows: dict[str, dict[str, float]] = {}
-    with TemporaryDirectory() as runs:
-        for name, change in CHANGES.items():
-            config = replace(change(base), name=name)
-            checkpoint = fit(config, data, Path(runs), default_cache() / "pixels", limit=_limit())
-            rows[name] = _measured(config, checkpoint, data)
-            if name == "full":
-                rows["without_settling"] = _measured(config, checkpoint, data, settled=False)
-                rows["with_views"] = _measured(config, checkpoint, data, CondenseConfig())
-                rows["without_roots"] = _measured(config, checkpoint, data, replace(ONE_VIEW, rooted=False))
-                rows["without_condensing"] = _measured(config, checkpoint, data, None)
-    figures = {f"p_at_1_macro_{name}": row["p_at_1_macro"] for name, row in rows.items()}
-    details = {name: " ".join(f"{key} {row[key]:.3f}" for key in SHOWN if key in row) for name, row in rows.items()}
+    with kept("ablation") as folder:
+        measured = {name: _measured_once(row, data, folder, folder / f"{name}.json") for name, row in _rows().items()}
+    figures = {f"p_at_1_macro_{name}": row["p_at_1_macro"] for name, row in measured.items()}
+    details = {name: " ".join(f"{key} {row[key]:.3f}" for key in SHOWN if key in row) for name, row in measured.items()}
     report("ablation", figures, details, quick=is_quick())
+
+
+def _rows() -> dict[str, Row]:
+    base = _base()
+    trained = {name: Row(replace(change(base), name=name)) for name, change in CHANGES.items()}
+    full = trained["full"]
+    return trained | {
+        "without_settling": full._replace(settled=False),
+        "without_condensing": full._replace(condensing=None),
+        "without_roots": full._replace(condensing=replace(ONE_VIEW, rooted=False)),
+        "with_views": full._replace(condensing=CondenseConfig()),
+    }
 
 
 def _base() -> Config:
@@ -76,20 +88,22 @@ def _limit() -> int | None:
     return QUICK_CASES if is_quick() else None
 
 
-def _measured(
-    config: Config,
-    checkpoint: Path,
-    data: Path,
-    condensing: CondenseConfig | None = ONE_VIEW,
-    *,
-    settled: bool = True,
-) -> dict[str, float]:
-    collection = Collection(data, default_cache() / "pixels", config.data, config.seed, _limit())
+def _measured_once(row: Row, data: Path, runs: Path, record: Path) -> dict[str, float]:
+    if not record.exists():
+        record.write_text(json.dumps(_measured(row, data, runs)))
+    figures: dict[str, float] = json.loads(record.read_text())
+    return figures
+
+
+def _measured(row: Row, data: Path, runs: Path) -> dict[str, float]:
+    config, pixels = row.config, default_cache() / "pixels"
+    checkpoint = fit(config, data, runs, pixels, limit=_limit())
+    collection = Collection(data, pixels, config.data, config.seed, _limit())
     trained = load_trained(checkpoint, len(collection.classes))
-    network = settle(trained.network, collection, config.augment) if settled else trained.network
+    network = settle(trained.network, collection, config.augment) if row.settled else trained.network
     polishing = PolishConfig(epochs=1 if is_quick() else POLISH_EPOCHS, loss=config.loss)
-    if condensing is not None:
-        network = condense(network, collection, condensing, config.augment)
+    if row.condensing is not None:
+        network = condense(network, collection, row.condensing, config.augment)
     network = polish(network, collection, polishing)
     return Study(config.data, network, trained.recipe, collection, data).figures()
 

@@ -1,7 +1,8 @@
 """How far each loss of the family disentangles sprites: six members, three seeds each, trained here.
 
 All see the same pictures in the same order and number, at 32 x 32 pixels: at 64 x 64 a step takes four times as long,
-and eighteen trainings take the better part of an hour on two cores already. ``python -m benchmarks.sprites``
+and eighteen trainings take the better part of an hour on two cores already. Cut off, it goes on with the next epoch of
+each. ``python -m benchmarks.sprites``
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,10 @@ from dataclasses import replace
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.kept import kept
 from benchmarks.report import is_quick, report
 from training.family import fit_member, load_member
 from training.measuring import agreement, measure
@@ -38,9 +39,9 @@ def main() -> None:
     # FactorVAE takes longest; begun first, it keeps no core waiting at the end.
     names = sorted(FAMILY, key=lambda name: name != "factor")
     configs = [_config(name, seed) for name in names for seed in seeds]
-    with TemporaryDirectory() as folder, ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        figures = list(pool.map(_trained, configs, repeat(Path(folder))))
-        ranks = {} if len(seeds) == 1 else {name: _agreement(name, seeds, Path(folder)) for name in names}
+    with kept("sprites") as folder, ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        figures = list(pool.map(_trained, configs, repeat(folder)))
+        ranks = {} if len(seeds) == 1 else {name: _agreement(name, seeds, folder) for name in names}
     rows = {name: figures[start * len(seeds) : (start + 1) * len(seeds)] for start, name in enumerate(names)}
     report("sprites", _means(rows), _spreads(rows) | ranks, quick=is_quick())
 

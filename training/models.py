@@ -266,16 +266,19 @@ class SpatialBroadcast(nn.Module):
     """A latent laid out over a grid that says where each place is (Watters 2019, algorithm 1), and one 1x1 convolution.
 
     The convolution of latent and place is the sum of one of each: the latent's is computed once, not at every place.
+    Beside its coordinates a place has their squares. Coordinates alone let a plane be turned for nothing, and then two
+    positions lie across two dimensions as often as along them.
     """
 
     places: Tensor
 
     def __init__(self, dimensions: int, channels: int, height: int, width: int) -> None:
         super().__init__()
-        down, across = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
-        self.register_buffer("places", torch.stack(torch.meshgrid(down, across, indexing="ij"))[None])  # [1,2,H,W]
+        sides = (torch.linspace(-1, 1, height), torch.linspace(-1, 1, width))
+        coordinates = torch.stack(torch.meshgrid(*sides, indexing="ij"))  # [2,H,W]
+        self.register_buffer("places", torch.cat([coordinates, coordinates**2])[None])  # [1,4,H,W]
         self.asked = nn.Linear(dimensions, channels)
-        self.placed = nn.Conv2d(2, channels, 1)
+        self.placed = nn.Conv2d(4, channels, 1)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return [B,channels,height,width] of latents [B,D]."""

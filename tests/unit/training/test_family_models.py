@@ -22,12 +22,14 @@ def test_convolutional_vae__encodes_by_the_layers_of_burgess_2018() -> None:
     assert dense == [(256, 512), (256, 256), (20, 256)]
 
 
-def test_spatial_broadcast__is_a_convolution_of_the_latent_laid_out_beside_coordinates() -> None:
+def test_spatial_broadcast__is_a_convolution_of_the_latent_laid_out_beside_places() -> None:
     layer = SpatialBroadcast(10, 7, 4, 6)
     latents = torch.randn(3, 10)
     laid_out = latents[:, :, None, None].expand(3, 10, 4, 6)
-    coordinates = torch.tensor([[(-1 + 2 * i / 3, -1 + 2 * j / 5) for j in range(6)] for i in range(4)])
-    beside = torch.cat([laid_out, coordinates.permute(2, 0, 1).expand(3, 2, 4, 6)], 1)
+    at = torch.tensor([[(-1 + 2 * i / 3, -1 + 2 * j / 5) for j in range(6)] for i in range(4)]).permute(
+        2, 0, 1
+    )  # [2,4,6]
+    beside = torch.cat([laid_out, torch.cat([at, at**2]).expand(3, 4, 4, 6)], 1)
     kernel = torch.cat([layer.asked.weight, layer.placed.weight[:, :, 0, 0]], 1)
     assert layer.placed.bias is not None
     expected = torch.einsum("ck,bkij->bcij", kernel, beside) + (layer.asked.bias + layer.placed.bias)[:, None, None]
