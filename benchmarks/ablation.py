@@ -59,7 +59,10 @@ def main(data: Path) -> None:
     """Train each variant, measure and report."""
     logging.basicConfig(level=logging.WARNING)
     with kept("ablation") as folder:
-        measured = {name: _measured_once(row, data, folder, folder / f"{name}.json") for name, row in _rows().items()}
+        _report({name: _measured_once(row, data, folder, folder / f"{name}.json") for name, row in _rows().items()})
+
+
+def _report(measured: Mapping[str, Mapping[str, float]]) -> None:
     figures = {f"p_at_1_macro_{name}": row["p_at_1_macro"] for name, row in measured.items()}
     details = {name: " ".join(f"{key} {row[key]:.3f}" for key in SHOWN if key in row) for name, row in measured.items()}
     report("ablation", figures, details, quick=is_quick())
@@ -90,7 +93,9 @@ def _limit() -> int | None:
 
 def _measured_once(row: Row, data: Path, runs: Path, record: Path) -> dict[str, float]:
     if not record.exists():
-        record.write_text(json.dumps(_measured(row, data, runs)))
+        partial = record.with_suffix(".partial")
+        partial.write_text(json.dumps(_measured(row, data, runs)))
+        partial.replace(record)
     figures: dict[str, float] = json.loads(record.read_text())
     return figures
 

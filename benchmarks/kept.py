@@ -15,14 +15,16 @@ from training.fitting import default_cache
 def kept(name: str) -> Iterator[Path]:
     """Give the folder that this benchmark's last run left when it was cut off; the end of a run removes it.
 
-    It is another folder once the benchmark or anything of `training` changes, so that no figure is of two codes. A
-    quick run begins anew each time.
+    It is another folder once the benchmark or anything of `training` changes, so that no figure is of two codes; what
+    the code before has left is removed, as nothing would go on with it. A quick run begins anew each time.
     """
     if is_quick():
         with TemporaryDirectory() as passing:
             yield Path(passing)
         return
     folder = default_cache() / "benchmarks" / f"{name}-{_fingerprint(name)}"
+    for left in set(folder.parent.glob(f"{name}-*")) - {folder}:
+        shutil.rmtree(left)
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
     shutil.rmtree(folder)

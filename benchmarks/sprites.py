@@ -42,8 +42,8 @@ def main() -> None:
     with kept("sprites") as folder, ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         figures = list(pool.map(_trained, configs, repeat(folder)))
         ranks = {} if len(seeds) == 1 else {name: _agreement(name, seeds, folder) for name in names}
-    rows = {name: figures[start * len(seeds) : (start + 1) * len(seeds)] for start, name in enumerate(names)}
-    report("sprites", _means(rows), _spreads(rows) | ranks, quick=is_quick())
+        rows = {name: figures[start * len(seeds) : (start + 1) * len(seeds)] for start, name in enumerate(names)}
+        report("sprites", _means(rows), _spreads(rows) | ranks, quick=is_quick())
 
 
 def _config(name: str, seed: int) -> FamilyConfig:

@@ -205,8 +205,8 @@ def as_images(batch: Tensor) -> Tensor:
 
 def network_for(architecture: str, dimensions: int, shape: Shape) -> PlainVAE:
     """Return an untrained network."""
-    kind = {"convolutional": ConvolutionalVAE, "fully-connected": FullyConnectedVAE}[architecture]
-    network: PlainVAE = kind(dimensions, shape)
+    kinds: dict[str, type[PlainVAE]] = {"convolutional": ConvolutionalVAE, "fully-connected": FullyConnectedVAE}
+    network = kinds[architecture](dimensions, shape)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -1,7 +1,6 @@
 """The guided VAE: one latent that decodes to an image and ranks by diagnosis."""
 
 import math
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from torch.nn import functional
 
 from training.backbone import POOLED_CHANNELS, Backbone, load_imagenet
 from training.config import ModelConfig
+from training.layers import AveragedTo, Separable, SpatialBroadcast, dense, doubled, halved, keep_scale
 
 PIXEL_MEAN = (0.498, 0.498, 0.498)
 PIXEL_STD = (0.502, 0.502, 0.502)
@@ -34,19 +34,6 @@ class Posterior(NamedTuple):
     """[B,D]"""
 
 
-class AveragedTo(nn.Module):
-    """Adaptive average pooling as two matrix products: ONNX has none where sizes do not divide."""
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.height, self.width = height, width
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return [B,channels,height,width]."""
-        down, across = (_averages(int(a), b) for a, b in zip(x.shape[-2:], (self.height, self.width), strict=True))
-        return down.to(x) @ x @ across.to(x).T
-
-
 class Appearance(nn.Module):
     """Image -> posterior of the appearance dimensions, from a small copy of the image.
 
@@ -60,7 +47,7 @@ class Appearance(nn.Module):
         self.small = AveragedTo(height, width)
         self.linear = nn.Linear(3 * height * width, config.appearance_dimensions)
         self.convolutions = nn.Sequential(
-            *(layer for given, wanted in pairwise(APPEARANCE_CHANNELS) for layer in _halved_again(given, wanted)),
+            *(layer for given, wanted in pairwise(APPEARANCE_CHANNELS) for layer in halved(given, wanted)),
             nn.Flatten(),
             nn.Linear(APPEARANCE_CHANNELS[-1] * (height // 8) * (width // 8), APPEARANCE_FEATURES),
             nn.ReLU(),
@@ -126,20 +113,6 @@ class Encoder(nn.Module):
         return Posterior(functional.normalize(towards) * self.radius, _log_variance(spread))
 
 
-class Separable(nn.Module):
-    """A residual block that filters each channel and then mixes them: a ninth of a dense convolution's cost."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.mix = nn.Conv2d(channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return [B,channels,H,W]."""
-        mixed: Tensor = self.mix(functional.relu(self.depthwise(x)))
-        return x + mixed
-
-
 class Decoder(nn.Module):
     """Latent -> image, light enough to decode hundreds of images while a user waits.
 
@@ -194,21 +167,8 @@ class GuidedVAE(nn.Module):
         return torch.as_tensor(self.head(latent[:, : self.config.diagnosis_dimensions]))
 
 
-def _halved_again(given: int, wanted: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(given, wanted, 4, 2, 1), nn.ReLU()
-
-
 def _log_variance(spread: Tensor) -> Tensor:
     return (spread - NARROWED).clamp(*LOG_VARIANCE_RANGE)
-
-
-@lru_cache(maxsize=16)
-def _averages(given: int, wanted: int) -> Tensor:
-    rows = torch.zeros(wanted, given)
-    for index in range(wanted):
-        start, stop = index * given // wanted, -(-(index + 1) * given // wanted)
-        rows[index, start:stop] = 1 / (stop - start)
-    return rows
 
 
 def sample(posterior: Posterior) -> Tensor:
@@ -237,72 +197,48 @@ class ConvolutionalVAE(nn.Module):
     layers that look at no neighbour draw what the latent asks for, and doubles the size twice.
     """
 
-    def __init__(
-        self, dimensions: int, shape: Shape, width: int = 32, hidden: int = 256, drawn: int = 64, fine: int = 16
-    ) -> None:
+    def __init__(self, dimensions: int, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
+        width, hidden, drawn, fine = 32, 256, 64, 16
         if shape.height % 16 or shape.width % 16:
             raise ValueError(f"images are {shape.height} x {shape.width}; four halvings need multiples of 16")
         flat = width * (shape.height // 16) * (shape.width // 16)
         self.encoder = GaussianEncoder(
-            *(_halved(shape.channels, width)),  # [B,width,H/2,W/2]
-            *(layer for _ in range(3) for layer in _halved(width, width)),  # [B,width,H/16,W/16]
+            *(halved(shape.channels, width)),  # [B,width,H/2,W/2]
+            *(layer for _ in range(3) for layer in halved(width, width)),  # [B,width,H/16,W/16]
             nn.Flatten(),  # [B,flat]
-            *_dense(flat, hidden, hidden),  # [B,hidden]
+            *dense(flat, hidden, hidden),  # [B,hidden]
             nn.Linear(hidden, 2 * dimensions),  # [B,2D]
         )
         self.decoder = nn.Sequential(
             SpatialBroadcast(dimensions, drawn, shape.height // 4, shape.width // 4),
             nn.ReLU(),
             *(layer for _ in range(2) for layer in (nn.Conv2d(drawn, drawn, 1), nn.ReLU())),  # [B,drawn,H/4,W/4]
-            *_doubled(drawn, fine),  # [B,fine,H/2,W/2]
+            *doubled(drawn, fine),  # [B,fine,H/2,W/2]
             nn.ConvTranspose2d(fine, shape.channels, 4, 2, 1),  # [B,channels,H,W], logits
         )
-        self.apply(_keep_scale)
-
-
-class SpatialBroadcast(nn.Module):
-    """A latent laid out over a grid that says where each place is (Watters 2019, algorithm 1), and one 1x1 convolution.
-
-    The convolution of latent and place is the sum of one of each: the latent's is computed once, not at every place.
-    Beside its coordinates a place has their squares. Coordinates alone let a plane be turned for nothing, and then two
-    positions lie across two dimensions as often as along them.
-    """
-
-    places: Tensor
-
-    def __init__(self, dimensions: int, channels: int, height: int, width: int) -> None:
-        super().__init__()
-        sides = (torch.linspace(-1, 1, height), torch.linspace(-1, 1, width))
-        coordinates = torch.stack(torch.meshgrid(*sides, indexing="ij"))  # [2,H,W]
-        self.register_buffer("places", torch.cat([coordinates, coordinates**2])[None])  # [1,4,H,W]
-        self.asked = nn.Linear(dimensions, channels)
-        self.placed = nn.Conv2d(4, channels, 1)
-
-    def forward(self, latents: Tensor) -> Tensor:
-        """Return [B,channels,height,width] of latents [B,D]."""
-        return torch.as_tensor(self.asked(latents)[:, :, None, None] + self.placed(self.places))
+        self.apply(keep_scale)
 
 
 class FullyConnectedVAE(nn.Module):
     """Two hidden layers on each side, as Higgins 2017 had for dSprites (appendix A.4, there 1200 wide)."""
 
-    def __init__(self, dimensions: int, shape: Shape, hidden: int = 512) -> None:
+    def __init__(self, dimensions: int, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        flat = math.prod(shape)
+        flat, hidden = math.prod(shape), 512
         self.encoder = GaussianEncoder(
             nn.Flatten(),  # [B,pixels]
-            *_dense(flat, hidden, hidden),  # [B,hidden]
+            *dense(flat, hidden, hidden),  # [B,hidden]
             nn.Linear(hidden, 2 * dimensions),  # [B,2D]
         )
         self.decoder = nn.Sequential(
-            *_dense(dimensions, hidden, hidden),  # [B,hidden]
+            *dense(dimensions, hidden, hidden),  # [B,hidden]
             nn.Linear(hidden, flat),  # [B,pixels]
             nn.Unflatten(1, tuple(shape)),  # [B,channels,H,W], logits
         )
-        self.apply(_keep_scale)
+        self.apply(keep_scale)
 
 
 class GaussianEncoder(nn.Sequential):
@@ -327,31 +263,3 @@ class Discriminator(nn.Sequential):
         hidden = [(nn.Linear(a, b), nn.LeakyReLU(0.2)) for a, b in pairwise(sizes)]
         layers = [layer for pair in hidden for layer in pair]  # [B,width]
         super().__init__(*layers, nn.Linear(width, 1), nn.Flatten(0))  # [B]
-
-
-def _halved(given: int, wanted: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(given, wanted, 4, 2, 1), nn.ReLU()
-
-
-def _doubled(given: int, wanted: int) -> tuple[nn.Module, nn.Module]:
-    return nn.ConvTranspose2d(given, wanted, 4, 2, 1), nn.ReLU()
-
-
-def _dense(*sizes: int) -> list[nn.Module]:
-    return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
-
-
-def _keep_scale(layer: nn.Module) -> None:
-    """Start a layer so that its outputs vary as its inputs do (He 2015, eq. 10).
-
-    Under torch's own start a signal fades by 1/sqrt(6) a layer, and a VAE of twice seven learns nothing for long.
-    """
-    if isinstance(layer, nn.ConvTranspose2d):
-        inputs = layer.in_channels * 4  # of 4 x 4 taps at stride 2, 2 x 2 meet in each output
-    elif isinstance(layer, nn.Linear | nn.Conv2d):
-        inputs = layer.weight[0].numel()
-    else:
-        return
-    nn.init.normal_(layer.weight, std=math.sqrt(2 / inputs))
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)

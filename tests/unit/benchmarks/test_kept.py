@@ -28,9 +28,7 @@ def test_kept__gives_what_a_cut_off_run_left_and_leaves_nothing_at_the_end() -> 
     assert not left.exists()
 
 
-def test_kept__is_another_folder_once_the_training_code_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kept__begins_anew_once_the_training_code_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for part, content in (("benchmarks", "main = 1"), ("training", "rate = 1")):
         (tmp_path / part).mkdir(exist_ok=True)
         (tmp_path / part / "sprites.py").write_text(content)
@@ -40,6 +38,7 @@ def test_kept__is_another_folder_once_the_training_code_changes(
     with kept("sprites") as folder:
         assert folder != left
         assert not (folder / "done").exists()
+        assert not left.exists()
 
 
 def test_kept__begins_a_quick_run_anew(monkeypatch: pytest.MonkeyPatch) -> None:

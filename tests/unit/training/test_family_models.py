@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from training.family import as_images, network_for
-from training.models import Discriminator, Shape, SpatialBroadcast
+from training.layers import SpatialBroadcast
+from training.models import Discriminator, Shape
 
 
 @pytest.mark.parametrize("architecture", ["convolutional", "fully-connected"])
@@ -26,9 +27,8 @@ def test_spatial_broadcast__is_a_convolution_of_the_latent_laid_out_beside_place
     layer = SpatialBroadcast(10, 7, 4, 6)
     latents = torch.randn(3, 10)
     laid_out = latents[:, :, None, None].expand(3, 10, 4, 6)
-    at = torch.tensor([[(-1 + 2 * i / 3, -1 + 2 * j / 5) for j in range(6)] for i in range(4)]).permute(
-        2, 0, 1
-    )  # [2,4,6]
+    down, across = torch.arange(4) / 3 * 2 - 1, torch.arange(6) / 5 * 2 - 1
+    at = torch.stack([down[:, None].expand(4, 6), across.expand(4, 6)])  # [2,4,6]
     beside = torch.cat([laid_out, torch.cat([at, at**2]).expand(3, 4, 4, 6)], 1)
     kernel = torch.cat([layer.asked.weight, layer.placed.weight[:, :, 0, 0]], 1)
     assert layer.placed.bias is not None

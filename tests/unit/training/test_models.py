@@ -6,7 +6,8 @@ import torch
 
 from training.backbone import Backbone, load_imagenet
 from training.config import Config, ModelConfig
-from training.models import AveragedTo, Decoder, GuidedVAE, sample, scale_gradient
+from training.layers import AveragedTo
+from training.models import Decoder, GuidedVAE, sample, scale_gradient
 
 
 def test_load_imagenet__gives_the_features_of_the_package_it_comes_from() -> None:
