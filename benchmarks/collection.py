@@ -1,23 +1,18 @@
 """The real cases as the encoder sees them, for benchmarks that need their latents."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from benchmarks.report import ROOT
+from benchmarks.places import BUNDLE, HAM10000
 from casekin.bundle import open_bundle
 from casekin.collections import open_collection
 from casekin.contracts.bundle import BundleManifest
 from casekin.images import cover, read_image, to_array
 from services.projector.gallery import Gallery
 from training.cases import read_collection
-
-DATA = Path(os.environ.get("CASEKIN_SHARED_DATA", ROOT.parent / "shared" / "data")) / "ham10000"
-BUNDLE = Path(os.environ.get("CASEKIN_BUNDLE", ROOT / "bundles" / "default"))
 
 
 @dataclass(frozen=True)
@@ -34,8 +29,8 @@ def encoded(every: int = 1) -> Encoded:
     """Each `every`-th case of HAM10000 through the bundle's encoder, as serving decodes and scales it."""
     opened = open_bundle(BUNDLE)
     manifest = opened.manifest
-    rows = open_collection(DATA).rows[::every]
-    folds = {case.id: case.fold for case in read_collection(DATA).cases}
+    rows = open_collection(HAM10000).rows[::every]
+    folds = {case.id: case.fold for case in read_collection(HAM10000).cases}
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = ort.InferenceSession(opened.file("encoder.onnx"), options, providers=["CPUExecutionProvider"])

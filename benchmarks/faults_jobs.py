@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import stamina.instrumentation
 
-from benchmarks.collection import BUNDLE
+from benchmarks.places import BUNDLE
 from benchmarks.report import is_quick, report
 from benchmarks.second_bundle import reversed_bundle
 from benchmarks.services import Redis, Worker, service, workers

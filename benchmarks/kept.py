@@ -1,14 +1,26 @@
-"""Where a benchmark that trains for an hour keeps what it has done, to go on when it was cut off."""
+"""How a benchmark trains for an hour: side by side, and keeping what is done, to go on when it was cut off."""
 
 import hashlib
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.report import ROOT, is_quick
+from benchmarks.places import ROOT
+from benchmarks.report import is_quick
 from training.fitting import default_cache
+
+WORKERS = 2
+"""Trainings side by side, each with one thread: small images keep two threads of one training waiting a third of the
+time."""
+
+
+def side_by_side() -> ProcessPoolExecutor:
+    """Return processes to train in, which inherit nothing."""
+    return ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"))
 
 
 @contextmanager

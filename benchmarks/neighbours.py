@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.oddities import oddities
-from benchmarks.report import ROOT, is_quick, report
+from benchmarks.places import HAM10000, PROOF
+from benchmarks.report import is_quick, report
 from casekin.bundle import read_manifest
 from casekin.contracts.bundle import NeighbourCalibration, StrangenessScale
 from training.cases import read_collection
@@ -222,4 +223,4 @@ def _auroc(usual: Floats, odd: Floats) -> float:
 
 if __name__ == "__main__":
     given = [Path(argument) for argument in sys.argv[1:]]
-    main(*(given + [ROOT.parent / "shared" / "data" / "ham10000", ROOT / "bundles" / "default"][len(given) :]))
+    main(*(given + [HAM10000, PROOF][len(given) :]))

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.collection import BUNDLE, DATA
+from benchmarks.places import BUNDLE, HAM10000
 from benchmarks.report import is_quick, report
 from benchmarks.second_bundle import reversed_bundle
 from benchmarks.services import Redis, Worker, service
@@ -185,7 +185,7 @@ def check_cases(at: Station, expected: set[str]) -> None:
 def main() -> None:
     """Measure and report."""
     quick, load_before = is_quick(), os.getloadavg()[0]
-    whole = open_collection(DATA)
+    whole = open_collection(HAM10000)
     rows = whole.rows[: 300 if quick else None]
     first, added = replace(whole, rows=rows[:-CHANGED]), replace(whole, rows=rows[-CHANGED:])
     gone = [row.case.id for row in rows[:CHANGED]]

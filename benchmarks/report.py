@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.places import ROOT
+
 RESULTS = ROOT / "benchmarks" / "results"
 
 

@@ -1,4 +1,4 @@
-"""How well the shipped bundle's neighbours agree: fold 0 asks, folds 1 to 4 answer, beside baselines.
+"""How well the recipe's neighbours agree: fold 0 asks, folds 1 to 4 answer, beside baselines and plain VAEs.
 
 Everything passes the bundle's own graphs and serving's own decoding, so it also proves that what was exported is what
 was measured in training. ``python -m benchmarks.retrieval [DATA] [BUNDLE]``
@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from benchmarks.report import ROOT, is_quick, report
+from benchmarks.places import HAM10000, PROOF
+from benchmarks.report import is_quick, report
 from training.cases import read_collection
 from training.evaluation.evaluate import Material, baselines, gather, measure
 from training.evaluation.figures import HEADLINE
@@ -72,4 +73,4 @@ def _first_image(material: Material) -> torch.Tensor:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="# %(message)s")
     given = [Path(argument) for argument in sys.argv[1:]]
-    main(*(given + [ROOT.parent / "shared" / "data" / "ham10000", ROOT / "bundles" / "default"][len(given) :]))
+    main(*(given + [HAM10000, PROOF][len(given) :]))

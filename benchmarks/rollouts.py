@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from benchmarks.collection import BUNDLE, DATA
 from benchmarks.map import synthetic
+from benchmarks.places import BUNDLE, HAM10000
 from benchmarks.report import is_quick, report
 from benchmarks.services import Redis, Worker, service
 from casekin.bundle import read_manifest
@@ -118,7 +118,7 @@ def stack(folder: Path, plan: Plan) -> Iterator[Stack]:
 
 def bring_in(urls: dict[str, str], cases: int | None) -> None:
     """Ingest the real cases."""
-    loaded = open_collection(DATA)
+    loaded = open_collection(HAM10000)
     del loaded.rows[cases if cases is not None else len(loaded.rows) :]
     with EncoderClient(urls["encoder_url"]) as encoder, SearchClient(urls["search_url"], timeout_s=120) as search:
         Ingest(encoder, search).run(loaded)

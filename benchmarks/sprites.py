@@ -6,15 +6,13 @@ each. ``python -m benchmarks.sprites``
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.kept import kept
+from benchmarks.kept import kept, side_by_side
 from benchmarks.report import is_quick, report
 from training.family import fit_member, load_member
 from training.measuring import agreement, measure
@@ -26,8 +24,6 @@ SIZE = 32
 SEEDS = (1, 2, 3)
 EPOCHS, EPOCH_IMAGES = 20, 40_960
 QUICK_IMAGES = 1024
-WORKERS = 2
-"""Trainings side by side, each with one thread."""
 MEASURES = ("sap", "factor_score", "mig", "dci")
 Rows = Mapping[str, Sequence[Mapping[str, float]]]
 """Figures of each member's seeds."""
@@ -39,7 +35,7 @@ def main() -> None:
     # FactorVAE takes longest; begun first, it keeps no core waiting at the end.
     names = sorted(FAMILY, key=lambda name: name != "factor")
     configs = [_config(name, seed) for name in names for seed in seeds]
-    with kept("sprites") as folder, ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+    with kept("sprites") as folder, side_by_side() as pool:
         figures = list(pool.map(_trained, configs, repeat(folder)))
         ranks = {} if len(seeds) == 1 else {name: _agreement(name, seeds, folder) for name in names}
         rows = {name: figures[start * len(seeds) : (start + 1) * len(seeds)] for start, name in enumerate(names)}

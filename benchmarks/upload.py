@@ -23,15 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.bare import BareLoop, Graphs
-from benchmarks.report import ROOT, is_quick, report
+from benchmarks.places import BUNDLE, DATA, HAM10000
+from benchmarks.report import is_quick, report
 from benchmarks.services import service
 from casekin.bundle import read_manifest
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import open_collection
 from casekin.ingest import Ingest, Kind
 
-DATA = Path(os.environ.get("CASEKIN_SHARED_DATA", ROOT.parent / "shared" / "data"))
-BUNDLE = Path(os.environ.get("CASEKIN_BUNDLE", ROOT / "bundles" / "default"))
 MANY = 8
 
 
@@ -127,7 +126,7 @@ def measure(users: list[Uploader], queries: list[bytes], seconds: float) -> tupl
 
 def ingest(encoder: str, search: str, cases: int | None) -> float:
     """Bring the real cases in; returns images a second."""
-    collection = open_collection(DATA / "ham10000")
+    collection = open_collection(HAM10000)
     chosen = replace(collection, rows=collection.rows[:cases])
     started = time.perf_counter()
     with EncoderClient(encoder) as to_encoder, SearchClient(search) as to_search:

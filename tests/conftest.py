@@ -36,6 +36,12 @@ def bundle() -> Path:
 
 
 @pytest.fixture(scope="session")
+def proof() -> Path:
+    """What the shipped bundle's recipe made without fold 0."""
+    return ROOT / "bundles" / "proof"
+
+
+@pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of four dimensions and HAM10000's seven diagnoses that measures colours; needs no training."""
     from tests.tiny_bundle import build_tiny_bundle  # the onnx package is slow to import and few tests need it
