@@ -15,20 +15,29 @@ from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import torch
+
 from benchmarks.kept import kept, side_by_side
 from benchmarks.places import HAM10000
 from benchmarks.report import is_quick, report
 from training.condensing import CondenseConfig, condense
 from training.config import Config, on_split
 from training.data import Collection
+from training.encoding import targets
 from training.fitting import default_cache, fit, load_trained
+from training.objective import perceptual_error
 from training.polishing import PolishConfig, polish
 from training.settling import settle
 from training.study import Study
 
-SHOWN = ("p_at_1_macro", "p_at_5_macro", "knn5_balanced", "melanoma_p_at_5", "auc_malignant_16", "ssim")
+FIGURES = ("p_at_1_macro", "knn5_balanced", "auc_malignant_16", "ssim", "perceptual_error", "dependence")
+SHOWN = (*FIGURES, "p_at_5_macro", "melanoma_p_at_5", "head_balanced_by_prior")
 EPOCHS, POLISH_EPOCHS, QUICK_CASES = 4, 2, 160
 ONE_VIEW = CondenseConfig(mirrored=False)
+BATCH = 64
+Floats = npt.NDArray[np.floating]
 Change = Callable[[Config], Config]
 
 
@@ -77,7 +86,7 @@ def main(data: Path) -> None:
 
 
 def _report(measured: Mapping[str, Mapping[str, float]]) -> None:
-    figures = {f"{key}_{name}": row[key] for key in ("p_at_1_macro", "ssim") for name, row in measured.items()}
+    figures = {f"{key}_{name}": row[key] for key in FIGURES for name, row in measured.items()}
     details = {name: " ".join(f"{key} {row[key]:.3f}" for key in SHOWN) for name, row in measured.items()}
     report("ablation", figures, details, quick=is_quick())
 
@@ -126,7 +135,35 @@ def _measured(row: Row, data: Path, runs: Path) -> dict[str, float]:
     if row.condensing is not None:
         network = condense(network, collection, row.condensing, config.augment)
     network = polish(network, collection, polishing)
-    return Study(config.data, network, trained.recipe, collection, data).figures()
+    study = Study(config.data, network, trained.recipe, collection, data)
+    own = {"perceptual_error": _perceptual_error(study), "dependence": _dependence(study)}
+    return study.figures() | own
+
+
+@torch.no_grad()
+def _perceptual_error(study: Study) -> float:
+    """How unlike the test images and what is decoded of them are to features of ImageNet."""
+    network, means = study.network, torch.from_numpy(study.encoded.means)
+    total, rows = 0.0, study.rows(study.folds.test)
+    for some in np.array_split(rows, -(-len(rows) // BATCH)):
+        target = targets(network, study.collection, [study.encoded.positions[row] for row in some])
+        total += float(perceptual_error(network, network.decoder(means[some]), target)) * len(some)
+    return total / len(rows)
+
+
+def _dependence(study: Study) -> float:
+    rows, guided = study.rows(study.folds.test), study.model.diagnosis_dimensions
+    return total_correlation(study.encoded.means[rows, guided:], study.encoded.log_variances[rows, guided:])
+
+
+def total_correlation(means: Floats, log_variances: Floats) -> float:
+    """Return in nats what the dimensions of posteriors [N,D] tell of one another, as far as straight lines do.
+
+    That of a Gaussian with the covariance of samples: minus half the logarithm of the determinant of their correlation.
+    """
+    covariance = np.cov(means.T) + np.diag(np.exp(log_variances).mean(0))
+    spread = np.sqrt(np.diag(covariance))
+    return float(-0.5 * np.linalg.slogdet(covariance / np.outer(spread, spread))[1])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def picturing(
     decoded = network.decoder(some).float()
     return {
         "reconstruction": losses.reconstruction_error(decoded, target),
-        "perceptual": _perceptual(network, decoded, target),
+        "perceptual": perceptual_error(network, decoded, target),
         "divergence": losses.gaussian_divergence(*posterior).sum(),
         "total_correlation": split.total_correlation,
     }
@@ -56,7 +56,8 @@ def shrink(images: Tensor, height: int, width: int) -> Tensor:
     return functional.interpolate(images, (height, width), mode="bilinear", antialias=True, align_corners=False)
 
 
-def _perceptual(network: GuidedVAE, decoded: Tensor, target: Tensor) -> Tensor:
+def perceptual_error(network: GuidedVAE, decoded: Tensor, target: Tensor) -> Tensor:
+    """Return how unlike two batches of images [B,3,h,w] in 0..1 are to the frozen blocks, or 0 where none is frozen."""
     encoder = network.encoder
     with torch.no_grad():
         wanted = encoder.backbone.judged((target - encoder.pixel_mean) / encoder.pixel_std)

@@ -1,0 +1,35 @@
+"""The bundle that ships, beside the proof of its recipe."""
+
+from pathlib import Path
+
+from casekin.bundle import open_bundle
+from training.config import Config
+from training.evaluation.systems import BundleSystem, learned_from
+from training.held import held_by
+
+HARDWARE = ("optimiser.accelerator", "optimiser.threads")
+"""Of a recipe: on what it ran."""
+
+
+def test_shipped__has_seen_all_folds_and_its_proof_all_but_fold_0(bundle: Path, proof: Path) -> None:
+    ours, proven = (learned_from(BundleSystem(folder).provenance) for folder in (bundle, proof))
+    assert ours.weights == {0, 1, 2, 3, 4}
+    assert (proven.weights, proven.choices) == ({1, 2, 3, 4}, {0})
+
+
+def test_shipped__is_the_recipe_that_was_proved(bundle: Path, proof: Path) -> None:
+    ours, proven = (open_bundle(folder).manifest for folder in (bundle, proof))
+    assert proven.version == f"{ours.version}-proof"
+    # What could not be chosen yet is as it is by default.
+    chosen, before = (Config().flat() | one.provenance.recipe for one in (ours, proven))
+    differ = {name for name in chosen.keys() | before.keys() if chosen.get(name) != before.get(name)}
+    assert differ - {"name", "soup.2.name", "data.train_folds", "held.folds", *HARDWARE} == set()
+
+
+def test_shipped__promises_what_its_proof_held(bundle: Path, proof: Path) -> None:
+    ours, held = open_bundle(bundle).manifest, held_by(proof)
+    assert (ours.similarity, ours.neighbours) == (held.similarity, held.neighbours)
+    assert ours.out_of_distribution == held.out_of_distribution
+    assert {name: ours.metrics[name] for name in ("p_at_1_macro", "auc_malignant_16")} == {
+        name: held.metrics[name] for name in ("p_at_1_macro", "auc_malignant_16")
+    }
