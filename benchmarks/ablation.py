@@ -34,7 +34,7 @@ from training.study import Study
 
 FIGURES = ("p_at_1_macro", "knn5_balanced", "auc_malignant_16", "ssim", "perceptual_error", "dependence")
 SHOWN = (*FIGURES, "p_at_5_macro", "melanoma_p_at_5", "head_balanced_by_prior")
-EPOCHS, POLISH_EPOCHS, QUICK_CASES = 4, 2, 160
+EPOCHS, POLISH_EPOCHS, QUICK_CASES = 4, 2, 120
 ONE_VIEW = CondenseConfig(mirrored=False)
 BATCH = 64
 Floats = npt.NDArray[np.floating]
