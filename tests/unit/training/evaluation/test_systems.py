@@ -37,10 +37,6 @@ def test_under_presets__give_the_clinical_weights_first(system: BundleSystem) ->
     assert visual.weights.tolist() == [1, 1, 1, 1]
 
 
-def test_learned_from__is_what_the_recipe_of_the_proof_names(proof: Path) -> None:
-    assert learned_from(BundleSystem(proof).provenance) == LearnedFrom(frozenset({1, 2, 3, 4}), frozenset({0}))
-
-
 @pytest.mark.parametrize(
     ("learned", "said"),
     [
