@@ -22,15 +22,15 @@ import torch
 from benchmarks.kept import kept, side_by_side
 from benchmarks.places import HAM10000
 from benchmarks.report import is_quick, report
-from training.condensing import CondenseConfig, condense
-from training.config import Config, on_split
-from training.data import Collection
-from training.encoding import targets
-from training.fitting import default_cache, fit, load_trained
-from training.objective import perceptual_error
-from training.polishing import PolishConfig, polish
-from training.settling import settle
-from training.study import Study
+from training.config.guided import Config, on_split
+from training.data.collection import Collection
+from training.fit.batchnorm import settle
+from training.fit.feature_pca import CondenseConfig, condense
+from training.fit.finetune import PolishConfig, polish
+from training.fit.fit import default_cache, fit, load_trained
+from training.latent_space.embed import targets
+from training.latent_space.study import Study
+from training.losses.objective import perceptual_error
 
 FIGURES = ("p_at_1_macro", "knn5_balanced", "auc_malignant_16", "ssim", "perceptual_error", "dependence")
 SHOWN = (*FIGURES, "p_at_5_macro", "melanoma_p_at_5", "head_balanced_by_prior")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from casekin.contracts.bundle import EXAMPLE, BundleManifest
 from casekin.contracts.search import Case
-from services.search.index import StoredCase
+from services.search.vector_store.port import StoredCase
 
 DIMENSIONS = 32
 CLUSTERS = 200

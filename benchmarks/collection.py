@@ -10,9 +10,9 @@ from benchmarks.places import BUNDLE, HAM10000
 from casekin.bundle import open_bundle
 from casekin.collections import open_collection
 from casekin.contracts.bundle import BundleManifest
-from casekin.images import cover, read_image, to_array
-from services.projector.gallery import Gallery
-from training.cases import read_collection
+from casekin.imaging.read import cover, read_image, to_array
+from services.projector.latents.collection_latents import Gallery
+from training.data.cases import read_collection
 
 
 @dataclass(frozen=True)

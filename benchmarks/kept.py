@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.places import ROOT
 from benchmarks.report import is_quick
-from training.fitting import default_cache
+from training.fit.fit import default_cache
 
 WORKERS = 2
 """Trainings side by side, each with one thread: two of small images then take three quarters of the time that they

@@ -24,13 +24,13 @@ from benchmarks.collection import Encoded, encoded
 from benchmarks.report import is_quick, report
 from casekin.contracts.maps import CaseMap, MapFit, MapPlace, MapQuality, MapVersion
 from casekin.contracts.projector import Progress
-from services.projector.alignment import rigid, width
-from services.projector.gallery import Gallery
-from services.projector.ground import scale_of
-from services.projector.layout import warm_up
-from services.projector.mapfit import Laid, lay_out_all
-from services.projector.placing import Atlas, make_atlas, place_on
-from services.projector.quality import assess
+from services.projector.latents.collection_latents import Gallery
+from services.projector.latents.weighted_knn import scale_of
+from services.projector.projection.fit import Laid, lay_out_all
+from services.projector.projection.placement import Atlas, make_atlas, place_on
+from services.projector.projection.procrustes import rigid, width
+from services.projector.projection.quality import assess
+from services.projector.projection.umap_layout import warm_up
 
 Plane = NDArray[np.floating]
 PLAIN = MapFit(start="pca")

@@ -18,21 +18,21 @@ from benchmarks.places import HAM10000, PROOF
 from benchmarks.report import is_quick, report
 from casekin.bundle import read_manifest
 from casekin.contracts.bundle import NeighbourCalibration, StrangenessScale
-from training.cases import read_collection
+from training.data.cases import read_collection
+from training.data.image_cache import Pixels
 from training.evaluation.evaluate import Material, gather
 from training.evaluation.retrieval import Labelled
 from training.evaluation.split import rows_in
 from training.evaluation.systems import BundleSystem, learned_from
-from training.fitting import default_cache
-from training.neighbour_calibration import (
+from training.fit.fit import default_cache
+from training.latent_space.recalibrate import Promises, evidence_of, measures_of, promises
+from training.latent_space.vote_calibration import (
     cast_votes,
     latent_measures,
     nearest_lesions,
     probabilities,
     strangeness,
 )
-from training.pixels import Pixels
-from training.recalibrating import Promises, evidence_of, measures_of, promises
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]

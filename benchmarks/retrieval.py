@@ -14,16 +14,16 @@ import torch
 
 from benchmarks.places import HAM10000, PROOF
 from benchmarks.report import is_quick, report
-from training.cases import read_collection
+from training.data.cases import read_collection
+from training.evaluation.bootstrap import retrieval_intervals
 from training.evaluation.evaluate import Material, baselines, gather, measure
-from training.evaluation.figures import HEADLINE
-from training.evaluation.intervals import retrieval_intervals
+from training.evaluation.metrics import HEADLINE
 from training.evaluation.reconstruction import Reconstruction, reconstruction
 from training.evaluation.split import Vectors
 from training.evaluation.systems import BundleSystem, learned_from, under_presets, warnings_about
-from training.export import latency
-from training.family import embed_by_member
-from training.fitting import default_cache
+from training.export.bundle import latency
+from training.fit.fit import default_cache
+from training.vae_baselines.fit import embed_by_member
 
 QUERY_FOLDS = (0,)
 QUICK_CASES = 900

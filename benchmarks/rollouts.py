@@ -31,7 +31,7 @@ from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.ingest import Ingest
 from services.encoder.settings import EncoderSettings
-from services.projector.gallery import Galleries
+from services.projector.latents.collection_latents import Galleries
 
 
 @dataclass(frozen=True)

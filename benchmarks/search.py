@@ -24,11 +24,11 @@ from benchmarks.cohort import EIGHT_PER_CENT, Cohort, clinical_weights, cohort, 
 from benchmarks.report import is_quick, report
 from casekin.contracts.conditions import AnyOf, Filters
 from casekin.contracts.search import SearchRequest
-from services.search.blobs import Blobs
-from services.search.description import Description
-from services.search.edge import EdgeIndex
-from services.search.folder import READ_AHEAD
-from services.search.searching import Searcher
+from services.search.retrieval.search import Searcher
+from services.search.storage.blob_store import Blobs
+from services.search.storage.collection_info import Description
+from services.search.vector_store.edge.folder import READ_AHEAD
+from services.search.vector_store.edge.index import EdgeIndex
 
 SMALL, LARGE, QUICK_LARGE = 10_000, 1_000_000, 100_000
 K = 10

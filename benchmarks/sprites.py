@@ -14,10 +14,10 @@ import numpy as np
 
 from benchmarks.kept import kept, side_by_side
 from benchmarks.report import is_quick, report
-from training.family import fit_member, load_member
-from training.measuring import agreement, measure
-from training.members import FAMILY, FamilyConfig
-from training.sources import open_source
+from training.config.baselines import FAMILY, FamilyConfig
+from training.vae_baselines.fit import fit_member, load_member
+from training.vae_baselines.measure import agreement, measure
+from training.vae_baselines.sources import open_source
 
 SIZE = 32
 """Pixels along each side."""

@@ -8,7 +8,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from services.ui.passwords import PasswordHash
+from services.ui.security.passwords import PasswordHash
 
 FIRST_USER = "clinician"
 

@@ -12,18 +12,18 @@ from typer.core import TyperGroup
 
 from casekin.collections import built_in_names
 from casekin.errors import BadInput, CasekinError
-from training.cases import read_collection
-from training.condensing import CondenseConfig
-from training.config import CONFIGS, Config, named, on_split
-from training.family import fit_member
-from training.fitting import default_cache, load_study
-from training.held import held_by
-from training.measuring import measure_members
-from training.members import FAMILY, FamilyConfig, is_member, member
-from training.phantoms import WORD as PHANTOMS
-from training.phantoms import phantom_collection
-from training.polishing import PolishConfig
-from training.souping import fit_all
+from training.config.baselines import FAMILY, FamilyConfig, is_member, member
+from training.config.guided import CONFIGS, Config, named, on_split
+from training.data.cases import read_collection
+from training.data.phantoms import WORD as PHANTOMS
+from training.data.phantoms import phantom_collection
+from training.fit.feature_pca import CondenseConfig
+from training.fit.finetune import PolishConfig
+from training.fit.fit import default_cache, load_study
+from training.fit.model_soup import fit_all
+from training.latent_space.held_out import held_by
+from training.vae_baselines.fit import fit_member
+from training.vae_baselines.measure import measure_members
 
 
 class Told(TyperGroup):
@@ -166,7 +166,7 @@ def evaluate_command(
     limit: Annotated[int | None, typer.Option(help="Take only so many cases.")] = None,
 ) -> None:
     """Measure a bundle; writes evaluation.json, index.html and pairs.html (images of the data set) to a folder."""
-    from training.evaluation.command import write_evaluation  # noqa: PLC0415  plots take a second to import
+    from training.evaluation.report.command import write_evaluation  # noqa: PLC0415  plots take a second to import
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     collection = read_collection(data, mapping, folds)
@@ -192,7 +192,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the bundle of a checkpoint, with its figures or those of its proof; prints them as JSON."""
-    from training.export import export as write  # noqa: PLC0415  ONNX takes seconds to import
+    from training.export.bundle import export as write  # noqa: PLC0415  ONNX takes seconds to import
 
     held = held_by(proof) if proof else None
     chosen = _chosen(config, split, mapping, folds)
@@ -210,7 +210,7 @@ def calibrate_command(
     store: Store = None,
 ) -> None:
     """Learn anew what a bundle's distances and votes mean, by the folds its training held back; no index changes."""
-    from training.recalibrating import recalibrate  # noqa: PLC0415  ONNX takes seconds to import
+    from training.latent_space.recalibrate import recalibrate  # noqa: PLC0415  ONNX takes seconds to import
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     manifest = recalibrate(bundle, read_collection(data, mapping, folds), store or default_cache())

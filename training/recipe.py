@@ -4,16 +4,16 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training.condensing import CondenseConfig, condense
-from training.config import Config, on_split
-from training.data import Collection
-from training.export import export
-from training.fitting import Trained, load_study, load_trained, save_trained
-from training.held import Held, held_by
-from training.memory import keep_freed_memory
-from training.polishing import PolishConfig, polish
-from training.settling import settle
-from training.souping import fit_all
+from training.config.guided import Config, on_split
+from training.data.collection import Collection
+from training.export.bundle import export
+from training.fit.allocator import keep_freed_memory
+from training.fit.batchnorm import settle
+from training.fit.feature_pca import CondenseConfig, condense
+from training.fit.finetune import PolishConfig, polish
+from training.fit.fit import Trained, load_study, load_trained, save_trained
+from training.fit.model_soup import fit_all
+from training.latent_space.held_out import Held, held_by
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ import typer
 from casekin.cli.bulk import bulk
 from casekin.cli.delete import delete
 from casekin.cli.demo import demo
-from casekin.cli.draw import draw_map
 from casekin.cli.export import export
 from casekin.cli.import_table import import_cases
 from casekin.cli.index import index
 from casekin.cli.ingest import ingest
+from casekin.cli.map import draw_map
 from casekin.cli.phantoms import phantoms
 from casekin.cli.snapshot import snapshot
 from casekin.cli.up import up

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from casekin.cli.failure import stop
 from casekin.cli.ingest import ATTEMPTS, INTERRUPTED, where
-from casekin.cli.progress import progress
+from casekin.cli.terminal.errors import stop
+from casekin.cli.terminal.progress import progress
 from casekin.cli.up import Data
 from casekin.clients import ProjectorClient
 from casekin.contracts.ingest import IngestPart, IngestResult

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from casekin.cli.reaching import Key, SearchUrl, searching
+from casekin.cli.terminal.search_client import Key, SearchUrl, searching
 from casekin.cli.up import Data
 from casekin.contracts.search import Deletion
 

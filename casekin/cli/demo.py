@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from casekin.cli.ingest import ATTEMPTS, run_ingest
-from casekin.cli.progress import progress
+from casekin.cli.terminal.progress import progress
 from casekin.cli.up import Bundle, Data, Host, Port, served, welcome
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.collections import open_collection

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from casekin.cli.bulk import WHERE
-from casekin.cli.failure import stop
-from casekin.cli.following import followed
 from casekin.cli.ingest import ATTEMPTS, where
-from casekin.cli.progress import progress
+from casekin.cli.terminal.errors import stop
+from casekin.cli.terminal.job_progress import followed
+from casekin.cli.terminal.progress import progress
 from casekin.cli.up import Data
 from casekin.clients import ProjectorClient, SearchClient
 from casekin.contracts.base import CaseId

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from casekin.cli.progress import progress
-from casekin.cli.reaching import Key, SearchUrl, searching
+from casekin.cli.terminal.progress import progress
+from casekin.cli.terminal.search_client import Key, SearchUrl, searching
 from casekin.cli.up import Data
 from casekin.clients import SearchClient
 from casekin.errors import Unavailable

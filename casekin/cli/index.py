@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from casekin.cli.bulk import WHERE
-from casekin.cli.following import followed
 from casekin.cli.ingest import ATTEMPTS, INTERRUPTED, where
-from casekin.cli.reaching import Key, SearchUrl, searching
+from casekin.cli.terminal.job_progress import followed
+from casekin.cli.terminal.search_client import Key, SearchUrl, searching
 from casekin.cli.up import Data
 from casekin.clients import ProjectorClient, SearchClient
 from casekin.contracts.indexes import Index, Switch, Switched

@@ -12,8 +12,8 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
-from casekin.cli.failure import stop
-from casekin.cli.progress import progress
+from casekin.cli.terminal.errors import stop
+from casekin.cli.terminal.progress import progress
 from casekin.cli.up import Data
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import CollectionSpec, Columns, LoadedCollection, open_collection, read_spec

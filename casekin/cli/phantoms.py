@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from casekin.cli.failure import stop
-from casekin.cli.progress import progress
+from casekin.cli.terminal.errors import stop
+from casekin.cli.terminal.progress import progress
 from casekin.errors import CasekinError
 from casekin.phantoms import write_phantoms
 

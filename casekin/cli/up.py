@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from casekin.cli.failure import stop
+from casekin.cli.terminal.errors import stop
 from casekin.collections import place_at
 from casekin.errors import CasekinError, StorageFull, Unavailable
 from casekin.launcher.console import Terminal

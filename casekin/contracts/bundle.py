@@ -103,7 +103,7 @@ class VoteCalibration(Contract):
 
 
 class NeighbourCalibration(Contract):
-    """How votes of neighbours are read; see ``training.neighbour_calibration`` for how it is measured."""
+    """How votes of neighbours are read; see ``training.latent_space.vote_calibration`` for how it is measured."""
 
     neighbours: int = Field(ge=1, le=200, description="nearest cases with a vote, one a lesion, never the query's own")
     coverage: float = Field(gt=0, lt=1, description="of the conformal set, within each diagnosis")

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from casekin.contracts.encoder import DecodeRequest, DecodeResponse, EncodeResponse
-from casekin.images import cover, read_image, to_array
+from casekin.imaging.read import cover, read_image, to_array
 from services.encoder.model import Model
 from services.encoder.pictures import data_uri
 from services.encoder.quality import measure

@@ -2,7 +2,7 @@
 
 from fastapi import Request
 
-from casekin.images import LIMITS, ImageLimits
+from casekin.imaging.read import LIMITS, ImageLimits
 
 
 async def read_upload(request: Request, limits: ImageLimits = LIMITS) -> bytes:

@@ -9,19 +9,19 @@ from fastapi import FastAPI
 from casekin.clients import EncoderClient, SearchClient
 from casekin.service.app import create_service
 from casekin.service.audit import AuditLog
-from services.projector.archive import Archive
-from services.projector.artefacts import Artefacts
-from services.projector.celery_app import Publisher, create_celery
-from services.projector.dimensions import dimension_routes
-from services.projector.intake import Intake
-from services.projector.jobs import JobStore
-from services.projector.kinds import kinds
-from services.projector.models import Models
-from services.projector.names import NameBook
-from services.projector.presence import Presence, connect
-from services.projector.routes import create_router, map_routes
+from services.projector.api.dimensions import dimension_routes
+from services.projector.api.jobs import create_router, map_routes
+from services.projector.api.submission import Intake
+from services.projector.jobs.broker import Publisher, create_celery
+from services.projector.jobs.heartbeat import Presence, connect
+from services.projector.jobs.kinds import kinds
+from services.projector.jobs.reaper import Sweeper
+from services.projector.jobs.store import JobStore
+from services.projector.latents.manifest_cache import Models
+from services.projector.projection.map_store import Archive
 from services.projector.settings import ProjectorSettings
-from services.projector.sweeping import Sweeper
+from services.projector.storage.dimension_names import NameBook
+from services.projector.storage.job_results import Artefacts
 
 
 def create_app(settings: ProjectorSettings) -> FastAPI:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from casekin.errors import Unavailable
-from services.projector.kinds import QUEUES, Queue
-from services.projector.presence import Presence, connect
+from services.projector.jobs.heartbeat import Presence, connect
+from services.projector.jobs.kinds import QUEUES, Queue
 from services.projector.settings import ProjectorSettings
 
 
@@ -44,7 +44,7 @@ def _work(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "numba"))
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # stop within seconds; unfinished jobs go to the next worker
-    from services.projector.consumer import run_worker  # noqa: PLC0415 -- reads both, and would slow down --ping
+    from services.projector.tasks.worker_process import run_worker  # noqa: PLC0415 -- reads both, and would slow down --ping
 
     return run_worker(settings, queues)
 

@@ -8,21 +8,21 @@ from fastapi import FastAPI
 from casekin.bundle import read_manifest
 from casekin.service.app import create_service
 from casekin.service.audit import AuditLog
-from services.search.blobs import Blobs
-from services.search.deleting import Deleter
-from services.search.description import Description
-from services.search.engines import Engine, engine_of
-from services.search.filling import Filler
-from services.search.images import ImageStore
-from services.search.index_routes import index_routes
-from services.search.indexes import Indexes
-from services.search.parts import Parts
-from services.search.register import Records
-from services.search.routes import case_routes, search_routes
+from services.search.api.dependencies import Parts
+from services.search.api.indexes import index_routes
+from services.search.api.search import case_routes, search_routes
+from services.search.api.snapshots import snapshot_routes
+from services.search.indexing.backfill import Filler
+from services.search.indexing.deleter import Deleter
+from services.search.indexing.registry import Indexes
+from services.search.indexing.registry_state import Records
+from services.search.indexing.snapshots import Snapshots
+from services.search.indexing.writer import Writer
 from services.search.settings import SearchSettings
-from services.search.snapshot_routes import snapshot_routes
-from services.search.snapshots import Snapshots
-from services.search.writing import Writer
+from services.search.storage.blob_store import Blobs
+from services.search.storage.collection_info import Description
+from services.search.storage.image_store import ImageStore
+from services.search.vector_store.factory import Engine, engine_of
 
 
 def create_app(settings: SearchSettings) -> FastAPI:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from casekin.service.run import refuse, serve
 from services.ui.app import create_app
-from services.ui.passwords import PasswordHash
+from services.ui.security.passwords import PasswordHash
 from services.ui.settings import UiSettings
 
 

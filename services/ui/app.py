@@ -12,16 +12,16 @@ from fastapi import FastAPI
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.errors import CasekinError, Unexpected
 from casekin.service.app import create_service
-from services.ui import words
-from services.ui.backend import PageBackend, install_no_update
-from services.ui.callbacks import register_callbacks
-from services.ui.catalog import Catalog, Services
-from services.ui.guard import AnswerHeaders, Gate, policy
-from services.ui.layout.page import page
-from services.ui.layout.parts import fault
+from services.ui.dash_support.backend import PageBackend, install_no_update
+from services.ui.page.layout import page
+from services.ui.page.register import register_callbacks
+from services.ui.presentation import texts
+from services.ui.presentation.components import fault
 from services.ui.routes import dimension_routes, image_routes
+from services.ui.security.basic_auth import SignIn
+from services.ui.security.request_guard import AnswerHeaders, Gate, policy
+from services.ui.session.service_cache import Catalog, Services
 from services.ui.settings import UiSettings
-from services.ui.signin import SignIn
 
 log = structlog.get_logger("ui")
 
@@ -55,7 +55,7 @@ def create_page(app: FastAPI, catalog: Catalog) -> Dash:
         server=False,
         backend=PageBackend,
         assets_folder=str(Path(__file__).parent / "assets"),
-        title=words.TITLE,
+        title=texts.TITLE,
         update_title="",
         serve_locally=True,
         compress=True,
@@ -82,4 +82,4 @@ def _explain(error: Exception) -> Any:
     """What a callback did not foresee: the trace to the log, words to the page."""
     log.error("callback", exc_info=error)
     known = error if isinstance(error, CasekinError) else Unexpected("the log of the page has the trace")
-    set_props("page-notice", {"children": fault(known, doing=words.BUG)})
+    set_props("page-notice", {"children": fault(known, doing=texts.BUG)})

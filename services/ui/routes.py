@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request, Response
 from casekin.clients import SearchClient
 from casekin.contracts.base import CaseId
 from casekin.errors import NotFound
-from services.ui.catalog import Catalog
-from services.ui.signin import signed_in
-from services.ui.state import image_bytes
+from services.ui.security.basic_auth import signed_in
+from services.ui.session.service_cache import Catalog
+from services.ui.session.state import image_bytes
 
 
 def image_routes(search: SearchClient) -> APIRouter:

@@ -5,7 +5,7 @@ from functools import cached_property
 from pydantic import Field, SecretStr, field_validator
 
 from casekin.service.settings import ServiceSettings, is_loopback
-from services.ui.passwords import PasswordHash, parse_users
+from services.ui.security.passwords import PasswordHash, parse_users
 
 
 class UiSettings(ServiceSettings):

@@ -47,7 +47,7 @@ def test_secrets__are_private_and_stay(env_file: Path) -> None:
 
 
 def test_users__are_what_the_page_takes(services: dict[str, Any]) -> None:
-    from services.ui.passwords import parse_users
+    from services.ui.security.passwords import parse_users
 
     given = services["ui"]["environment"]["CASEKIN_USERS"].replace("$$", "$")
     assert list(parse_users(given)) == ["clinician"]

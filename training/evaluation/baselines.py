@@ -10,11 +10,11 @@ import torch
 
 from casekin.collections import ImageSource
 from casekin.contracts.bundle import InputSpec
-from training.backbone import POOLED_CHANNELS, Backbone, load_imagenet
+from training.data.image_cache import Pixels, encoder_pixels
 from training.evaluation.retrieval import Floats
 from training.evaluation.split import Vectors
-from training.models import PIXEL_MEAN, PIXEL_STD
-from training.pixels import Pixels, encoder_pixels
+from training.models.backbone import POOLED_CHANNELS, Backbone, load_imagenet
+from training.models.guided_vae import PIXEL_MEAN, PIXEL_STD
 
 RANDOM_DIMENSIONS = 32
 FROZEN_INPUT = InputSpec(height=160, width=208, resample="bilinear")

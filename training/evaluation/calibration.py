@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.intervals import Interval, interval, samples
+from training.evaluation.bootstrap import Interval, interval, samples
 from training.evaluation.retrieval import Floats, Outcomes
 from training.evaluation.split import Split, Vectors
 from training.evaluation.systems import Curve
-from training.neighbour_calibration import NEIGHBOURS, nearest_lesions
+from training.latent_space.vote_calibration import NEIGHBOURS, nearest_lesions
 
 BINS = 10
 

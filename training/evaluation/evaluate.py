@@ -9,18 +9,18 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from casekin.collections import ImageSource
-from training.cases import LabelledCollection
+from training.data.cases import LabelledCollection
+from training.data.image_cache import Pixels, cached_pixels
 from training.evaluation.baselines import frozen_imagenet, mean_colour, random_latents
+from training.evaluation.bootstrap import Interval, diagnosis_intervals, retrieval_intervals
 from training.evaluation.calibration import Reliability, divided_by_prior, of_probabilities, of_similarity
-from training.evaluation.intervals import Interval, diagnosis_intervals, retrieval_intervals
-from training.evaluation.leaks import LeakAudit, audit_leaks
+from training.evaluation.leakage import LeakAudit, audit_leaks
 from training.evaluation.reconstruction import Reconstruction, reconstruction
 from training.evaluation.retrieval import Floats, Outcomes
 from training.evaluation.robustness import robustness
 from training.evaluation.split import Split, Vectors
 from training.evaluation.subgroups import Group, subgroups
 from training.evaluation.systems import System, learned_from, under_presets, warnings_about
-from training.pixels import Pixels, cached_pixels
 
 log = logging.getLogger(__name__)
 

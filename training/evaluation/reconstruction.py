@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from casekin.contracts.bundle import OutputSpec
-from training.components import principal_components
-from training.evaluation.intervals import Interval, mean_interval
+from training.data.image_cache import Pixels
+from training.evaluation.bootstrap import Interval, mean_interval
 from training.evaluation.retrieval import Floats, Ints
 from training.evaluation.split import Split
 from training.evaluation.systems import System
-from training.losses import structural_similarity
-from training.objective import shrink
-from training.pixels import Pixels
+from training.losses.objective import shrink
+from training.losses.terms import structural_similarity
+from training.models.pca import principal_components
 
 BATCH = 64
 

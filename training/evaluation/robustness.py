@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from casekin.collections import ImageSource
-from casekin.images import cover, read_image
+from casekin.imaging.read import cover, read_image
+from training.evaluation.bootstrap import Interval, retrieval_intervals
 from training.evaluation.disturbances import DISTURBANCES, Disturbance
-from training.evaluation.figures import HEADLINE
-from training.evaluation.intervals import Interval, retrieval_intervals
+from training.evaluation.metrics import HEADLINE
 from training.evaluation.retrieval import Floats
 from training.evaluation.split import Split, Vectors
 from training.evaluation.systems import BATCH, System

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.cases import LabelledCase, vocabulary
+from training.data.cases import LabelledCase, vocabulary
 from training.evaluation.retrieval import Floats, Ints, Labelled, Outcomes, ask
 
 

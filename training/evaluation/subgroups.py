@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from training.cases import LabelledCase
-from training.evaluation.figures import HEADLINE, MALIGNANT
-from training.evaluation.intervals import Interval, retrieval_intervals
+from training.data.cases import LabelledCase
+from training.evaluation.bootstrap import Interval, retrieval_intervals
+from training.evaluation.metrics import HEADLINE, MALIGNANT
 from training.evaluation.retrieval import Ints, Outcomes
 from training.evaluation.split import Split
 

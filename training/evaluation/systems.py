@@ -10,9 +10,9 @@ import onnxruntime
 
 from casekin.bundle import open_bundle
 from casekin.contracts.bundle import InputSpec, OutputSpec, Provenance
+from training.data.image_cache import Pixels
 from training.evaluation.retrieval import Floats
 from training.evaluation.split import Vectors
-from training.pixels import Pixels
 
 BATCH = 32
 

@@ -18,7 +18,7 @@ from casekin.clients import ProjectorClient
 from services.encoder.app import create_app as create_encoder
 from services.encoder.settings import EncoderSettings
 from services.projector.app import create_app
-from services.projector.presence import Presence, connect
+from services.projector.jobs.heartbeat import Presence, connect
 from services.projector.settings import ProjectorSettings
 from tests.integration.projector.small_search import SmallCollection, clusters, create_small_search
 from tests.serving import serving

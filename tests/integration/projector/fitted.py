@@ -1,7 +1,7 @@
 """A map without a fit: the first two latent coordinates, so that a test knows where everything lies."""
 
 from casekin.contracts.maps import CaseMap
-from services.projector.archive import Archive
+from services.projector.projection.map_store import Archive
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.small_search import WEIGHTS
 from tests.laid import version

@@ -18,8 +18,8 @@ from casekin.contracts.maps import MapPlace, Placement
 from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import Conflict, Unavailable, Unexpected
-from services.projector.celery_app import Publisher, create_celery
-from services.projector.jobs import JobStore
+from services.projector.jobs.broker import Publisher, create_celery
+from services.projector.jobs.store import JobStore
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 

@@ -8,8 +8,8 @@ import pytest
 
 from casekin.contracts.projector import JobState, Progress
 from casekin.errors import NotFound
-from services.projector.jobs import JobStore
-from services.projector.presence import connect
+from services.projector.jobs.heartbeat import connect
+from services.projector.jobs.store import JobStore
 from services.projector.settings import ProjectorSettings
 
 

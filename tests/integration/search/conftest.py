@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from qdrant_client import QdrantClient
 
-from services.search import indexes as indexes_module
-from services.search.edge import EdgeIndex
-from services.search.engines import Engine, ServerEngine, engine_of
-from services.search.index import CaseIndex
-from services.search.server import ServerIndex
-from services.search.server_options import ServerOptions
+from services.search.indexing import registry as indexes_module
 from services.search.settings import SearchSettings
+from services.search.vector_store.edge.index import EdgeIndex
+from services.search.vector_store.factory import Engine, ServerEngine, engine_of
+from services.search.vector_store.port import CaseIndex
+from services.search.vector_store.server.collection_config import ServerOptions
+from services.search.vector_store.server.index import ServerIndex
 from tests.integration.search.made import CLINICAL, manifest
 
 ENGINES = ("edge", "server-in-memory", "server")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.search import Case, CaseBatch, CaseUpload
-from services.search.index import StoredCase
+from services.search.vector_store.port import StoredCase
 
 CLINICAL = np.array([0.5, 1.0, 1.0, 1.5])
 """As in the tiny bundle; exact in binary, and so are its square roots' squares to within rounding."""

@@ -15,8 +15,8 @@ from casekin.clients.search import SearchClient
 from casekin.errors import CasekinError
 from casekin.launcher.ports import free_port
 from services.search.app import create_app
-from services.search.index import StoredCase
 from services.search.settings import SearchSettings
+from services.search.vector_store.port import StoredCase
 from tests.integration.search.made import batch, collection, image
 from tests.serving import serving
 

@@ -13,11 +13,11 @@ from casekin.clients.search import SearchClient
 from casekin.contracts.search import SearchRequest
 from casekin.errors import NotFound
 from services.search.app import create_app, make_parts
-from services.search.blobs import Blobs
-from services.search.deleting import Deleter
-from services.search.engines import engine_of
-from services.search.images import ImageStore
+from services.search.indexing.deleter import Deleter
 from services.search.settings import SearchSettings
+from services.search.storage.blob_store import Blobs
+from services.search.storage.image_store import ImageStore
+from services.search.vector_store.factory import engine_of
 from tests.integration.search.made import batch, collection
 from tests.serving import serving
 

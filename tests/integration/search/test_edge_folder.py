@@ -10,8 +10,8 @@ import pytest
 
 from casekin.contracts.conditions import AnyOf
 from casekin.errors import Conflict, StorageFull
-from services.search import edge as edge_module
-from services.search.edge import EdgeIndex
+from services.search.vector_store.edge import index as edge_module
+from services.search.vector_store.edge.index import EdgeIndex
 from tests.integration.search.made import CLINICAL, collection, stored
 
 ROOT = Path(__file__).parents[3]
@@ -22,7 +22,7 @@ def test_open__in_two_processes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match=r"open in another process \(pid \d+\)"):
         EdgeIndex(tmp_path / "index", CLINICAL)
     code = (
-        "import sys, numpy; from pathlib import Path; from services.search.edge import EdgeIndex; "
+        "import sys, numpy; from pathlib import Path; from services.search.vector_store.edge.index import EdgeIndex; "
         "EdgeIndex(Path(sys.argv[1]), numpy.ones(4))"
     )
     other = subprocess.run(

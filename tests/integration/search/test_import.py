@@ -18,7 +18,7 @@ from casekin.errors import BadInput, CasekinError, Conflict
 from casekin.ingest import Kind, Outcome
 from casekin.ingest.importing import Images, import_table
 from casekin.parquet import CaseTable
-from services.projector.exporting import write_table
+from services.projector.tasks.export import write_table
 from services.search.app import create_app
 from tests.integration.search.conftest import settings_in
 from tests.integration.search.made import batch, collection, image, stored

@@ -8,7 +8,7 @@ import pytest
 
 from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not, Or
 from casekin.errors import Unavailable
-from services.search.index import CaseIndex
+from services.search.vector_store.port import CaseIndex
 from tests.integration.search.conftest import MakeIndex
 from tests.integration.search.made import collection, stored
 

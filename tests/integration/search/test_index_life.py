@@ -10,13 +10,13 @@ from casekin.clients.search import SearchClient
 from casekin.contracts.indexes import EncodedAnew, IndexFill, Switch
 from casekin.contracts.search import SearchRequest
 from casekin.errors import BadInput, Conflict, NotFound, WrongLatent
-from services.search import indexes as indexes_module
 from services.search.app import make_parts, serve
-from services.search.engines import Engine, ServerEngine, engine_of
-from services.search.index import StoredCase
-from services.search.register import Records
-from services.search.server_options import ServerOptions
+from services.search.indexing import registry as indexes_module
+from services.search.indexing.registry_state import Records
 from services.search.settings import SearchSettings
+from services.search.vector_store.factory import Engine, ServerEngine, engine_of
+from services.search.vector_store.port import StoredCase
+from services.search.vector_store.server.collection_config import ServerOptions
 from tests.integration.search.conftest import InMemory
 from tests.integration.search.made import batch, collection, manifest
 from tests.serving import serving

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not, Or
 from casekin.contracts.search import Case, SearchRequest
-from services.search.blobs import Blobs
-from services.search.description import Description
-from services.search.index import StoredCase
-from services.search.searching import Searcher
+from services.search.retrieval.search import Searcher
+from services.search.storage.blob_store import Blobs
+from services.search.storage.collection_info import Description
+from services.search.vector_store.port import StoredCase
 from tests.integration.search.conftest import ENGINES, opened
 from tests.integration.search.made import CLINICAL, collection, latents, manifest, stored
 

@@ -7,7 +7,7 @@ from qdrant_client import QdrantClient
 
 from casekin.errors import Unavailable
 from casekin.launcher.ports import free_port
-from services.search.remote import Remote
+from services.search.vector_store.server.client import Remote
 
 
 @pytest.mark.parametrize("grpc", [True, False])

@@ -13,10 +13,10 @@ from casekin.contracts.indexes import EncodedAnew, IndexFill, Switch
 from casekin.contracts.search import Case, CollectionInfo, SearchRequest
 from casekin.errors import Conflict, NotFound
 from services.search.app import make_parts, serve
-from services.search.engines import Engine, ServerEngine, engine_of
-from services.search.index import StoredCase
-from services.search.server_options import ServerOptions
 from services.search.settings import SearchSettings
+from services.search.vector_store.factory import Engine, ServerEngine, engine_of
+from services.search.vector_store.port import StoredCase
+from services.search.vector_store.server.collection_config import ServerOptions
 from tests.integration.search.conftest import InMemory
 from tests.integration.search.made import batch, collection, manifest, stored
 from tests.serving import serving

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from casekin.collections import built_in_names, built_in_spec, open_collection
-from casekin.images import read_image
+from casekin.imaging.read import read_image
 from tests.exports import ISIC_HEADER, NIH_HEADER, isic_rows, nih_rows, write_csv, write_isic, write_nih
 
 

@@ -20,7 +20,7 @@ from PIL import Image, ImageFilter
 from casekin.bundle import read_manifest
 from casekin.contracts.encoder import EncodeResponse
 from casekin.contracts.problem import Problem
-from casekin.images import fit, read_image
+from casekin.imaging.read import fit, read_image
 from services.encoder.app import create_app
 from services.encoder.settings import EncoderSettings
 from tests import pictures

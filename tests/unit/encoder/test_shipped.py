@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from casekin.bundle import open_bundle
-from casekin.images import fit, read_image
+from casekin.imaging.read import fit, read_image
 from services.encoder.encoding import encode_upload
 from services.encoder.model import Model
 from tests import pictures

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.config import Config, DataConfig, LossConfig, ModelConfig, OptimiserConfig
-from training.data import Collection
+from training.config.guided import Config, DataConfig, LossConfig, ModelConfig, OptimiserConfig
+from training.data.collection import Collection
 
 COLOURS = {"bcc": (220, 150, 150), "mel": (60, 40, 40), "nv": (150, 100, 70)}
 LESIONS, IMAGES_PER_LESION, FOLDS = 30, 2, 5

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from casekin.bundle import open_bundle
 from training.cli import app
-from training.config import CONFIGS, Config
+from training.config.guided import CONFIGS, Config
 
 
 def test_cli__fits_evaluates_and_exports(collection_folder: Path, tiny: Config, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from casekin.bundle import open_bundle
 from casekin.errors import BadInput
 from tests.exports import tinted, write_csv, write_isic, write_nih
-from training.cases import read_collection
 from training.cli import app
-from training.config import CONFIGS, Config, DataConfig
-from training.data import Collection
+from training.config.guided import CONFIGS, Config, DataConfig
+from training.data.cases import read_collection
+from training.data.collection import Collection
 
 MOLES = {"naevus": (150, 100, 70), "wart": (220, 150, 150)}
 CLINIC = """

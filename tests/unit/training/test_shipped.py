@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from casekin.bundle import open_bundle
-from training.config import Config
-from training.evaluation.figures import HEADLINE
+from training.config.guided import Config
+from training.evaluation.metrics import HEADLINE
 from training.evaluation.systems import BundleSystem, LearnedFrom, learned_from
-from training.held import held_by
+from training.latent_space.held_out import held_by
 
 OWN = {"name", "soup.2.name", "data.train_folds", "held.folds", "optimiser.threads"}
 """What of a recipe is of one run: its folds, and on how many threads it ran."""

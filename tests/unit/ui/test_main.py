@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from services.ui.__main__ import main
-from services.ui.passwords import PasswordHash
+from services.ui.security.passwords import PasswordHash
 
 
 def test_hash_password__reads_a_line_and_prints_its_hash(

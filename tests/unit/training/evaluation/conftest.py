@@ -8,7 +8,7 @@ import pytest
 
 from casekin.phantoms.draw import draw
 from casekin.phantoms.population import make_up
-from training.cases import LabelledCase
+from training.data.cases import LabelledCase
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from casekin.collections import ImageSource
-from training.backbone import Backbone, load_imagenet
-from training.cases import read_collection
+from training.data.cases import read_collection
+from training.data.image_cache import encoder_pixels
 from training.evaluation import baselines
 from training.evaluation.baselines import FROZEN_INPUT, frozen_imagenet, mean_colour, random_latents
-from training.pixels import encoder_pixels
+from training.models.backbone import Backbone, load_imagenet
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.cases import read_collection
-from training.evaluation.command import write_evaluation
+from training.data.cases import read_collection
 from training.evaluation.evaluate import Evaluation
-from training.evaluation.figures import HEADLINE
-from training.evaluation.pairs import EACH, refuse_project
+from training.evaluation.metrics import HEADLINE
+from training.evaluation.report.command import write_evaluation
+from training.evaluation.report.glossary import FIGURES, OF_DIAGNOSIS, SHORT
+from training.evaluation.report.pairs import EACH, refuse_project
 from training.evaluation.retrieval import VALUES
-from training.evaluation.words import FIGURES, OF_DIAGNOSIS, SHORT
 
 
 @pytest.fixture(scope="module")

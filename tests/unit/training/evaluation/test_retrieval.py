@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.evaluation.figures import retrieval_metrics
+from training.evaluation.metrics import retrieval_metrics
 from training.evaluation.retrieval import VALUES, Labelled, ask, neighbours
 
 CLASSES = ["bcc", "mel", "nv"]

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 
-from training.cases import read_collection
+from training.data.cases import read_collection
+from training.data.image_cache import cached_pixels
 from training.evaluation.disturbances import DISTURBANCES, Disturbance
 from training.evaluation.robustness import UNDISTURBED, disturbed_latents, robustness
 from training.evaluation.split import Split, Vectors
 from training.evaluation.systems import BundleSystem
-from training.pixels import cached_pixels
 
 
 def test_robustness__disturbs_queries_only(collection_folder: Path, tiny_bundle: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from training.cases import LabelledCase
+from training.data.cases import LabelledCase
 from training.evaluation.split import Split, Vectors
 
 

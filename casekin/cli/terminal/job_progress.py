@@ -1,0 +1,19 @@
+"""Follows one job on the terminal."""
+
+from typing import TypeVar
+
+from casekin.cli.terminal.progress import progress
+from casekin.clients import ProjectorClient
+from casekin.contracts.base import Contract
+from casekin.contracts.projector import Job
+
+R = TypeVar("R", bound=Contract)
+
+
+def followed(projector: ProjectorClient, job: Job, label: str, kind: type[R]) -> R:
+    """The job's result once it has ended, its progress shown meanwhile; raises what failed it."""
+    with progress(f"{label}, percent", 100) as meter:
+        for seen in projector.follow(job):
+            job = seen
+            meter(int(100 * job.progress.fraction))
+    return projector.wait(job, kind, timeout_s=30)

@@ -1,0 +1,1 @@
+"""Read uploaded images under limits."""

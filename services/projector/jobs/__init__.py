@@ -1,0 +1,1 @@
+"""The job store in Redis, and the life of a job."""

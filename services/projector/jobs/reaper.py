@@ -1,0 +1,53 @@
+"""Finds jobs whose worker died or whose wait is over, and results that expired; runs beside the API, in any number."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from casekin.contracts.projector import JobState
+from casekin.errors import CasekinError
+from services.projector.jobs.broker import Publisher
+from services.projector.jobs.kinds import Kind
+from services.projector.jobs.store import JobStore
+from services.projector.storage.job_results import Artefacts
+
+log = structlog.get_logger("projector")
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """One look over all jobs that are not final."""
+
+    store: JobStore
+    artefacts: Artefacts
+    publisher: Publisher
+    kinds: dict[str, Kind]
+    patience_s: float
+    """A job queued for so long while its queue is empty has lost its message."""
+
+    def sweep(self) -> None:
+        """Queue again what lost its worker or its message, and delete expired results."""
+        for job_id, kind in self.store.live():
+            if kind not in self.kinds:  # of a newer version, whose own API looks after it
+                log.warning("job of an unknown kind left alone", job=job_id, kind=kind)
+                continue
+            state = self.store.abandon(job_id)
+            if state is JobState.PARKED:
+                log.error("job parked: its worker died too often", job=job_id, kind=kind)
+            elif state is JobState.QUEUED or self.store.is_due(job_id) or self._unheard(job_id, kind):
+                log.warning("job queued again", job=job_id, kind=kind)
+                self.publisher.publish(job_id, kind)
+        self.artefacts.sweep()
+
+    def _unheard(self, job_id: str, kind: str) -> bool:
+        return self.store.waiting(self.kinds[kind].queue) == 0 and self.store.remind(job_id, self.patience_s)
+
+    async def run(self, every_s: float) -> None:
+        """Sweep for ever; what fails is tried again at the next turn."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await asyncio.to_thread(self.sweep)
+            except (CasekinError, OSError) as error:
+                log.warning("sweep failed", detail=str(error))

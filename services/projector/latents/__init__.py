@@ -1,0 +1,1 @@
+"""Latents of the collection and nearest neighbours among them."""

@@ -1,0 +1,77 @@
+"""Cases with their latents, searched under weights: who lies around a point of the latent space.
+
+Q queries, N cases, D dimensions, k neighbours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from casekin.contracts.base import CaseId, Code
+from casekin.errors import WrongLatent
+from services.projector.latents.collection_latents import Gallery
+from services.projector.latents.exact_knn import Floats, Indices, Neighbourhood
+
+
+def scale_of(weights: Sequence[float]) -> Floats:
+    """√w by dimension [D]: Euclidean distance between scaled latents is the weighted distance."""
+    return np.sqrt(np.asarray(weights, np.float32))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Cases to be neighbours, under the weights of a preset."""
+
+    gallery: Gallery
+    weights: list[float]
+
+    @cached_property
+    def _scale(self) -> Floats:
+        return scale_of(self.weights)
+
+    @cached_property
+    def _neighbourhood(self) -> Neighbourhood:
+        return Neighbourhood(self.gallery.latents * self._scale)
+
+    @cached_property
+    def _codes(self) -> list[Code]:
+        return sorted({code for code in self.gallery.diagnoses if code is not None})
+
+    @cached_property
+    def _labels(self) -> npt.NDArray[np.int_]:
+        """Of each case, its diagnosis as a row of `_codes`, or one beyond where it is unknown [N]."""
+        number = {code: i for i, code in enumerate(self._codes)}
+        return np.array([len(number) if code is None else number[code] for code in self.gallery.diagnoses])
+
+    def around(self, latents: npt.ArrayLike, k: int) -> tuple[Indices, npt.NDArray[np.float64]]:
+        """The k nearest cases, or all: rows [Q,k] and weighted distances [Q,k]; raises `WrongLatent`."""
+        queries = np.asarray(latents, np.float32)
+        if queries.shape[1] != len(self._scale):
+            raise WrongLatent(
+                f"the latent has {queries.shape[1]} numbers; bundle {self.gallery.bundle_version} has "
+                f"{len(self._scale)} dimensions"
+            )
+        rows, distances = self._neighbourhood.of(queries * self._scale, min(k, len(self.gallery.cases)))
+        return rows, distances.astype(np.float64)
+
+    def same_lesion(self, case: CaseId) -> npt.NDArray[np.bool_]:
+        """Which cases are this one or of its lesion [N]."""
+        row = self.gallery.row_of(case)
+        same = np.zeros(len(self.gallery.cases), np.bool_)
+        same[row] = True
+        if (lesion := self.gallery.lesions[row]) is not None:
+            same |= np.array([other == lesion for other in self.gallery.lesions])
+        return same
+
+    def shares(self, groups: Sequence[Indices]) -> list[dict[Code, float]]:
+        """Of the cases of each group whose diagnosis is known, the share of each diagnosis, most frequent first."""
+        counts = np.zeros((len(groups), len(self._codes) + 1))
+        group = np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
+        np.add.at(counts, (group, self._labels[np.concatenate(groups)]), 1)
+        counts = counts[:, :-1]
+        order = np.argsort(-counts, axis=1, kind="stable").tolist()
+        shares = (counts / np.maximum(counts.sum(1, keepdims=True), 1)).round(4).tolist()
+        return [{self._codes[i]: of[i] for i in first if of[i]} for first, of in zip(order, shares, strict=True)]

@@ -1,0 +1,1 @@
+"""The UMAP map: fit, versions, quality, and placing a query on it."""

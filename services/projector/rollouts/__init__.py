@@ -1,0 +1,1 @@
+"""Images decoded along a line through the latent space."""

@@ -1,0 +1,66 @@
+"""Images of latents from the encoder service, two requests under way at once so that it never waits for this side."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from casekin.clients import EncoderClient
+from casekin.contracts.encoder import DecodeRequest, DecodeResponse
+from services.projector.jobs.progress import Report, Stage
+
+_BATCH = 192
+"""Latents a request: every request costs some milliseconds; the encoder lets others have their turn within one."""
+_UNDER_WAY = 2
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Decoded images in the order of their latents."""
+
+    width: int
+    height: int
+    images: list[str]
+    """Data URIs."""
+
+
+class Drawing:
+    """Images that are being decoded."""
+
+    def __init__(self, answers: list[Future[DecodeResponse]], total: int) -> None:
+        self._answers, self._total = answers, total
+
+    def finish(self, report: Report) -> Drawn:
+        """Wait for all, telling how many there are; raises what the encoder said."""
+        stage = Stage(report, 0.0, 1.0, lambda done, total: f"{done} of {total} images decoded", last=True)
+        images: list[str] = []
+        for answer in self._answers:
+            images += answer.result().images
+            stage(len(images), self._total)
+        size = self._answers[0].result()
+        return Drawn(size.width, size.height, images)
+
+
+@contextmanager
+def drawing(
+    encoder: EncoderClient,
+    bundle_version: str,
+    latents: npt.NDArray[np.floating],
+    *,
+    kind: Literal["jpeg", "png"] = "jpeg",
+) -> Iterator[Drawing]:
+    """Start decoding latents [N,D], at least one; what has not begun when the block is left is dropped."""
+
+    def decode(first: int) -> DecodeResponse:
+        batch = latents[first : first + _BATCH].tolist()
+        return encoder.decode(DecodeRequest(bundle_version=bundle_version, latents=batch, format=kind))
+
+    pool = ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="drawing")
+    try:
+        yield Drawing([pool.submit(decode, first) for first in range(0, len(latents), _BATCH)], len(latents))
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,111 @@
+"""Rollouts: one dimension varied, two together, or one as a moving picture; over the range met in the collection.
+
+R rows (dimensions asked for), S steps, D dimensions.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.rollouts import FromSubject, JointResult, JointRollout, Rollout, RolloutResult, RolloutRow
+from casekin.errors import BadInput, WrongLatent
+from services.projector.jobs.progress import Report
+from services.projector.latents.collection_latents import Gallery
+from services.projector.rollouts.steps import Scenery
+
+Floats = npt.NDArray[np.float64]
+_ENDS = (0.01, 0.99)
+"""Beyond them few cases tell what is met."""
+
+
+def check_subject(payload: FromSubject, manifest: BundleManifest) -> None:
+    """Raise `WrongLatent` where the latent is of another bundle or length."""
+    D = len(manifest.dimensions)
+    if payload.bundle_version != manifest.version:
+        raise WrongLatent(
+            f"the latent is of bundle {payload.bundle_version}, the encoder runs {manifest.version}; "
+            "encode the image again"
+        )
+    if payload.latent is not None and len(payload.latent) != D:
+        raise WrongLatent(f"the latent has {len(payload.latent)} numbers, bundle {manifest.version} has {D} dimensions")
+
+
+def check_dimensions(asked: Sequence[int] | None, manifest: BundleManifest) -> list[int]:
+    """The dimensions asked for, each once; raises `BadInput`."""
+    D = len(manifest.dimensions)
+    wanted = list(dict.fromkeys(asked if asked is not None else range(D)))
+    if not wanted:
+        raise BadInput("dimensions is empty; name some, or leave it out for all")
+    if strange := [index for index in wanted if not 0 <= index < D]:
+        raise BadInput(f"there is no dimension {strange[0]}; bundle {manifest.version} has 0 to {D - 1}")
+    return wanted
+
+
+def check_joint(payload: JointRollout, manifest: BundleManifest) -> None:
+    """Raise `BadInput` unless it names two dimensions that differ."""
+    if len(check_dimensions(payload.dimensions, manifest)) != 2:
+        raise BadInput(f"both dimensions are {payload.dimensions[0]}; a joint rollout needs two different ones")
+
+
+def quantiles_of(steps: int) -> Floats:
+    """The quantiles of S steps, from 1 % to 99 %, evenly between: 1 %, 10 %, 20 % ... 99 % for eleven [S]."""
+    return np.linspace(0, 1, steps).clip(*_ENDS).round(4)
+
+
+def values_at(quantiles: Floats, dimension: int, gallery: Gallery | None, manifest: BundleManifest) -> Floats:
+    """Standardised values [S] at `quantiles` of the collection, or of the training set where it was not read."""
+    if gallery is not None:
+        return gallery.values_at(quantiles.tolist())[:, dimension]
+    known = sorted((float(name), value) for name, value in manifest.dimensions[dimension].quantiles.items())
+    places, values = np.transpose(known)
+    return np.asarray(np.interp(quantiles, places, values), np.float64).round(4)
+
+
+def roll_out(payload: Rollout, scenery: Scenery, latent: Floats, report: Report) -> RolloutResult:
+    """A row of steps for each dimension asked for."""
+    wanted = check_dimensions(payload.dimensions, scenery.manifest)
+    quantiles = quantiles_of(payload.steps)
+    values = np.stack([values_at(quantiles, index, scenery.gallery, scenery.manifest) for index in wanted])  # [R,S]
+    latents = np.tile(latent, (*values.shape, 1))  # [R,S,D]
+    for row, index in enumerate(wanted):
+        latents[row, :, index] = values[row]
+    about, steps = scenery.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
+    rows = [
+        RolloutRow(
+            dimension=index,
+            origin=float(latent[index]),
+            origin_quantile=_quantile(scenery.gallery, index, latent),
+            values=values[row].tolist(),
+            quantiles=quantiles.tolist(),
+            steps=steps[row * payload.steps : (row + 1) * payload.steps],
+        )
+        for row, index in enumerate(wanted)
+    ]
+    return RolloutResult(**about, rows=rows)
+
+
+def roll_out_jointly(payload: JointRollout, scenery: Scenery, latent: Floats, report: Report) -> JointResult:
+    """A grid of steps; the first dimension varies along a row."""
+    quantiles, S = quantiles_of(payload.steps), payload.steps
+    across, down = (values_at(quantiles, index, scenery.gallery, scenery.manifest) for index in payload.dimensions)
+    latents = np.tile(latent, (S, S, 1))  # [S,S,D]
+    latents[:, :, payload.dimensions[0]] = across[None, :]
+    latents[:, :, payload.dimensions[1]] = down[:, None]
+    about, steps = scenery.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
+    return JointResult(
+        **about,
+        dimensions=payload.dimensions,
+        columns=across.tolist(),
+        rows=down.tolist(),
+        quantiles=quantiles.tolist(),
+        grid=[steps[row * S : (row + 1) * S] for row in range(S)],
+    )
+
+
+def _quantile(gallery: Gallery | None, dimension: int, latent: Floats) -> float | None:
+    """Share of the collection's cases below the subject."""
+    if gallery is None:
+        return None
+    return round(float((gallery.latents[:, dimension] < latent[dimension]).mean()), 4)

@@ -1,0 +1,1 @@
+"""Files of the projector: results of jobs, names of dimensions."""

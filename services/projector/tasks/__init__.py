@@ -1,0 +1,1 @@
+"""What workers run: one handler for each kind of job."""

@@ -1,0 +1,110 @@
+"""Composition root of a worker: Celery's parent process and its children."""
+
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import structlog
+from celery.signals import setup_logging, worker_process_init
+
+from casekin.clients import EncoderClient, SearchClient
+from casekin.errors import CasekinError
+from casekin.service.logs import configure_logs
+from services.projector.jobs.broker import create_celery
+from services.projector.jobs.heartbeat import Presence, connect
+from services.projector.jobs.kinds import Queue, kinds
+from services.projector.jobs.store import JobStore
+from services.projector.jobs.worker_leases import lease_step, losing_request
+from services.projector.latents.collection_latents import Galleries
+from services.projector.latents.manifest_cache import Models
+from services.projector.projection.map_cache import Shelf
+from services.projector.projection.map_store import Archive
+from services.projector.projection.umap_layout import warm_up
+from services.projector.settings import ProjectorSettings
+from services.projector.storage.job_results import Artefacts
+from services.projector.tasks.dispatch import Tools, register
+from services.projector.tasks.ingest import Bringer, Pace
+
+log = structlog.get_logger("projector")
+_NICENESS = 10
+"""Of fits and ingests: beside a click they get a tenth of a core."""
+
+
+def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
+    """Work on `queues` until told to stop; returns the exit status."""
+    redis = connect(settings.redis_url)
+    store, presence = JobStore(redis, settings), Presence(redis, settings.lease_s)
+    app, known = create_celery(settings), kinds(settings)
+    tools = cache(lambda: make_tools(settings))  # made in each child: connections do not survive a fork
+    register(app, known, tools, losing_request(store, known))
+    app.steps["consumer"].add(lease_step(store, presence, queues, socket.gethostname(), settings.lease_s / 6))
+
+    def logs(**_: Any) -> None:
+        configure_logs(settings.log_level)
+        for chatty in ("celery.worker.strategy", "celery.app.trace"):  # the job line says it
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+
+    def child(**_: Any) -> None:
+        _prepare(queues, tools())
+
+    setup_logging.connect(logs, weak=False)
+    worker_process_init.connect(child, weak=False)
+    worker = app.Worker(
+        hostname=f"{'-'.join(queues)}@{socket.gethostname()}",
+        queues=list(queues),
+        pool="prefork",  # a child can be killed: by its time limit, by a cancel
+        concurrency=settings.interactive_processes if "interactive" in queues else 1,
+        optimization="fair",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def make_tools(settings: ProjectorSettings) -> Tools:
+    """What the tasks of one process share."""
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    archive = Archive(settings.folder, settings.maps_kept)
+    encoder = EncoderClient(settings.encoder_url, api_key=key)
+    galleries = Galleries(settings.folder / "gallery", SearchClient(settings.search_url, api_key=key))
+    pace = Pace(settings.ingest_rate)
+    storing = SearchClient(settings.search_url, api_key=key, timeout_s=120)
+    return Tools(
+        store=JobStore(connect(settings.redis_url), settings),
+        artefacts=Artefacts(settings.folder, settings.result_lifetime_s),
+        archive=archive,
+        encoder=encoder,
+        galleries=galleries,
+        shelf=Shelf(archive, galleries, Models(encoder)),
+        bringer=Bringer(settings.collections, encoder, storing, pace),
+        storing=storing,
+        pace=pace,
+        api_key=key,
+        retry_wait_s=settings.retry_wait_s,
+    )
+
+
+def _prepare(queues: Sequence[Queue], tools: Tools) -> None:
+    """Pay for the slow first time before the first job comes."""
+    if "interactive" not in queues:
+        _yield_the_processor()
+    if "maps" in queues:
+        warm_up()
+    if "interactive" in queues and (current := tools.archive.current_id()):
+        with suppress(CasekinError):  # the first job says it
+            tools.shelf.atlas(current)
+    log.info("worker process ready", queues=list(queues))
+
+
+def _yield_the_processor() -> None:
+    os.nice(_NICENESS)
+    with suppress(OSError):  # where Linux groups processes by session, niceness counts within a session only
+        Path("/proc/self/autogroup").write_text(str(_NICENESS))

@@ -1,0 +1,1 @@
+"""Create, fill, write, delete, snapshot and switch indexes."""

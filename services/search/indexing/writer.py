@@ -1,0 +1,73 @@
+"""Adds cases with their images: all of a batch or nothing, acknowledged when it is on disk."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from casekin.contracts.base import CaseId
+from casekin.contracts.search import CaseBatch, CaseBatchReceipt
+from casekin.errors import BadInput, CasekinError
+from services.search.indexing.registry import Indexes
+from services.search.retrieval.metric import check_latent, check_version
+from services.search.storage.image_processing import Picture, prepare
+from services.search.storage.image_store import ImageStore
+from services.search.vector_store.port import CaseIndex, StoredCase
+
+
+class Writer:
+    """Images first, then the live index, then the pictures that were replaced are dropped."""
+
+    def __init__(self, indexes: Indexes, images: ImageStore) -> None:
+        self._indexes = indexes
+        self._images = images
+
+    def put(self, batch: CaseBatch, images: Mapping[CaseId, bytes]) -> CaseBatchReceipt:
+        """Store a batch; the same batch again changes nothing but the revision.
+
+        Raises `BadInput` or an error of the image, naming the case, before anything is written; `StorageFull`.
+        """
+        manifest = self._indexes.live(fresh=True).manifest
+        check_version(manifest, batch.bundle_version)
+        _check_pairs([upload.case.id for upload in batch.cases], images)
+        pictures: dict[CaseId, Picture] = {}
+        stored = []
+        for upload in batch.cases:
+            case_id = upload.case.id
+            latent = check_latent(manifest, upload.latent, f"case {case_id}: the latent")
+            picture = pictures[case_id] = _prepared(case_id, images[case_id])
+            stored.append(StoredCase(upload.case, latent.astype(np.float32), upload.digest, picture.key))
+        with self._indexes.changing:
+            live = self._indexes.live(fresh=True)
+            check_version(live.manifest, batch.bundle_version)  # again: it may have been switched meanwhile
+            self._store(live.cases, pictures, stored)
+            return CaseBatchReceipt(stored=len(stored), revision=live.cases.revision())
+
+    def _store(self, index: CaseIndex, pictures: dict[CaseId, Picture], stored: list[StoredCase]) -> None:
+        replaced = {old.case.id for old in index.get(list(pictures)) if old.image != pictures[old.case.id].key}
+        index.check_room()
+        self._images.put(pictures)
+        index.upsert(stored)
+        kept = self._indexes.pictures(sorted(replaced)) if replaced else []
+        for case_id in replaced:
+            self._images.drop_all_but(case_id, {key for of, key in kept if of == case_id})
+
+
+def _check_pairs(ids: list[CaseId], images: Mapping[CaseId, bytes]) -> None:
+    if doubled := sorted(case_id for case_id, count in Counter(ids).items() if count > 1):
+        raise BadInput(f"the batch has {_listed(doubled)} more than once; send each case once")
+    if missing := [case_id for case_id in ids if case_id not in images]:
+        raise BadInput(f"the batch has no image for {_listed(missing)}; send each as a file named by the case's id")
+    if left := sorted(set(images) - set(ids)):
+        raise BadInput(f"the batch has images of no case: {_listed(left)}; name each file by its case's id")
+
+
+def _listed(ids: list[CaseId]) -> str:
+    return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+
+
+def _prepared(case_id: CaseId, data: bytes) -> Picture:
+    try:
+        return prepare(data)
+    except CasekinError as error:
+        raise type(error)(f"case {case_id}: {error.detail}") from error

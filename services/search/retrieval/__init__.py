@@ -1,0 +1,1 @@
+"""From a search request to matches and neighbour statistics."""

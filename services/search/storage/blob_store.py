@@ -1,0 +1,74 @@
+"""Bytes under keys, in a folder or in object storage."""
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from casekin.atomic_files import link_all_durably, write_all_durably
+
+
+class Blobs:
+    """One fsspec URL; a key is a relative path. A blob is whole or absent, and durable when `write` returns."""
+
+    def __init__(self, url: str) -> None:
+        """Open the storage at `url`: a path, ``file://``, ``s3://`` with s3fs installed, and the like."""
+        self._fs, self._root = fsspec.core.url_to_fs(url)
+        self._local = isinstance(self._fs, LocalFileSystem)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Store `data`, replacing what is there."""
+        self.write_all({key: data})
+
+    def write_all(self, blobs: Mapping[str, bytes]) -> None:
+        """Store many; where one fails, some may be there and none is cut short."""
+        paths = {f"{self._root}/{key}": data for key, data in blobs.items()}
+        if not self._local:
+            self._fs.pipe(paths)  # object storage shows an object when it is whole
+            return
+        for folder in {Path(path).parent for path in paths}:
+            folder.mkdir(parents=True, exist_ok=True)
+        write_all_durably({Path(path): data for path, data in paths.items()})
+
+    def copy(self, pairs: Mapping[str, str]) -> None:
+        """Copy blobs to other keys, durably; of blobs that never change. In a folder they share their bytes."""
+        paths = {f"{self._root}/{key}": f"{self._root}/{copy}" for key, copy in pairs.items()}
+        if self._local:
+            link_all_durably({Path(path): Path(copy) for path, copy in paths.items()})
+        elif paths:
+            self._fs.copy(list(paths), list(paths.values()))
+
+    def read(self, key: str) -> bytes | None:
+        """The bytes, or none."""
+        try:
+            data = self._fs.cat_file(f"{self._root}/{key}")
+        except FileNotFoundError:
+            return None
+        return bytes(data)
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such a blob."""
+        return bool(self._fs.exists(f"{self._root}/{key}"))
+
+    def keys(self, prefix: str) -> list[str]:
+        """Those that begin with `prefix`, which names a folder and the beginning of a file."""
+        folder, _, start = prefix.rpartition("/")
+        try:
+            paths = self._fs.ls(f"{self._root}/{folder}", detail=False)
+        except FileNotFoundError:
+            return []
+        names = [str(path).rpartition("/")[2] for path in paths]
+        return [f"{folder}/{name}" for name in names if name.startswith(start)]
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove blobs; those that are gone are passed over."""
+        for key in keys:
+            with contextlib.suppress(FileNotFoundError):
+                self._fs.rm_file(f"{self._root}/{key}")
+
+    def delete_folder(self, folder: str) -> None:
+        """Remove all blobs below a folder; passed over where there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm(f"{self._root}/{folder}", recursive=True)

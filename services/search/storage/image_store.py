@@ -1,0 +1,93 @@
+"""The images of the collection: each with a thumbnail, under the case's id and a key of its content.
+
+A changed image lies beside the one it replaces until the index names it: readers never see half a case, and what a
+crash leaves behind is a file that nothing refers to.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Self
+
+from casekin.contracts.base import CaseId
+from casekin.errors import NotFound
+from services.search.storage.blob_store import Blobs
+from services.search.storage.image_processing import Picture
+from services.search.vector_store.port import StoredCase
+
+
+class ImageStore:
+    """Pictures in `Blobs` below `root`; ``~`` parts id and key, for no id contains it."""
+
+    def __init__(self, blobs: Blobs, root: str = "") -> None:
+        self._blobs = blobs
+        self._root = root
+
+    def beside(self, root: str) -> Self:
+        """The pictures of a snapshot, in the same storage."""
+        return type(self)(self._blobs, root)
+
+    def put(self, pictures: Mapping[CaseId, Picture]) -> None:
+        """Store all pictures durably, or none: what was newly written is taken back where one fails."""
+        new: dict[str, bytes] = {}
+        for case_id, picture in pictures.items():
+            for key, data in zip(self._keys(case_id, picture.key), (picture.original, picture.thumbnail), strict=True):
+                if not self._blobs.exists(key):
+                    new[key] = data
+        try:
+            self._blobs.write_all(new)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._blobs.delete(new)
+            raise
+
+    def original(self, case_id: CaseId, key: str) -> bytes:
+        """The image without metadata; raises `NotFound`."""
+        return self._read(case_id, self._keys(case_id, key)[0])
+
+    def thumbnail(self, case_id: CaseId, key: str) -> bytes:
+        """The thumbnail; raises `NotFound`."""
+        return self._read(case_id, self._keys(case_id, key)[1])
+
+    def drop_all_but(self, case_id: CaseId, keys: Collection[str]) -> None:
+        """Delete pictures of a case, but those of `keys`."""
+        kept = {file for key in keys for file in self._keys(case_id, key)}
+        self._blobs.delete(found for found in self.files(case_id) if found not in kept)
+
+    def files(self, case_id: CaseId) -> list[str]:
+        """What lies in the store of a case: pictures in use, and such as a crash left behind."""
+        return self._blobs.keys(f"{self._root}{_folder(case_id)}/{case_id}~")
+
+    def copy_to(self, other: Self, cases: Iterable[StoredCase]) -> None:
+        """Copy the pictures of cases durably; raises `NotFound` where one is not there."""
+        files = [(one, self._keys(one.case.id, one.image), other._keys(one.case.id, one.image)) for one in cases]
+        for one, mine, _ in files:
+            if not all(map(self._blobs.exists, mine)):
+                raise NotFound(f"the image of case {one.case.id} is not in the store; ingest the case again")
+        self._blobs.copy({file: copy for _, mine, theirs in files for file, copy in zip(mine, theirs, strict=True)})
+
+    def _keys(self, case_id: CaseId, key: str) -> tuple[str, str]:
+        base = f"{self._root}{_folder(case_id)}/{case_id}~{key}"
+        return f"{base}.original", f"{base}.thumbnail"
+
+    def _read(self, case_id: CaseId, key: str) -> bytes:
+        data = self._blobs.read(key)
+        if data is None:
+            raise NotFound(f"the image of case {case_id} is not in the store; ingest the case again")
+        return data
+
+
+def _folder(case_id: CaseId) -> str:
+    """One of 4096 folders, so that none grows beyond what a file system lists quickly."""
+    digest = hashlib.sha256(case_id.encode()).hexdigest()
+    return f"cases/{digest[:3]}"
+
+
+def drop_unused(images: ImageStore, replaced: Iterable[StoredCase], kept: Iterable[tuple[CaseId, str]]) -> None:
+    """Drop pictures of cases as they were, but those in `kept`: ids with the keys that an index refers to."""
+    keys: dict[CaseId, set[str]] = {}
+    for case_id, key in kept:
+        keys.setdefault(case_id, set()).add(key)
+    for old in replaced:
+        if old.image not in (still := keys.get(old.case.id, set())):
+            images.drop_all_but(old.case.id, still)

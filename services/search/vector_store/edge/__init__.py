@@ -1,0 +1,1 @@
+"""The embedded engine: Qdrant's engine in this process, on a folder."""

@@ -1,0 +1,80 @@
+"""Named vectors: how one latent is stored so that the engine can rank by any weights.
+
+==============  ==========  =======================  ====================================
+space           metric      stored                   query
+==============  ==========  =======================  ====================================
+``visual``      Euclid      x                        q
+``clinical``    Euclid      x * sqrt(w)              q * sqrt(w), w of the bundle
+``weighted``    Dot         [x, x^2]                 [2 w * q, -w]
+==============  ==========  =======================  ====================================
+
+For any w >= 0: sum w (q - x)^2 = sum w q^2 - ((2 w * q) . x - w . x^2), so the largest dot product is the nearest case.
+Engines compute in float32; `error_bound` says by how much they can be off, and
+`services.search.retrieval.ranking` asks for more candidates until that cannot matter.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.search.vector_store.port import Space
+
+UNIT = 2.0**-24
+"""Half the distance from 1 to the next float32: the relative error of one rounding."""
+
+
+def sizes(D: int) -> dict[Space, int]:
+    """How many numbers each space stores for D dimensions."""
+    return {"visual": D, "clinical": D, "weighted": 2 * D}
+
+
+def stored_vectors(latent: NDArray[np.float32], clinical: NDArray[np.float64]) -> dict[Space, list[float]]:
+    """The vectors of one case; `latent` and the weights `clinical` are [D]."""
+    x = latent.astype(np.float64)
+    return {
+        "visual": _floats(x),
+        "clinical": _floats(x * np.sqrt(clinical)),
+        "weighted": _floats(np.concatenate([x, x * x])),
+    }
+
+
+def _floats(vector: NDArray[np.float64]) -> list[float]:
+    floats: list[float] = vector.tolist()
+    return floats
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A weighted distance and the space that ranks by it."""
+
+    space: Space
+    weights: NDArray[np.float64]
+    """[D], non-negative, at least one above 0."""
+
+    def vector(self, q: NDArray[np.float64]) -> list[float]:
+        """What to ask the engine for; q is [D]."""
+        w = self.weights
+        match self.space:
+            case "visual":
+                return _floats(q)
+            case "clinical":
+                return _floats(q * np.sqrt(w))
+            case "weighted":
+                u = w / w.max()  # float32 would underflow or overflow at extreme weights; a factor leaves the order
+                return _floats(np.concatenate([2 * u * q, -u]))
+
+    def squared(self, score: float, q: NDArray[np.float64]) -> float:
+        """The squared distance that an engine's score stands for."""
+        if self.space != "weighted":
+            return score * score
+        return float((self.weights @ (q * q)) - score * self.weights.max())
+
+    def error_bound(self, q: NDArray[np.float64], squared: float) -> float:
+        """By how much the engine's squared distance can be off, for any case no farther than `squared`.
+
+        Each of at most 4 D + 16 roundings errs by `UNIT` times a sum of terms no larger than |q|^2 + |x|^2 in the
+        weighted norm, and |x| <= |q| + sqrt(squared).
+        """
+        norm = float(self.weights @ (q * q)) ** 0.5
+        return float((4 * len(q) + 16) * UNIT * (norm**2 + (norm + squared**0.5) ** 2))

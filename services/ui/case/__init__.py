@@ -1,0 +1,1 @@
+"""One case beside the query."""

@@ -1,0 +1,1 @@
+"""What Dash needs around it: backend, threads, clientside callbacks."""

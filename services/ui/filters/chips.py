@@ -1,0 +1,65 @@
+"""The active conditions as chips, each a button that takes it away."""
+
+from dash import html
+from dash.development.base_component import Component
+
+from casekin.contracts.search import FACETED
+from services.ui.presentation import texts
+from services.ui.presentation.components import aria, icon
+from services.ui.presentation.vocabulary import Vocabulary
+from services.ui.session.filter_state import COLUMN_MARK, Panel
+
+
+def active_counts(panel: Panel) -> list[str]:
+    """By field of the panel, how many values are chosen."""
+    counts = {name: len(getattr(panel, name)) for name in (*FACETED, "columns")} | {"age": int(panel.is_aged)}
+    return [str(counts[name] or "") for name in texts.FIELDS]
+
+
+def aged(panel: Panel) -> str:
+    """The ages asked for, in texts."""
+    return texts.ages(panel.age_min, panel.age_max)
+
+
+def conditions_by_button(panel: Panel, vocabulary: Vocabulary) -> list[tuple[str, str, str]]:
+    """The active conditions as (field, value, words); the age range has no value."""
+    entries = [
+        (field, code, f"{_name(panel, field)}: {vocabulary.label(field, code)}")
+        for field in FACETED
+        for code in getattr(panel, field)
+    ]
+    if panel.is_aged:
+        entries.append(("age", "", f"Age: {aged(panel)}"))
+    said = " not: " if "columns" in panel.excluded else ": "
+    entries += [("columns", entry, entry.replace(COLUMN_MARK, said).replace("_", " ")) for entry in panel.columns]
+    return entries
+
+
+def conditions(panel: Panel, vocabulary: Vocabulary) -> list[str]:
+    """The active conditions in texts."""
+    return [text for _, _, text in conditions_by_button(panel, vocabulary)]
+
+
+def chips(panel: Panel, vocabulary: Vocabulary) -> list[Component]:
+    """The active conditions, each as a button that takes it away."""
+    drawn = [_chip(*entry) for entry in conditions_by_button(panel, vocabulary)]
+    if panel.any_field and len(drawn) > 1:
+        drawn.insert(0, html.Span(texts.ANY_FIELD, className="muted"))
+    if drawn:
+        where = {"type": "clear", "where": "chips"}
+        drawn.append(html.Button("Clear all", id=where, className="button quiet small", type="button"))
+    return drawn
+
+
+def _name(panel: Panel, field: str) -> str:
+    return f"{texts.FIELDS[field]} not" if field in panel.excluded else texts.FIELDS[field]
+
+
+def _chip(field: str, code: str, text: str) -> Component:
+    return html.Button(
+        [text, icon("close")],
+        id={"type": "chip", "field": field, "value": code},
+        className="chip",
+        type="button",
+        **aria(label=f"Remove the filter {text}"),
+    )

@@ -1,1 +1,0 @@
-"""What the page consists of: functions from contracts to Dash components, without side effects."""

@@ -1,0 +1,97 @@
+"""The map: a toolbar with its age, progress and cancel; the figure; a thumbnail under the pointer."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from casekin.contracts.maps import Placement
+from services.ui.presentation import texts
+from services.ui.presentation.components import aria, empty
+from services.ui.session.service_cache import PlacedMap
+
+FAR = 0.1
+"""Share of the map's width: a place is called rough where nine in ten such places are not nearer than that."""
+GRAPH: Any = {
+    "displaylogo": False,
+    "scrollZoom": True,
+    "modeBarButtons": [["pan2d", "zoom2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    "topojsonURL": "/none/",
+    "plotlyServerURL": "",
+}
+"""Nothing is fetched from or sent to anywhere else."""
+
+
+def map_panel() -> Component:
+    """The panel before the map is known; callbacks fill it."""
+    progress = html.Div(
+        [
+            dmc.Progress(id="map-progress", value=0, size=6, **aria(label="Progress of the map")),
+            html.Span(id="map-progress-text", className="muted", role="status"),
+            html.Button("Cancel", id="map-cancel", className="button small", type="button"),
+        ],
+        id="map-job-line",
+        className="job-line",
+        hidden=True,
+    )
+    supervised = dmc.Switch(id="map-supervised", label=texts.SUPERVISED, checked=False, size="xs")
+    draw = html.Button("Draw map", id="map-draw", className="button small", type="button")
+    hover = dcc.Tooltip(
+        id="map-hover",
+        className="map-hover",
+        direction="right",
+        background_color="var(--raised)",
+        border_color="var(--line-strong)",
+    )
+    versions = dmc.Select(id="map-version", label="Map", data=[], size="xs", w=340, allowDeselect=False)
+    graph = dcc.Graph(id="map", config=GRAPH, className="map", responsive=True, clear_on_unhover=True)
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Div(id="map-note", className="map-note"),
+                    html.Span([supervised, draw], id="map-draw-frame", className="draw-line", hidden=True),
+                ],
+                className="panel-line",
+            ),
+            progress,
+            html.Div(id="map-job-error"),
+            html.Div(id="map-error"),
+            html.Div(versions, id="map-version-frame", hidden=True),
+            html.Div(id="map-quality"),
+            html.Div(id="place-error"),
+            html.Div(id="map-empty"),
+            html.Div(graph, id="map-frame", className="map-frame", hidden=True),
+            hover,
+            dcc.Interval(id="map-poll", interval=700, disabled=True),
+        ],
+        className="panel",
+    )
+
+
+def map_empty() -> Component:
+    """No map yet: what it is; the button stands above."""
+    return empty(texts.NO_MAP_TITLE, html.P(texts.NO_MAP))
+
+
+def map_note(placed: PlacedMap, revision: str, placement: Placement | None) -> list[Component]:
+    """How old the map is, and how far the query's place can be trusted."""
+    version = placed.document.version
+    notes: list[Component] = [html.Span(f"{texts.count(version.cases, 'case')} · {version.recipe.preset} weights")]
+    if version.recipe.supervised:
+        notes.append(html.Strong(texts.SUPERVISED_HINT, className="old"))
+    if version.revision != revision:
+        notes.append(html.Strong(texts.OLD_MAP, className="old"))
+    if placement is not None and placement.map_id == version.id:
+        notes.append(html.Span(_placed(placement)))
+    return notes
+
+
+def _placed(placement: Placement) -> str:
+    among = f"Your image is placed among its {len(placement.neighbours)} nearest cases"
+    if placement.error is None:
+        return f"{among}, which lie {texts.percent(placement.spread)} of the map's width around it."
+    median, most = texts.percent(placement.error.median), texts.percent(placement.error.p90)
+    rough = "a rough place: " if placement.error.p90 > FAR else ""
+    return f"{among}; {rough}cases like it were placed {median} of the map's width off, nine in ten less than {most}."

@@ -1,0 +1,65 @@
+"""Collection, model and state of the services: asked at the start and every fifteen seconds."""
+
+from typing import Any
+
+from dash import Dash, Input, Output, State, no_update
+
+from casekin.contracts.search import Collection
+from casekin.errors import CasekinError
+from services.ui.dash_support.threads import in_thread
+from services.ui.page.header import collection_title, service_state
+from services.ui.presentation import texts
+from services.ui.presentation.components import fault
+from services.ui.session.service_cache import Catalog
+
+
+def register(app: Dash, catalog: Catalog) -> None:
+    """Tie the head of the page to the services."""
+
+    @app.callback(
+        output={
+            "collection": Output("collection", "data"),
+            "title": Output("collection-title", "children"),
+            "state": Output("service-state", "children"),
+            "model": Output("model", "data"),
+            "version": Output("model-version", "children"),
+            "notice": Output("collection-notice", "children"),
+        },
+        inputs={
+            "_": Input("collection-poll", "n_intervals"),
+            "held": State("collection", "data"),
+            "model": State("model", "data"),
+        },
+    )
+    @in_thread
+    def poll(_: int | None, held: dict[str, Any] | None, model: dict[str, Any] | None) -> dict[str, Any]:
+        return {"state": service_state(catalog.readiness()), **_model(catalog, model), **_collection(catalog, held)}
+
+
+def _collection(catalog: Catalog, held: dict[str, Any] | None) -> dict[str, Any]:
+    try:
+        collection = catalog.collection()
+    except CasekinError as error:
+        notice = fault(error, doing=texts.READING_COLLECTION)
+        return {"collection": no_update, "title": no_update, "notice": None if held else notice}
+    data = collection.model_dump(mode="json")
+    return {"collection": no_update if data == held else data, "title": collection_title(collection), "notice": None}
+
+
+def _model(catalog: Catalog, held: dict[str, Any] | None) -> dict[str, Any]:
+    try:
+        manifest, names = catalog.manifest(), catalog.names()
+    except CasekinError:
+        return {"model": no_update, "version": no_update}
+    model = {"version": manifest.version, "dimensions": names, "clinical": manifest.clinical_weights}
+    return {"model": no_update if model == held else model, "version": f"Model {manifest.version}"}
+
+
+def held_collection(data: dict[str, Any] | None) -> Collection | None:
+    """The collection as the browser holds it; none before the first answer of search."""
+    return None if data is None else Collection.model_validate(data)
+
+
+def dimension_names(model: dict[str, Any] | None) -> list[str]:
+    """Names of the latent's dimensions as the browser holds them."""
+    return list(model["dimensions"]) if model else []

@@ -1,0 +1,1 @@
+"""Texts, colours and small components that all features share."""

@@ -1,0 +1,1 @@
+"""Rollouts, and names of dimensions."""

@@ -1,0 +1,1 @@
+"""Search: matches, neighbour statistics, steering by cases."""

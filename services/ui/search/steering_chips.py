@@ -1,0 +1,55 @@
+"""What moves the search from the uploaded image: a case to start from, and examples with their weights."""
+
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from casekin.contracts.search import Example
+from services.ui.presentation import texts
+from services.ui.presentation.components import aria, icon
+
+STEP = 0.5
+"""Of an example's weight, at a click."""
+
+
+def steered(case: str | None, lesion: str | None, examples: list[Example]) -> list[Component]:
+    """Chips: the case that the search starts from, the own lesion as the user named it, each example."""
+    drawn = [_start(case)] if case else []
+    drawn += [_lesion(lesion)] if lesion else []
+    drawn += [_example(example) for example in examples]
+    return [html.Div(drawn, className="chips")] if drawn else []
+
+
+def _start(case: str) -> Component:
+    leave = _button("close", {"type": "leave-case", "case": case}, "Search from your image again")
+    return html.Span([_thumbnail(case), f"Search from case {case}", leave], className="chip steering")
+
+
+def _lesion(lesion: str) -> Component:
+    leave = _button("close", {"type": "leave-lesion", "lesion": lesion}, f"Lesion {lesion} is not mine")
+    return html.Span([html.Span(f"{texts.MY_LESION}: {lesion}"), leave], className="chip steering bare-text")
+
+
+def _example(example: Example) -> Component:
+    sign = 1 if example.weight > 0 else -1
+    name = texts.MORE_LIKE if sign > 0 else texts.LESS_LIKE
+    step = {"type": "example-step", "case": example.case}
+    return html.Span(
+        [
+            _thumbnail(example.case),
+            f"{name} × {abs(example.weight):g}",
+            _button("minus", {**step, "step": -STEP * sign}, f"Less weight for case {example.case}"),
+            _button("plus", {**step, "step": STEP * sign}, f"More weight for case {example.case}"),
+            _button("close", {**step, "step": 0}, f"Forget the example {example.case}"),
+        ],
+        className="chip steering more" if sign > 0 else "chip steering less",
+    )
+
+
+def _thumbnail(case: str) -> Component:
+    return html.Img(src=f"/thumbnails/{case}", alt=f"Case {case}")
+
+
+def _button(glyph: str, component_id: dict[str, Any], text: str) -> Component:
+    return html.Button(icon(glyph), id=component_id, className="bare", type="button", title=text, **aria(label=text))

@@ -1,0 +1,1 @@
+"""State of a browser session, and the services as the page sees them."""

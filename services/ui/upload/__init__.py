@@ -1,0 +1,1 @@
+"""Upload of one or several images of a lesion."""

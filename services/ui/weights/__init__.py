@@ -1,0 +1,1 @@
+"""Weights per latent dimension."""

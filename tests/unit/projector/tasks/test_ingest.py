@@ -1,0 +1,59 @@
+"""Bulk ingest: how fast, which part, and from where."""
+
+import io
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from casekin.clients import EncoderClient, SearchClient
+from casekin.contracts.ingest import IngestPart
+from casekin.errors import BadInput
+from services.projector.tasks.ingest import Bringer, Pace
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def test_pace__lets_no_more_pass_than_its_rate() -> None:
+    pace, began = Pace(50), time.monotonic()
+    for _ in range(11):
+        pace()
+    assert time.monotonic() - began >= 10 / 50
+
+
+def test_pace__does_not_make_up_for_a_pause() -> None:
+    pace = Pace(20)
+    pace()
+    time.sleep(0.2)
+    began = time.monotonic()
+    for _ in range(3):
+        pace()
+    assert time.monotonic() - began >= 2 / 20
+
+
+@pytest.mark.parametrize("folder", ["../other", "/etc", "a/../b", "a//b", "", ".hidden", "a\nb", "a\\..\\b"])
+def test_folder__that_could_lead_out_of_the_collections_is_refused(folder: str) -> None:
+    with pytest.raises(ValidationError):
+        IngestPart(folder=folder)
+
+
+def test_part__is_one_of_the_parts() -> None:
+    with pytest.raises(ValidationError, match="part 3 of 2 parts; name one from 1 to 2"):
+        IngestPart(folder="ham10000", part=3, parts=2)
+
+
+def test_bringer__takes_no_folder_that_is_missing_or_linked_from_elsewhere(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "collections", tmp_path / "elsewhere"
+    root.mkdir()
+    elsewhere.mkdir()
+    (root / "link").symlink_to(elsewhere)
+    for folder in ("missing", "link"):
+        with pytest.raises(BadInput, match=f"no folder {folder} among the collections"):
+            bringer(root).bring_in(IngestPart(folder=folder), io.BytesIO(), lambda _: None)
+    with pytest.raises(BadInput, match="CASEKIN_COLLECTIONS"):
+        bringer(None).bring_in(IngestPart(folder="link"), io.BytesIO(), lambda _: None)
+
+
+def bringer(root: Path | None) -> Bringer:
+    return Bringer(str(root) if root else None, EncoderClient(NOWHERE), SearchClient(NOWHERE), pace=Pace(10))

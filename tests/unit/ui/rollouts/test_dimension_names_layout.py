@@ -1,0 +1,38 @@
+"""The history of a name, and what may be a name."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from casekin.contracts.names import NameChange, NameHistory
+from casekin.errors import BadInput
+from services.ui.rollouts.dimension_names_layout import name_history
+from services.ui.session.state import checked_name
+from tests.unit.ui.conftest import said
+from tests.unit.ui.page.test_layout import every, sent
+
+
+def test_history__says_who_when_and_what_was_taken_back() -> None:
+    at = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    given = NameChange(dimension=3, name="Size", before="Dimension 4", by="dr.lee", at=at, undo=False)
+    taken = NameChange(dimension=3, name="Dimension 4", before="Size", by="dr.may", at=at, undo=True)
+    lines = every(sent(name_history(NameHistory(default="Dimension 4", changes=[taken, given]))), "Li")
+    assert [said({"props": line}) for line in lines] == [
+        "dr.may  took back Size for Dimension 4,  2026-11-22 12:00 UTC",
+        "dr.lee  changed Dimension 4 to Size,  2026-11-22 12:00 UTC",
+    ]
+
+
+def test_history__of_a_name_that_nobody_changed_tells_the_models() -> None:
+    told = said(sent(name_history(NameHistory(default="Dimension 4", changes=[]))))
+    assert told == "The model calls it Dimension 4; nobody has changed that."
+
+
+def test_name__is_one_line_without_space_around_it() -> None:
+    assert checked_name("  Width of the border ") == "Width of the border"
+
+
+@pytest.mark.parametrize("text", ["", "  ", "x" * 61, "two\nlines"])
+def test_name__that_is_none_is_said_before_it_is_sent(text: str) -> None:
+    with pytest.raises(BadInput, match="1 to 60 characters"):
+        checked_name(text)

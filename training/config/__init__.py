@@ -1,0 +1,1 @@
+"""Every choice of a training run, as frozen dataclasses."""

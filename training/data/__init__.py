@@ -1,0 +1,1 @@
+"""Cases, folds, images and their augmentation."""

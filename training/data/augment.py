@@ -1,0 +1,79 @@
+"""Random changes of a batch of images that leave the diagnosis as it is, in a few tensor operations."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.config.guided import AugmentConfig
+from training.data.degrade import DEGRADATIONS
+
+
+def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
+    """Return the images [B,3,H,W] in 0..1 turned, mirrored, scaled, shifted and recoloured, each by its own draw.
+
+    The last of the batch are degraded as well: images come in random order, so that is a random part of them.
+    """
+    changed = recolour(move(images, config, generator), config, generator)
+    if some := round(config.degraded * len(images)):
+        way = DEGRADATIONS[int(torch.randint(len(DEGRADATIONS), (), generator=generator))]
+        changed[-some:] = way(changed[-some:], config, generator)
+    return changed
+
+
+def mix(images: Tensor, told: Tensor, config: AugmentConfig) -> tuple[Tensor, Tensor]:
+    """Return images [B,3,H,W] and the shares [B,C] of their labels, the last of the batch blended with one another.
+
+    Mixup, Zhang 2018 ("mixup: Beyond empirical risk minimization"), section 2. An image is always the greater part of
+    its blend, so that one keeps its diagnosis.
+    """
+    some = round(config.mixed * len(images))
+    if not some:
+        return images, told
+    alone = len(images) - some
+    share = torch.distributions.Beta(config.mixing, config.mixing).sample((some,))  # [b]
+    order = torch.randperm(some)
+    share = torch.maximum(share, 1 - share).to(images)
+
+    def blended(batch: Tensor) -> Tensor:
+        part, own = batch[alone:], share.view(-1, *(1 for _ in batch.shape[1:]))
+        return torch.cat([batch[:alone], own * part + (1 - own) * part[order]])
+
+    return blended(images), blended(told)
+
+
+def move(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
+    """Return the images under a random similarity transform; what comes from outside is the image reflected."""
+    batch, _, height, width = images.shape
+    angle = _uniform(batch, math.radians(config.rotation), generator)  # [B]
+    scale = torch.exp(_uniform(batch, config.scale, generator))  # [B]
+    mirror = torch.where(_uniform(batch, float(config.mirror), generator) < 0, -1.0, 1.0)  # [B]
+    aspect = width / height
+    # Grid coordinates run over -1..1 on both axes, so a rotation must be squeezed by the aspect to stay one.
+    cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
+    theta = torch.zeros(batch, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1] = cosine * mirror, -sine / aspect
+    theta[:, 1, 0], theta[:, 1, 1] = sine * aspect * mirror, cosine
+    theta[:, 0, 2] = _uniform(batch, 2 * config.shift / aspect, generator)
+    theta[:, 1, 2] = _uniform(batch, 2 * config.shift, generator)
+    grid = functional.affine_grid(theta.to(images), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def recolour(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
+    """Return the images with brightness, contrast, saturation and white balance changed, clipped to 0..1."""
+    batch = len(images)
+
+    def draw(limit: float, channels: int = 1) -> Tensor:
+        return _uniform(batch * channels, limit, generator).view(batch, channels, 1, 1).to(images)
+
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * (1 + draw(config.saturation))
+    level = images.mean((1, 2, 3), keepdim=True)
+    images = level + (images - level) * (1 + draw(config.contrast))
+    return (images * (1 + draw(config.tint, 3)) + draw(config.brightness)).clamp(0, 1)
+
+
+def _uniform(count: int, limit: float, generator: torch.Generator | None) -> Tensor:
+    return (torch.rand(count, generator=generator) * 2 - 1) * limit

@@ -1,0 +1,146 @@
+"""The cases of a collection with their diagnoses and folds, as training sees them."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from casekin.collections import (
+    CollectionSpec,
+    ImageSource,
+    LoadedCollection,
+    Row,
+    built_in_names,
+    built_in_spec,
+    open_collection,
+    read_spec,
+)
+from casekin.contracts.search import CollectionInfo
+from casekin.errors import BadInput
+from training.data.folds import Folding, assigned
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelledCase:
+    """One image with what training needs to know of it."""
+
+    id: str
+    lesion: str
+    """Images of one lesion share it; it never crosses folds. Where no lesion is told, the patient or the image."""
+    diagnosis: str
+    """The one that search shows."""
+    fold: int
+    evidence: str = ""
+    """How the diagnosis was confirmed; empty where the table does not say, as in the next three."""
+    age: float | None = None
+    """Years."""
+    sex: str = ""
+    site: str = ""
+    """Of the body."""
+    labels: tuple[str, ...] = ()
+    """All diagnoses where the image has several, `diagnosis` first; else empty."""
+
+    @property
+    def diagnoses(self) -> tuple[str, ...]:
+        """All of them, be it one or several."""
+        return self.labels or (self.diagnosis,)
+
+
+@dataclass(frozen=True)
+class LabelledCollection:
+    """A collection that can be trained on."""
+
+    info: CollectionInfo
+    cases: list[LabelledCase]
+    """By id."""
+    images: dict[str, ImageSource]
+    """By id of the case; read only when asked for."""
+
+    @property
+    def malignant(self) -> tuple[str, ...]:
+        """The diagnoses that the collection calls malignant."""
+        return tuple(diagnosis.code for diagnosis in self.info.diagnoses if diagnosis.malignant)
+
+
+def read_collection(folder: Path, mapping: str = "", folds: int = 5) -> LabelledCollection:
+    """Read the table of `folder`, with a fold for each case by `training.data.folds`: from `folds.csv` or else a hash.
+
+    `mapping` is a built-in one (isic, nih, ...) or a TOML file; empty takes the folder's `collection.toml`, or knows a
+    download by its columns. Cases without a diagnosis, and those that a `folds.csv` leaves out, are left out here.
+    Raises `BadInput` where there is nothing to learn from or a lesion has images in two folds.
+    """
+    loaded = open_collection(folder, _spec(mapping))
+    fold_of = assigned(folder, loaded.rows, folds)
+    labelled = [row for row in loaded.rows if row.labels and row.case.id in fold_of]
+    _tell(loaded, fold_of)
+    if not labelled:
+        raise BadInput(f"no line of {loaded.metadata} has an image and a diagnosis: {_faults(loaded)}")
+    cases = sorted((_case(row, fold_of[row.case.id]) for row in labelled), key=lambda case: case.id)
+    refuse_leaks(cases)
+    return LabelledCollection(loaded.info, cases, {row.case.id: row.image for row in labelled})
+
+
+def refuse_leaks(cases: Sequence[LabelledCase]) -> None:
+    """Raise `BadInput` if a lesion has images in two folds: its sibling would be found instead of its kind."""
+    seen: dict[str, int] = {}
+    for case in cases:
+        if seen.setdefault(case.lesion, case.fold) != case.fold:
+            raise BadInput(f"lesion {case.lesion} is in folds {seen[case.lesion]} and {case.fold}; it must be in one")
+
+
+def in_folds(cases: Sequence[LabelledCase], folds: Sequence[int]) -> list[int]:
+    """Return the positions of the cases whose fold is among `folds`."""
+    return [position for position, case in enumerate(cases) if case.fold in folds]
+
+
+def vocabulary(cases: Sequence[LabelledCase]) -> list[str]:
+    """Return the diagnoses that occur, in alphabetical order: the order of the head's outputs."""
+    return sorted({label for case in cases for label in case.diagnoses})
+
+
+def _spec(mapping: str) -> CollectionSpec | None:
+    if not mapping:
+        return None
+    if mapping in built_in_names():
+        return built_in_spec(mapping)
+    if not Path(mapping).is_file():
+        raise BadInput(f"there is no mapping {mapping!r}; known: {', '.join(built_in_names())}, or a TOML file")
+    return read_spec(Path(mapping))
+
+
+def _case(row: Row, fold: Folding) -> LabelledCase:
+    case = row.case
+    return LabelledCase(
+        id=case.id,
+        lesion=fold.lesion,
+        diagnosis=row.labels[0],
+        fold=fold.number,
+        evidence=case.evidence or "",
+        age=case.age,
+        sex=case.sex or "",
+        site=case.site or "",
+        labels=row.labels if len(row.labels) > 1 else (),
+    )
+
+
+def _tell(loaded: LoadedCollection, fold_of: dict[str, Folding]) -> None:
+    unnamed = sum(not row.labels for row in loaded.rows)
+    unfolded = sum(row.case.id not in fold_of for row in loaded.rows)
+    for count, why in ((unnamed, "have no diagnosis"), (unfolded, "are not in folds.csv")):
+        if count:
+            log.warning("%d of %d cases %s and are left out", count, len(loaded.rows), why)
+    if loaded.skipped:
+        log.warning("left out as well: %s", _faults(loaded))
+
+
+def _faults(loaded: LoadedCollection) -> str:
+    counts = Counter(fault.code for fault in loaded.skipped)
+    examples = {fault.code: fault.reason for fault in reversed(loaded.skipped)}
+    return "; ".join(_told(code, count, examples[code]) for code, count in counts.most_common()) or "nothing skipped"
+
+
+def _told(code: str, count: int, example: str) -> str:
+    return f"{count} x {code} ({example})"

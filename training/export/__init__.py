@@ -1,0 +1,1 @@
+"""Write a bundle: ONNX graphs, manifest and model card."""

@@ -1,0 +1,1 @@
+"""Train the guided VAE: fit, average, fine-tune."""

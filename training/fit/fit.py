@@ -1,0 +1,128 @@
+"""Runs a training to its end, from where it stopped."""
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from training.config.baselines import HardwareConfig
+from training.config.guided import Config, ModelConfig, Scalar
+from training.data.collection import Collection
+from training.fit.allocator import keep_freed_memory
+from training.fit.guided_module import GuidedTraining
+from training.fit.tensorboard_images import Pictured
+from training.fit.trainer import stopping, trainer_for
+from training.latent_space.held_out import Held
+from training.latent_space.study import Study
+from training.models.guided_vae import GuidedVAE
+from training.models.pca import begin_with_components
+
+SHOWN = 8
+"""Validation images whose reconstructions TensorBoard shows."""
+
+
+def default_cache() -> Path:
+    """Return where decoded images and runs are kept: outside of the repository, as they may not be shared."""
+    return Path(os.environ.get("CASEKIN_TRAINING_DIR", Path.home() / ".cache" / "casekin" / "training"))
+
+
+def fit(
+    config: Config, folder: Path, runs: Path, cache: Path, initial: Path | None = None, limit: int | None = None
+) -> Path:
+    """Train and return the last checkpoint; a run that was cut off goes on after its last whole epoch.
+
+    `initial` is a checkpoint of another run whose weights to begin with; `limit` takes only so many cases.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(config.optimiser.threads)
+    lightning.seed_everything(config.start_seed)
+    collection = Collection(folder, cache, config.data, config.seed, limit)
+    module = module_for(config, collection)
+    target = runs / config.name
+    last = target / "last.ckpt"
+    if initial is None and not last.exists():
+        begin_with_components(module.network, collection.sample())
+        module.averaged.load_state_dict(module.network.state_dict())
+    if initial is not None and not last.exists():
+        begun = load_trained(initial, len(collection.classes))
+        module.start_from(begun.network)
+        module.recipe |= {f"initial.{name}": value for name, value in begun.recipe.items()}
+    trainer = _trainer(module, collection, target)
+    trainer.fit(module, datamodule=collection, ckpt_path=last if last.exists() else None, weights_only=False)
+    return last
+
+
+def module_for(config: Config, collection: Collection) -> GuidedTraining:
+    """Return an untrained module that fits the collection."""
+    lesions = [case.lesion for case in collection.cases]
+    labels = torch.from_numpy(collection.label_matrix) if collection.many_labels else None
+    return GuidedTraining(config, collection.drawn_shares().tolist(), lesions, collection.classes, labels)
+
+
+def _trainer(module: GuidedTraining, collection: Collection, target: Path) -> lightning.Trainer:
+    chosen = module.config.optimiser
+    return trainer_for(
+        target,
+        chosen.epochs,
+        HardwareConfig(chosen.accelerator, chosen.devices, chosen.precision, chosen.threads),
+        chosen.clip,
+        chosen.validate_every,
+        callbacks=_watching(module, collection),
+        share_batches=False,
+    )
+
+
+def _watching(module: GuidedTraining, collection: Collection) -> list[Callback]:
+    """Return what draws for TensorBoard and what ends the training, where validation folds tell when."""
+    if not collection.validation_positions:
+        return []
+    shown = torch.from_numpy(collection.pixels[collection.validation_positions[:SHOWN]]).permute(0, 3, 1, 2)
+    network = module.averaged
+    pictured = Pictured(shown / 255, lambda images: network.encoder(images).mean, network.decoder)
+    return [pictured, *stopping("validation/p_at_1_macro", module.config.optimiser.patience)]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with the story of its weights."""
+
+    network: GuidedVAE
+    recipe: dict[str, Scalar]
+    """Each choice of its training by name; those of the run it began with under `initial.`."""
+
+
+def load_trained(checkpoint: Path, classes: int) -> Trained:
+    """Return the averaged network of a checkpoint, of the shape that the checkpoint names, ready to measure."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    # What a checkpoint holds replaces the ImageNet weights anyway.
+    network = GuidedVAE(ModelConfig(**content["model"] | {"pretrained": False}), classes)
+    prefix = "averaged."
+    state = {n.removeprefix(prefix): v for n, v in content["state_dict"].items() if n.startswith(prefix)}
+    network.load_state_dict(state)
+    return Trained(network.to(memory_format=torch.channels_last).eval(), content["recipe"])  # type: ignore[call-overload]
+
+
+def save_trained(trained: Trained, path: Path) -> None:
+    """Write a network in the form that `load_trained` reads."""
+    network = trained.network
+    state = {f"averaged.{name}": value for name, value in network.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    torch.save({"state_dict": state, "model": asdict(network.config), "recipe": trained.recipe}, partial)
+    partial.replace(path)
+
+
+def load_study(
+    config: Config, checkpoint: Path, folder: Path, cache: Path, limit: int | None = None, held: Held | None = None
+) -> Study:
+    """Return the study of a checkpoint on the collection and folds that the configuration names.
+
+    A run on all folds needs what the proof of its recipe `held`.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(config.optimiser.threads)
+    collection = Collection(folder, cache, config.data, config.seed, limit)
+    trained = load_trained(checkpoint, len(collection.classes))
+    return Study(config.data, trained.network, trained.recipe, collection, folder, held)

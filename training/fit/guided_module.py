@@ -1,0 +1,165 @@
+"""One training step of the guided VAE, its optimiser, and its measurement on the validation folds."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+
+from casekin.errors import BadInput
+from training.config.guided import Config
+from training.data.augment import augment, mix
+from training.evaluation.metrics import retrieval_metrics
+from training.evaluation.retrieval import Labelled
+from training.fit.trainer import seed_step, warmed_cosine
+from training.losses import terms
+from training.losses.objective import picturing, shrink, weighted
+from training.models.guided_vae import GuidedVAE
+
+
+class GuidedTraining(lightning.LightningModule):
+    """Trains `network` and keeps `averaged`, the moving average of its weights, which is what gets exported."""
+
+    log_prior: Tensor
+    label_matrix: Tensor | None
+
+    def __init__(
+        self,
+        config: Config,
+        shares: Sequence[float],
+        lesions: Sequence[str],
+        classes: Sequence[str],
+        label_matrix: Tensor | None = None,
+    ) -> None:
+        """Take the sampled share of each class, and the lesion id of each position of the collection.
+
+        `label_matrix` [N,C] is given where images have several diagnoses: all of them then teach.
+        """
+        super().__init__()
+        self.config, self.lesions, self.classes = config, lesions, classes
+        self.recipe = config.flat()
+        self.network = GuidedVAE(config.model, len(shares)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.register_buffer("label_matrix", label_matrix, persistent=False)
+        self.register_buffer("log_prior", torch.tensor(shares).clamp(min=1e-6).log())
+        self._measured: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def start_from(self, network: GuidedVAE) -> None:
+        """Begin with the weights of another network, as far as it has the same shape."""
+        known = network.state_dict()
+        for part in (self.network, self.averaged):
+            fitting = {n: v for n, v in known.items() if part.state_dict()[n].shape == v.shape}
+            part.load_state_dict(fitting, strict=False)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the weights say what shape they have and how they came about."""
+        checkpoint["model"], checkpoint["recipe"] = asdict(self.config.model), self.recipe
+        checkpoint["classes"] = list(self.classes)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to go on with a run that learned other diagnoses: it was on another collection."""
+        before = checkpoint.get("classes", list(self.classes))
+        if before != list(self.classes):
+            raise BadInput(
+                f"the run {self.config.name!r} was begun on a collection with the diagnoses {', '.join(before)}; "
+                f"this one has {', '.join(self.classes)}: name another --store"
+            )
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Make the step repeatable."""
+        seed_step(self.config.seed, self.global_step, self.global_rank)
+        self.averaged.eval()
+
+    def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
+        """Return the loss of images uint8 [B,3,H,W], labels [B], positions [B]."""
+        raw, labels, positions = batch
+        images, told = mix(
+            augment(raw.float() / 255, self.config.augment), self._told(labels, positions), self.config.augment
+        )
+        images = images.contiguous(memory_format=torch.channels_last)
+        weight, model = self.config.loss, self.config.model
+        posterior = self.network.encoder(images)
+        some = max(1, round(weight.reconstruct_share * len(images)))
+        # Blends come last: what is decoded is an image as it is.
+        target = shrink(images[:some], model.output_height, model.output_width)
+        terms = picturing(self.network, posterior, target, weight, len(self.lesions))
+        terms |= self._judged(posterior.mean, told)
+        self.log_dict({f"train/{name}": value for name, value in terms.items()}, on_step=False, on_epoch=True)
+        return weighted(terms, weight, model.dimensions)
+
+    def _told(self, labels: Tensor, positions: Tensor) -> Tensor:
+        """Return 1 for each label of each image [B,C]: the one [B] that it has, or all."""
+        if self.label_matrix is None:
+            return torch.nn.functional.one_hot(labels, len(self.classes)).float()
+        return self.label_matrix[positions]
+
+    def _judged(self, means: Tensor, told: Tensor) -> dict[str, Tensor]:
+        """Return the terms of the class head and of ranking, by the labels [B,C]."""
+        weight, logits = self.config.loss, self.network.logits(means)
+        ranked = means[:, : self.config.model.diagnosis_dimensions]
+        if self.label_matrix is None:
+            entropy = terms.adjusted_cross_entropy(logits, told, self.log_prior, weight.label_smoothing)
+            return {
+                "cross_entropy": entropy,
+                "contrastive": terms.supervised_contrastive(ranked, told, weight.temperature),
+            }
+        odds = torch.logit(self.log_prior.exp(), eps=1e-6)
+        entropy = terms.adjusted_binary_cross_entropy(logits, told, odds, weight.label_smoothing)
+        return {
+            "cross_entropy": entropy,
+            "contrastive": terms.jaccard_contrastive(ranked, told, weight.temperature),
+        }
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move the averaged weights towards the present ones, faster in the beginning."""
+        step = self.global_step
+        decay = min(self.config.optimiser.average, (1 + step) / (10 + step))
+        ours, theirs = self.averaged.state_dict(), self.network.state_dict()
+        for name, value in ours.items():
+            if value.dtype.is_floating_point:
+                value.lerp_(theirs[name], 1 - decay)
+            else:
+                value.copy_(theirs[name])
+
+    def validation_step(self, batch: Sequence[Tensor], _: int) -> None:
+        """Encode images uint8 [B,3,H,W] with the averaged weights."""
+        raw, labels, positions = batch
+        images = (raw.float() / 255).contiguous(memory_format=torch.channels_last)
+        self._measured.append((self.averaged.encoder(images).mean.float().cpu(), labels.cpu(), positions.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log retrieval of the validation images among the training images, by the diagnosis dimensions."""
+        latents, labels, positions = (torch.cat(part).numpy() for part in zip(*self._measured, strict=True))
+        self._measured.clear()
+        cut = len(self.trainer.datamodule.train_positions)  # type: ignore[attr-defined]
+        if len(latents) <= cut:
+            return  # Lightning's sanity check has only the first batches.
+        lesions = [self.lesions[position] for position in positions]
+        gallery = Labelled(latents[:cut], labels[:cut], lesions[:cut])
+        queries = Labelled(latents[cut:], labels[cut:], lesions[cut:])
+        weights = np.zeros(latents.shape[1])
+        weights[: self.config.model.diagnosis_dimensions] = 1
+        figures = retrieval_metrics(queries, gallery, weights, self.classes)
+        self.log_dict({f"validation/{name}": value for name, value in figures.items()})
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW with a lower rate for pretrained layers, warmed up and annealed by a cosine."""
+        chosen = self.config.optimiser
+        pretrained = [p for p in self.network.encoder.backbone.parameters() if p.requires_grad]
+        linear = self.network.linear_parameters()
+        known = {id(p) for p in pretrained + linear}
+        new = [p for p in self.network.parameters() if p.requires_grad and id(p) not in known]
+        optimiser = torch.optim.AdamW(
+            [
+                {"params": pretrained, "lr": chosen.backbone_rate},
+                {"params": linear, "lr": chosen.linear_rate},
+                {"params": new, "lr": chosen.new_rate},
+            ],
+            weight_decay=chosen.weight_decay,
+        )
+        schedule = warmed_cosine(optimiser, int(self.trainer.estimated_stepping_batches), chosen.warmup)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

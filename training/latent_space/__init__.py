@@ -1,0 +1,1 @@
+"""What is learned about a trained latent space: axes, weights, calibration."""

@@ -1,0 +1,1 @@
+"""Terms of the losses, and the objectives built from them."""

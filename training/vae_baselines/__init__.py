@@ -1,0 +1,1 @@
+"""Plain VAEs to compare with, and their disentanglement."""
