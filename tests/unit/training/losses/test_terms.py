@@ -25,31 +25,31 @@ def test_supervised_contrastive__agrees_with_a_plain_loop() -> None:
     torch.manual_seed(1)
     vectors, labels, temperature = torch.randn(9, 4), torch.tensor([0, 0, 1, 1, 1, 2, 0, 3, 2]), 0.2
     unit = [v / v.norm() for v in vectors]
-    terms = []
+    rows = []
     for i in range(9):
         positives = [j for j in range(9) if j != i and labels[j] == labels[i]]
         if not positives:
             continue
         below = sum(math.exp(float(unit[i] @ unit[a]) / temperature) for a in range(9) if a != i)
         shares = [math.log(math.exp(float(unit[i] @ unit[p]) / temperature) / below) for p in positives]
-        terms.append(-sum(shares) / len(positives))
+        rows.append(-sum(shares) / len(positives))
     ours = terms.supervised_contrastive(vectors, one_hot(labels), temperature)
-    assert float(ours) == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+    assert float(ours) == pytest.approx(sum(rows) / len(rows), rel=1e-5)
 
 
 def test_supervised_contrastive__of_blends_weights_by_the_chance_of_the_same_label() -> None:
     torch.manual_seed(5)
     vectors, shares, temperature = torch.randn(7, 4), torch.rand(7, 3).softmax(1), 0.3
     unit = [v / v.norm() for v in vectors]
-    terms = []
+    rows = []
     for i in range(7):
         others = [j for j in range(7) if j != i]
         below = sum(math.exp(float(unit[i] @ unit[j]) / temperature) for j in others)
         alike = {j: sum(float(shares[i][c] * shares[j][c]) for c in range(3)) for j in others}
         logs = {j: math.log(math.exp(float(unit[i] @ unit[j]) / temperature) / below) for j in others}
-        terms.append(-sum(alike[j] * logs[j] for j in others) / sum(alike.values()))
+        rows.append(-sum(alike[j] * logs[j] for j in others) / sum(alike.values()))
     ours = terms.supervised_contrastive(vectors, shares, temperature)
-    assert float(ours) == pytest.approx(sum(terms) / 7, rel=1e-5)
+    assert float(ours) == pytest.approx(sum(rows) / 7, rel=1e-5)
 
 
 def test_supervised_contrastive__has_a_gradient_of_zero_without_any_positive() -> None:
@@ -108,16 +108,16 @@ def test_jaccard_contrastive__agrees_with_a_plain_loop() -> None:
     sets = [{0, 1}, {0}, {1, 2}, {2}, {3}, {0, 1, 2}]
     matrix = torch.tensor([[float(label in own) for label in range(4)] for own in sets])
     unit = [v / v.norm() for v in vectors]
-    terms = []
+    rows = []
     for i in range(6):
         below = sum(math.exp(float(unit[i] @ unit[a]) / temperature) for a in range(6) if a != i)
         likeness = {j: len(sets[i] & sets[j]) / len(sets[i] | sets[j]) for j in range(6) if j != i}
         total = sum(likeness.values())
         if total:
             shares = {j: math.log(math.exp(float(unit[i] @ unit[j]) / temperature) / below) for j in likeness}
-            terms.append(-sum(likeness[j] * shares[j] for j in likeness) / total)
-    assert len(terms) == 5  # nobody shares a label with the fifth
-    assert float(terms.jaccard_contrastive(vectors, matrix, temperature)) == pytest.approx(sum(terms) / 5, rel=1e-5)
+            rows.append(-sum(likeness[j] * shares[j] for j in likeness) / total)
+    assert len(rows) == 5  # nobody shares a label with the fifth
+    assert float(terms.jaccard_contrastive(vectors, matrix, temperature)) == pytest.approx(sum(rows) / 5, rel=1e-5)
 
 
 def test_jaccard_contrastive__has_finite_gradients_in_mixed_precision_and_where_nothing_is_shared() -> None:
