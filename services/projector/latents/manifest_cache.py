@@ -1,33 +1,21 @@
-"""The encoder's manifest, remembered: it changes with a new bundle only."""
-
-import time
+"""The encoder's manifest, cached: it changes with a new bundle only."""
 
 from casekin.clients import EncoderClient
 from casekin.contracts.bundle import BundleManifest
-
-_REMEMBERED_S = 10.0
+from casekin.ttl_cache import TtlCache
 
 
 class Models:
-    """Asks the encoder no oftener than needed; raises what asking raises."""
+    """Loads the encoder's manifest no oftener than needed; raises what loading it raises."""
 
     def __init__(self, encoder: EncoderClient) -> None:
-        self._encoder = encoder
-        self._held: tuple[float, BundleManifest] | None = None
+        self._manifest = TtlCache(lambda: encoder.model().manifest, fresh_s=10.0, stale_s=20.0)
 
     def of(self, version: str) -> BundleManifest:
-        """The manifest in use, asked for anew where the one held is of another version."""
-        if self._held is not None and self._held[1].version == version:
-            return self._held[1]
-        return self._ask()
+        """The manifest in use, loaded anew where the cached one is of another version."""
+        cached = self._manifest.peek()  # however old: the manifest of a version never changes
+        return cached if cached is not None and cached.version == version else self._manifest.reload()
 
     def current(self) -> BundleManifest:
-        """The manifest in use, some seconds old at most."""
-        if self._held is not None and time.monotonic() - self._held[0] < _REMEMBERED_S:
-            return self._held[1]
-        return self._ask()
-
-    def _ask(self) -> BundleManifest:
-        manifest = self._encoder.model().manifest
-        self._held = (time.monotonic(), manifest)
-        return manifest
+        """The manifest in use, half a minute old at most."""
+        return self._manifest.get()

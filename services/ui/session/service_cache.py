@@ -1,10 +1,6 @@
-"""The three services as the page sees them, with a short memory for what all visitors ask."""
+"""The three services as the page sees them, with short-lived caches of what all visitors need."""
 
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.contracts.bundle import BundleManifest
@@ -12,8 +8,8 @@ from casekin.contracts.encoder import DecodeRequest
 from casekin.contracts.maps import CaseMap
 from casekin.contracts.search import Collection
 from casekin.errors import CasekinError, NotFound
+from casekin.ttl_cache import TtlCache
 
-T = TypeVar("T")
 ENDS = ("0.01", "0.99")
 """Quantiles of a dimension between which its ends are drawn."""
 
@@ -36,28 +32,6 @@ class Services:
         return {client.service: client.is_ready() for client in (self.encoder, self.search, self.projector)}
 
 
-class Remembered(Generic[T]):
-    """A value asked for at most once in `seconds`; one thread asks, the others wait for its answer."""
-
-    def __init__(self, ask: Callable[[], T], seconds: float) -> None:
-        self._ask = ask
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._held: tuple[float, T] | None = None
-
-    def get(self) -> T:
-        """The value; raises what asking for it raises."""
-        with self._lock:
-            if self._held is None or time.monotonic() - self._held[0] > self._seconds:
-                self._held = (time.monotonic(), self._ask())
-            return self._held[1]
-
-    def forget(self) -> None:
-        """Ask again next time."""
-        with self._lock:
-            self._held = None
-
-
 class PlacedMap:
     """The current map with coordinates by case id."""
 
@@ -74,17 +48,17 @@ class PlacedMap:
 
 
 class Catalog:
-    """Collection, model, map and readiness, each remembered for some seconds."""
+    """Collection, model, map and readiness, each cached for some seconds."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self._collection = Remembered(services.search.collection, 3.0)
-        self._manifest = Remembered(lambda: services.encoder.model().manifest, 30.0)
-        self._readiness = Remembered(services.readiness, 3.0)
-        self._map = Remembered(self._current_map, 10.0)
+        self._collection = TtlCache(services.search.collection, fresh_s=3.0)
+        self._manifest = TtlCache(lambda: services.encoder.model().manifest, fresh_s=30.0, stale_s=60.0)
+        self._readiness = TtlCache(services.readiness, fresh_s=3.0)
+        self._map = TtlCache(self._current_map, fresh_s=10.0, stale_s=20.0)
         self._map_of: tuple[str, str] | None = None
-        self._names = Remembered(services.projector.names, 5.0)
-        self._ends = Remembered(self._decoded_ends, 3600.0)
+        self._names = TtlCache(services.projector.names, fresh_s=5.0, stale_s=5.0)
+        self._ends = TtlCache(self._decoded_ends, fresh_s=3600.0)
         self._ends_of: str | None = None
 
     def names(self) -> list[str]:

@@ -1,54 +1,36 @@
+"""What the page caches of the services."""
+
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
 
+from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.errors import Unavailable
-from services.ui.session.service_cache import Remembered
+from services.ui.session.service_cache import Catalog, Services
 
 
-def test_remembered__is_asked_for_once_in_its_time_and_again_after() -> None:
-    asked: list[int] = []
+class HungEncoder:
+    """Answers nobody: each call ends in its timeout."""
 
-    def ask() -> int:
-        asked.append(len(asked))
-        return asked[-1]
-
-    held = Remembered(ask, seconds=0.05)
-    assert [held.get(), held.get()] == [0, 0]
-    time.sleep(0.06)
-    assert held.get() == 1
-    held.forget()
-    assert held.get() == 2
+    def model(self) -> None:
+        time.sleep(0.2)
+        raise Unavailable("encoder does not answer")
 
 
-def test_remembered__many_threads_cause_one_question() -> None:
-    asked: list[None] = []
+def test_catalog__ten_waiters_on_a_hung_encoder_wait_together() -> None:
+    services = Services(cast(EncoderClient, HungEncoder()), cast(SearchClient, None), cast(ProjectorClient, None))
+    catalog, together = Catalog(services), threading.Barrier(10)
 
-    def ask() -> int:
-        asked.append(None)
-        time.sleep(0.05)
-        return 7
+    def wait() -> None:
+        together.wait(5)
+        with pytest.raises(Unavailable):
+            catalog.manifest()
 
-    held = Remembered(ask, seconds=10)
-    threads = [threading.Thread(target=held.get) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(asked) == 1
-
-
-def test_remembered__a_failure_is_not_remembered() -> None:
-    answers = iter([Unavailable("away"), 3])
-
-    def ask() -> int:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    held = Remembered(ask, seconds=10)
-    with pytest.raises(Unavailable):
-        held.get()
-    assert held.get() == 3
+    began = time.monotonic()
+    with ThreadPoolExecutor(10) as pool:
+        for waiter in [pool.submit(wait) for _ in range(10)]:
+            waiter.result()
+    assert time.monotonic() - began < 1, "they took turns"
