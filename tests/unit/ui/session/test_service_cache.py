@@ -11,6 +11,8 @@ from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.errors import Unavailable
 from services.ui.session.service_cache import Catalog, Services
 
+NOWHERE = "http://127.0.0.1:9"
+
 
 class HungEncoder:
     """Answers nobody: each call ends in its timeout."""
@@ -21,7 +23,7 @@ class HungEncoder:
 
 
 def test_catalog__ten_waiters_on_a_hung_encoder_wait_together() -> None:
-    services = Services(cast(EncoderClient, HungEncoder()), cast(SearchClient, None), cast(ProjectorClient, None))
+    services = Services(cast(EncoderClient, HungEncoder()), SearchClient(NOWHERE), ProjectorClient(NOWHERE))
     catalog, together = Catalog(services), threading.Barrier(10)
 
     def wait() -> None:
