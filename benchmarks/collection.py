@@ -1,18 +1,23 @@
-"""The real cases as the encoder sees them, for benchmarks that need their latents."""
+"""Latents of the real cases, for benchmarks that leave fold 0 out."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from benchmarks.places import BUNDLE, HAM10000
+from benchmarks.places import HAM10000, PROOF
 from casekin.bundle import open_bundle
 from casekin.collections import open_collection
 from casekin.contracts.bundle import BundleManifest
 from casekin.imaging.read import cover, read_image, to_array
 from services.projector.latents.collection_latents import Gallery
 from training.data.cases import read_collection
+from training.evaluation.systems import refuse_trained_on
+
+HELD_OUT = (0,)
+"""Folds that a bundle may not have been trained on, as benchmarks place or find their cases as new ones."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,11 @@ class Encoded:
     """[N]"""
 
 
-def encoded(every: int = 1) -> Encoded:
-    """Each `every`-th case of HAM10000 through the bundle's encoder, as serving decodes and scales it."""
-    opened = open_bundle(BUNDLE)
+def encoded(every: int = 1, bundle: Path = PROOF) -> Encoded:
+    """Encode each `every`-th case of HAM10000 as serving does; raise `BadInput` for a bundle that has seen fold 0."""
+    opened = open_bundle(bundle)
     manifest = opened.manifest
+    refuse_trained_on(manifest, HELD_OUT)
     rows = open_collection(HAM10000).rows[::every]
     folds = {case.id: case.fold for case in read_collection(HAM10000).cases}
     options = ort.SessionOptions()

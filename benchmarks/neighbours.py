@@ -23,7 +23,7 @@ from training.data.image_cache import Pixels
 from training.evaluation.evaluate import Material, gather
 from training.evaluation.retrieval import Labelled
 from training.evaluation.split import rows_in
-from training.evaluation.systems import BundleSystem, learned_from
+from training.evaluation.systems import BundleSystem, learned_from, refuse_trained_on
 from training.fit.fit import default_cache
 from training.latent_space.recalibrate import Promises, evidence_of, measures_of, promises
 from training.latent_space.vote_calibration import (
@@ -68,6 +68,7 @@ class Told(NamedTuple):
 def main(data: Path, bundle: Path) -> None:
     """Measure under the clinical preset and report."""
     system, manifest = BundleSystem(bundle), read_manifest(bundle)
+    refuse_trained_on(manifest, TEST)
     collection = read_collection(data)
     material = gather(system, collection, default_cache(), TEST, QUICK_CASES if is_quick() else None)
     cases, learned = material.split.cases, learned_from(manifest.provenance)

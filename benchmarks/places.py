@@ -1,4 +1,4 @@
-"""Where benchmarks find what they measure: the data and the bundles."""
+"""Paths of the data and of the bundles that benchmarks use."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,6 @@ DATA = Path(os.environ.get("CASEKIN_SHARED_DATA", ROOT.parent / "shared" / "data
 """Folder of all data sets."""
 HAM10000 = DATA / "ham10000"
 BUNDLE = Path(os.environ.get("CASEKIN_BUNDLE", ROOT / "bundles" / "default"))
-"""What ships; it has seen all folds."""
+"""The shipped bundle, trained on all folds: no benchmark may measure it on one of them."""
 PROOF = ROOT / "bundles" / "proof"
-"""What the same recipe made without fold 0, whose figures are those of the recipe."""
+"""The same recipe trained without fold 0; measured on fold 0, its figures stand for the recipe."""

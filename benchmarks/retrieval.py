@@ -14,13 +14,14 @@ import torch
 
 from benchmarks.places import HAM10000, PROOF
 from benchmarks.report import is_quick, report
+from casekin.bundle import read_manifest
 from training.data.cases import read_collection
 from training.evaluation.bootstrap import retrieval_intervals
 from training.evaluation.evaluate import Material, baselines, gather, measure
 from training.evaluation.metrics import HEADLINE
 from training.evaluation.reconstruction import Reconstruction, reconstruction
 from training.evaluation.split import Vectors
-from training.evaluation.systems import BundleSystem, learned_from, under_presets, warnings_about
+from training.evaluation.systems import BundleSystem, learned_from, refuse_trained_on, under_presets, warnings_about
 from training.export.bundle import latency
 from training.fit.fit import default_cache
 from training.vae_baselines.fit import embed_by_member
@@ -32,6 +33,7 @@ QUICK_CASES = 900
 def main(data: Path, bundle: Path) -> None:
     """Measure and report."""
     torch.set_num_threads(1)
+    refuse_trained_on(read_manifest(bundle), QUERY_FOLDS)
     system = BundleSystem(bundle)
     material = gather(system, read_collection(data), default_cache(), QUERY_FOLDS, QUICK_CASES if is_quick() else None)
     measured = measure(material.split, under_presets(system, material.latents))

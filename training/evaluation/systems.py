@@ -1,6 +1,6 @@
 """What evaluation asks of a model, and the bundle as one: what is measured is what ships."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +9,8 @@ import numpy as np
 import onnxruntime
 
 from casekin.bundle import open_bundle
-from casekin.contracts.bundle import InputSpec, OutputSpec, Provenance
+from casekin.contracts.bundle import BundleManifest, InputSpec, OutputSpec, Provenance
+from casekin.errors import BadInput
 from training.data.image_cache import Pixels
 from training.evaluation.retrieval import Floats
 from training.evaluation.split import Vectors
@@ -144,6 +145,18 @@ def warnings_about(learned: LearnedFrom, query_folds: tuple[int, ...]) -> list[s
             f"{_listed(seen)} of the queries: figures flatter it."
         )
     return found
+
+
+def refuse_trained_on(manifest: BundleManifest, folds: Collection[int]) -> None:
+    """Raise `BadInput` where a bundle was trained on any of these folds, or does not say what it was trained on."""
+    trained = learned_from(manifest.provenance).weights
+    if not trained:
+        raise BadInput(f"bundle {manifest.version} does not say in data.train_folds what it was trained on")
+    if seen := trained & set(folds):
+        raise BadInput(
+            f"bundle {manifest.version} was trained on fold {_listed(seen)}, which this measures: "
+            "name one trained without it, such as bundles/proof"
+        )
 
 
 def _listed(folds: set[int] | frozenset[int]) -> str:

@@ -3,8 +3,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from casekin.bundle import read_manifest
+from casekin.errors import BadInput
 from tests.tiny_bundle import HEIGHT, MEAN, STD, WIDTH
-from training.evaluation.systems import BundleSystem, LearnedFrom, learned_from, under_presets, warnings_about
+from training.evaluation.systems import (
+    BundleSystem,
+    LearnedFrom,
+    learned_from,
+    refuse_trained_on,
+    under_presets,
+    warnings_about,
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +70,11 @@ def test_learned_from__includes_the_folds_of_the_run_that_weights_began_with(tin
     manifest["provenance"]["recipe"] = {"data.train_folds": "2 3", "initial.initial.data.train_folds": "0"}
     (folder / "bundle.json").write_text(json.dumps(manifest))
     assert learned_from(BundleSystem(folder).provenance).weights == {0, 2, 3}
+
+
+def test_refuse_trained_on__names_the_fold_that_a_bundle_has_seen(bundle: Path, proof: Path, tiny_bundle: Path) -> None:
+    refuse_trained_on(read_manifest(proof), (0,))
+    with pytest.raises(BadInput, match=r"was trained on fold 0, which this measures: name one trained without it"):
+        refuse_trained_on(read_manifest(bundle), (0,))
+    with pytest.raises(BadInput, match=r"does not say in data.train_folds"):
+        refuse_trained_on(read_manifest(tiny_bundle), (0,))
