@@ -19,8 +19,7 @@ from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import CollectionSpec, Columns, LoadedCollection, open_collection, read_spec
 from casekin.contracts.search import CollectionInfo
 from casekin.errors import CasekinError
-from casekin.ingest import Ingest, Kind, Outcome, Summary
-from casekin.ingest.report import ReportFile
+from casekin.ingest import Ingest, Kind, Outcome, ReportFile, Summary
 from casekin.launcher.state import running
 
 ATTEMPTS = 6

@@ -1,6 +1,6 @@
-"""Brings a collection into Casekin: read, encode, store; resumable at any point."""
+"""Bring a collection into Casekin: read, encode, store; resumable at any point."""
 
-from casekin.ingest.outcome import Kind, Outcome, Summary
+from casekin.ingest.outcome import Kind, Outcome, ReportFile, Summary
 from casekin.ingest.pipeline import Ingest
 
-__all__ = ["Ingest", "Kind", "Outcome", "Summary"]
+__all__ = ["Ingest", "Kind", "Outcome", "ReportFile", "Summary"]

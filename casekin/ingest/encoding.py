@@ -1,17 +1,30 @@
-"""One row -> a case ready to store, or the outcome that makes storing needless or impossible."""
+"""Encode one row into a case ready to store, or into the outcome that makes storing needless or impossible."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from casekin.clients import EncoderClient
 from casekin.collections import Row
-from casekin.contracts.search import CaseUpload
+from casekin.contracts.search import Case, CaseUpload
 from casekin.errors import CasekinError, Conflict, StorageFull, Unauthorized, Unavailable, Unexpected
-from casekin.ingest.digest import case_digest
 from casekin.ingest.outcome import Kind, Outcome
 
 FATAL = (Unauthorized, Unavailable, StorageFull, Conflict)
-"""Errors that the next image would meet, too."""
+"""Errors that would meet every further image, too."""
+
+
+def case_digest(image: bytes, case: Case) -> str:
+    """sha256 over the metadata as canonical JSON and the bytes of the image, in hex: equal ones need no second ingest.
+
+    The metadata hold no NUL byte, so the two cannot run into each other. The bundle is no part of it: each has an index
+    of its own, and one that was filled from another knows the cases of both.
+    """
+    metadata = json.dumps(case.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(f"{metadata}\0".encode())
+    digest.update(image)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -26,9 +39,9 @@ class Encoded:
 def encode_row(
     row: Row, known_digest: str | None, encoder: EncoderClient, bundle_version: str, pace: Callable[[], None]
 ) -> Encoded | Outcome:
-    """Read and encode the image of `row` when `pace` lets it, unless `known_digest` says that it is stored already.
+    """Read the image of `row` and encode it once `pace` returns, unless `known_digest` shows that it is stored already.
 
-    Raises only what would befall every other image as well: `FATAL`.
+    Raises only `FATAL` errors; any other becomes a skipped outcome.
     """
     try:
         image = row.image.read()
@@ -42,12 +55,12 @@ def encode_row(
     except CasekinError as error:
         return skipped(row.case.id, error)
     if answer.bundle_version != bundle_version:
-        raise Conflict(f"the encoder changed from bundle {bundle_version} to {answer.bundle_version} meanwhile")
+        raise Conflict(f"the encoder changed from bundle {bundle_version} to {answer.bundle_version} during the ingest")
     return Encoded(CaseUpload(case=row.case, latent=answer.latent, digest=digest), image, row.note)
 
 
 def skipped(case_id: str, error: CasekinError) -> Outcome:
-    """The outcome of a case that `error` befell."""
+    """The outcome of a case that failed with `error`."""
     return Outcome(case_id, Kind.SKIPPED, error.code, error.detail)
 
 
@@ -60,7 +73,7 @@ class BugStop:
         self._in_a_row = 0
 
     def watch(self, outcome: Outcome | Encoded) -> None:
-        """Raise `Unexpected` when enough is enough."""
+        """Count `outcome`; raise `Unexpected` at the limit."""
         bug = isinstance(outcome, Outcome) and outcome.code == Unexpected.code
         self._in_a_row = self._in_a_row + 1 if bug else 0
         if self._in_a_row >= self.LIMIT and isinstance(outcome, Outcome):

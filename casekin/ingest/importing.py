@@ -1,4 +1,4 @@
-"""Brings a table of cases in whose latents are there already: no encoder is asked."""
+"""Import a table of cases that carry their latents already; needs no encoder."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,10 +7,9 @@ from casekin.clients import SearchClient
 from casekin.contracts.base import CaseId
 from casekin.contracts.search import CaseUpload
 from casekin.errors import BadInput, CasekinError, Conflict, NotFound
-from casekin.ingest.describing import described
-from casekin.ingest.digest import case_digest
-from casekin.ingest.encoding import FATAL, Encoded, skipped
+from casekin.ingest.encoding import FATAL, Encoded, case_digest, skipped
 from casekin.ingest.outcome import Outcome, Summary
+from casekin.ingest.pipeline import merged_info
 from casekin.ingest.storing import BatchWriter
 from casekin.parquet import CaseTable, TableRow
 
@@ -36,36 +35,36 @@ class Images:
 
 
 def import_table(
-    table: CaseTable, search: SearchClient, images: Images, tell: Callable[[Outcome], None] = lambda _: None
+    table: CaseTable, search: SearchClient, images: Images, on_outcome: Callable[[Outcome], None] = lambda _: None
 ) -> Summary:
-    """Store the cases of a table with their latents, replacing those of the same id; `tell` hears of each.
+    """Store the cases of a table with their latents, replacing those of the same id; call `on_outcome` for each.
 
-    Raises `Conflict` where the latents are of another bundle, `BadInput` where a row is no case, and what would befall
-    every further case. The same table again changes nothing.
+    The same table again changes nothing. Raises `Conflict` where the latents are of another bundle, `BadInput` where a
+    row is no case, and the errors that would meet every further case.
     """
     summary, before = Summary(), search.collection()
 
-    def note(outcome: Outcome) -> None:
+    def record(outcome: Outcome) -> None:
         summary.add(outcome)
-        tell(outcome)
+        on_outcome(outcome)
 
     version = before.bundle_version
     _check(table, version)
-    info = described(before, table.info or before.info)
+    info = merged_info(before, table.info or before.info)
     if info != before.info:
         search.describe_collection(info)
-    with BatchWriter(search, version, note) as writer:
-        for result in _ready(table, images):
+    with BatchWriter(search, version, record) as writer:
+        for result in _with_images(table, images):
             if isinstance(result, Encoded):
                 writer.add(result)
             else:
-                note(result)
+                record(result)
         writer.flush()
     return summary
 
 
 def _check(table: CaseTable, version: str) -> None:
-    """Look at all rows before the first is stored."""
+    """Check the bundle of all rows before the first is stored."""
     for row in table.rows():
         if row.bundle_version != version:
             raise Conflict(
@@ -74,7 +73,7 @@ def _check(table: CaseTable, version: str) -> None:
             )
 
 
-def _ready(table: CaseTable, images: Images) -> Iterator[Encoded | Outcome]:
+def _with_images(table: CaseTable, images: Images) -> Iterator[Encoded | Outcome]:
     for row in table.rows():
         try:
             yield _with_image(row, images.read(row.case.id))

@@ -1,12 +1,18 @@
-"""What became of each image."""
+"""How each image of an ingest ended: counted, and written to a report line by line."""
 
+import csv
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from casekin.errors import BadInput
 
 
 class Kind(StrEnum):
-    """The three ways it can end."""
+    """The three ways an image can end."""
 
     INGESTED = "ingested"
     UNCHANGED = "unchanged"
@@ -15,20 +21,20 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one image, for the report."""
+    """How one image ended, for the report."""
 
     id: str
-    """Of the case, or the file where there is none."""
+    """Id of the case, or the file where there is none."""
     kind: Kind
     code: str = ""
     """Why it was skipped, in one word; empty otherwise."""
     reason: str = ""
-    """In words: why it was skipped, or what was odd about it."""
+    """Why it was skipped, or what was odd about it, as a sentence."""
 
 
 @dataclass
 class Summary:
-    """How many ended how."""
+    """Number of images by how they ended."""
 
     counts: Counter[Kind] = field(default_factory=Counter)
     skipped_by_code: Counter[str] = field(default_factory=Counter)
@@ -42,5 +48,32 @@ class Summary:
 
     @property
     def done(self) -> int:
-        """How many ended."""
+        """Number of images that ended."""
         return self.counts.total()
+
+
+class ReportFile:
+    """CSV with the columns ``id,outcome,code,reason``; lines are flushed one by one, so a killed run leaves one."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = file.open("w", buffering=1, newline="", encoding="utf-8")
+        except OSError as error:
+            raise BadInput(
+                f"the report cannot be written to {file}: {error.strerror}; name another with --report"
+            ) from error
+        self._writer = csv.writer(self._stream)
+        self._writer.writerow(("id", "outcome", "code", "reason"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
+
+    def add(self, outcome: Outcome) -> None:
+        """Write one line."""
+        self._writer.writerow((outcome.id, outcome.kind.value, outcome.code, outcome.reason))

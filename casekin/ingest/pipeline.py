@@ -1,7 +1,7 @@
-"""The pipeline: bytes -> digest -> latent -> batch, bounded at each step.
+"""The ingest pipeline: image bytes, digest, latent, batch, with bounded queues in between.
 
-Nothing is remembered on this side: what is stored already is asked of search by digest, so a run that was stopped,
-killed or unplugged goes on where it was, and a second run changes nothing.
+It keeps no state of its own: search knows by digest what is stored already, so a run that was stopped, killed or
+unplugged resumes where it was, and a second run changes nothing.
 """
 
 import os
@@ -13,16 +13,15 @@ from typing import TypeVar
 
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import LoadedCollection, Row
+from casekin.contracts.search import Collection, CollectionInfo
 from casekin.errors import Conflict
-from casekin.ingest.describing import described
 from casekin.ingest.encoding import BugStop, Encoded, encode_row
 from casekin.ingest.outcome import Kind, Outcome, Summary
 from casekin.ingest.storing import BatchWriter
 
 T = TypeVar("T")
 R = TypeVar("R")
-ASKED_AT_ONCE = 4096
-"""Digests a request."""
+DIGESTS_PER_REQUEST = 4096
 
 
 def default_workers() -> int:
@@ -30,8 +29,21 @@ def default_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+def merged_info(before: Collection, new: CollectionInfo) -> CollectionInfo:
+    """`new`; beside the cases of another collection, the diagnoses and labels of that one are kept."""
+    old = before.info
+    if before.cases == 0 or old.title == new.title:
+        return new
+    codes = {diagnosis.code for diagnosis in new.diagnoses}
+    kept = [diagnosis for diagnosis in old.diagnoses if diagnosis.code not in codes]
+    fields = old.labels.keys() | new.labels.keys()
+    labels = {field: old.labels.get(field, {}) | new.labels.get(field, {}) for field in sorted(fields)}
+    evidence = old.evidence_weights | new.evidence_weights
+    return new.model_copy(update={"diagnoses": [*new.diagnoses, *kept], "labels": labels, "evidence_weights": evidence})
+
+
 class Ingest:
-    """Brings collections in through the encoder and search."""
+    """Ingests collections through the encoder and search."""
 
     def __init__(
         self,
@@ -41,44 +53,45 @@ class Ingest:
         workers: int | None = None,
         pace: Callable[[], None] = lambda: None,
     ) -> None:
-        """`workers` images are under way at once; `pace` is called before each is encoded and may wait."""
+        """Encode up to `workers` images at once; `pace` is called before each and may wait, to limit the rate."""
         self._encoder, self._search, self._pace = encoder, search, pace
         self._workers = workers or default_workers()
 
     def run(
         self,
         collection: LoadedCollection,
-        tell: Callable[[Outcome], None] = lambda _: None,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
         stop: threading.Event | None = None,
     ) -> Summary:
-        """Ingest all rows; `tell` hears of each image as it ends, an ingested one when it is durable.
+        """Ingest all rows; call `on_outcome` for each image as it ends, for an ingested one once it is durable.
 
-        Setting `stop` ends it after what is under way. Raises what would befall every further image: `Unavailable`,
-        `Unauthorized`, `StorageFull`, `Conflict` where encoder and search are of different bundles.
+        Setting `stop` finishes the images under way and starts no more. Raises the errors that would meet every further
+        image: `Unavailable`, `Unauthorized`, `StorageFull`, and `Conflict` where encoder and search have different
+        bundles.
         """
         summary, stop = Summary(), stop or threading.Event()
 
-        def note(outcome: Outcome) -> None:
+        def record(outcome: Outcome) -> None:
             summary.add(outcome)
-            tell(outcome)
+            on_outcome(outcome)
 
         version = self._prepared(collection)
         for fault in collection.skipped:
-            note(Outcome(fault.id, Kind.SKIPPED, fault.code, fault.reason))
+            record(Outcome(fault.id, Kind.SKIPPED, fault.code, fault.reason))
         bugs = BugStop()
-        with BatchWriter(self._search, version, note) as writer:
+        with BatchWriter(self._search, version, record) as writer:
             for result in self._encoded(collection.rows, version, stop):
                 bugs.watch(result)
                 if isinstance(result, Encoded):
                     writer.add(result)
                 else:
-                    note(result)
+                    record(result)
             writer.flush()
         summary.interrupted = summary.done < len(collection.rows) + len(collection.skipped)
         return summary
 
     def _prepared(self, collection: LoadedCollection) -> str:
-        """Check that both services fit each other and describe the collection; returns the bundle's version."""
+        """Check that both services have one bundle, describe the collection to search; returns the bundle's version."""
         version = self._encoder.model().manifest.version
         before = self._search.collection()
         if before.bundle_version != version:
@@ -86,7 +99,7 @@ class Ingest:
                 f"the encoder serves bundle {version}, search holds cases of {before.bundle_version}; start the "
                 "encoder with that bundle, or have `casekin index reindex --switch` bring the cases over"
             )
-        info = described(before, collection.info)
+        info = merged_info(before, collection.info)
         if info != before.info:
             self._search.describe_collection(info)
         return version
@@ -97,8 +110,8 @@ class Ingest:
             return encode_row(row, known, self._encoder, version, self._pace)
 
         def jobs() -> Iterator[tuple[Row, str | None]]:
-            for start in range(0, len(rows), ASKED_AT_ONCE):
-                chunk = rows[start : start + ASKED_AT_ONCE]
+            for start in range(0, len(rows), DIGESTS_PER_REQUEST):
+                chunk = rows[start : start + DIGESTS_PER_REQUEST]
                 known = self._search.digests([row.case.id for row in chunk])
                 for row in chunk:
                     if stop.is_set():
@@ -110,7 +123,7 @@ class Ingest:
 
 
 def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], jobs: Iterable[T], *, ahead: int) -> Iterator[R]:
-    """Results of `work` on `jobs` in their order; at most `ahead` are under way or waiting to be taken."""
+    """Yield the results of `work` on `jobs` in order; at most `ahead` are running or waiting to be taken."""
     under_way: deque[Future[R]] = deque()
     try:
         for job in jobs:

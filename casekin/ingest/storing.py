@@ -1,4 +1,4 @@
-"""Sends encoded cases to search in batches, beside the encoding."""
+"""Send encoded cases to search in batches, while others are being encoded."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from casekin.ingest.encoding import FATAL, Encoded, skipped
 from casekin.ingest.outcome import Kind, Outcome
 
 BATCH = 64
-"""Cases a request."""
+"""Cases per request."""
 BATCH_BYTES = 32 * 2**20
-"""Images a request, if that is reached first."""
-WAITING = 2
+"""Bytes of images per request, if that is reached first."""
+MAX_PENDING = 2
 """Batches that may be under way before encoding has to wait."""
 
 
 class BatchWriter:
-    """Gathers cases, stores them in the background, and tells their outcome once they are durable."""
+    """Collects cases, stores them in the background, and calls `on_outcome` once they are durable."""
 
-    def __init__(self, search: SearchClient, bundle_version: str, tell: Callable[[Outcome], None]) -> None:
-        self._search, self._bundle_version, self._tell = search, bundle_version, tell
+    def __init__(self, search: SearchClient, bundle_version: str, on_outcome: Callable[[Outcome], None]) -> None:
+        self._search, self._bundle_version, self._on_outcome = search, bundle_version, on_outcome
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="storing")
-        self._under_way: deque[Future[list[Outcome]]] = deque()
+        self._pending: deque[Future[list[Outcome]]] = deque()
         self._batch: list[Encoded] = []
         self._bytes = 0
 
@@ -39,30 +39,30 @@ class BatchWriter:
         self._thread.shutdown(cancel_futures=kind is not None)
 
     def add(self, encoded: Encoded) -> None:
-        """Store `encoded` with the next batch; raises what stopped an earlier one."""
+        """Store `encoded` with the next batch; raises the error of an earlier batch."""
         self._batch.append(encoded)
         self._bytes += len(encoded.image)
         if len(self._batch) >= BATCH or self._bytes >= BATCH_BYTES:
             self._send()
-            self._collect(down_to=WAITING)
+            self._collect(down_to=MAX_PENDING)
 
     def flush(self) -> None:
-        """Store what is left and wait until all is durable."""
+        """Store the last batch and wait until all are durable."""
         if self._batch:
             self._send()
         self._collect(down_to=0)
 
     def _send(self) -> None:
-        self._under_way.append(self._thread.submit(self._store, self._batch))
+        self._pending.append(self._thread.submit(self._store, self._batch))
         self._batch, self._bytes = [], 0
 
     def _collect(self, *, down_to: int) -> None:
-        while self._under_way and (len(self._under_way) > down_to or self._under_way[0].done()):
-            for outcome in self._under_way.popleft().result():
-                self._tell(outcome)
+        while self._pending and (len(self._pending) > down_to or self._pending[0].done()):
+            for outcome in self._pending.popleft().result():
+                self._on_outcome(outcome)
 
     def _store(self, batch: list[Encoded]) -> list[Outcome]:
-        """Store `batch`; where a case is refused, its halves are tried, so that the others of it are stored."""
+        """Store `batch`; where search refuses it, store its halves apart, so that only the bad case is skipped."""
         try:
             cases = CaseBatch(bundle_version=self._bundle_version, cases=[encoded.upload for encoded in batch])
             self._search.put_cases(cases, {encoded.upload.case.id: encoded.image for encoded in batch})

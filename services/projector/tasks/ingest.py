@@ -12,8 +12,7 @@ from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import LoadedCollection, Place, answering, open_collection, place_at
 from casekin.contracts.ingest import FolderName, IngestPart
 from casekin.errors import BadInput
-from casekin.ingest import Ingest, Outcome, Summary
-from casekin.ingest.report import ReportFile
+from casekin.ingest import Ingest, Outcome, ReportFile, Summary
 from services.projector.jobs.progress import Report, Stage
 
 

@@ -24,7 +24,7 @@ from casekin.contracts.reindex import Reindex, ReindexResult
 from casekin.contracts.search import Case, CaseBatch, CaseUpload, SearchRequest
 from casekin.errors import BadInput, CasekinError
 from casekin.ingest import Ingest
-from casekin.ingest.digest import case_digest
+from casekin.ingest.encoding import case_digest
 from services.encoder.app import create_app as create_encoder
 from services.encoder.settings import EncoderSettings
 from services.search.app import create_app as create_search

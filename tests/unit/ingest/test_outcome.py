@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from casekin.errors import BadInput
-from casekin.ingest import Kind, Outcome, Summary
-from casekin.ingest.report import ReportFile
+from casekin.ingest import Kind, Outcome, ReportFile, Summary
 
 OUTCOMES = [
     Outcome("c1", Kind.INGESTED),
