@@ -12,7 +12,7 @@ from casekin.bundle import open_bundle
 from casekin.collections import open_collection
 from casekin.contracts.bundle import BundleManifest
 from casekin.imaging.read import cover, read_image, to_array
-from services.projector.latents.collection_latents import Gallery
+from services.projector.latents.collection_latents import CollectionLatents
 from training.data.cases import read_collection
 from training.evaluation.systems import refuse_trained_on
 
@@ -24,7 +24,7 @@ HELD_OUT = (0,)
 class Encoded:
     """N cases with latents."""
 
-    gallery: Gallery
+    collection: CollectionLatents
     manifest: BundleManifest
     fold: NDArray[np.int_]
     """[N]"""
@@ -43,7 +43,7 @@ def encoded(every: int = 1, bundle: Path = PROOF) -> Encoded:
     images = (to_array(cover(read_image(row.image.read()), manifest.input)) for row in rows)
     raw = np.concatenate([session.run(["mean"], {"image": image[None]})[0] for image in images])
     mean, std = (np.array([getattr(one, name) for one in manifest.dimensions]) for name in ("mean", "std"))
-    gallery = Gallery(
+    collection = CollectionLatents(
         manifest.version,
         "measured",
         [row.case.id for row in rows],
@@ -51,4 +51,4 @@ def encoded(every: int = 1, bundle: Path = PROOF) -> Encoded:
         [row.case.lesion_id for row in rows],
         ((raw - mean) / std).astype(np.float32),
     )
-    return Encoded(gallery, manifest, np.array([folds[row.case.id] for row in rows]))
+    return Encoded(collection, manifest, np.array([folds[row.case.id] for row in rows]))

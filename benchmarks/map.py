@@ -24,10 +24,10 @@ from benchmarks.collection import Encoded, encoded
 from benchmarks.report import is_quick, report
 from casekin.contracts.maps import CaseMap, MapFit, MapPlace, MapQuality, MapVersion
 from casekin.contracts.projector import Progress
-from services.projector.latents.collection_latents import Gallery
+from services.projector.latents.collection_latents import CollectionLatents
 from services.projector.latents.weighted_knn import scale_of
-from services.projector.projection.fit import Laid, lay_out_all
-from services.projector.projection.placement import Atlas, make_atlas, place_on
+from services.projector.projection.fit import Layout, lay_out_collection
+from services.projector.projection.placement import PlacementMap, build_placement_map, place_on
 from services.projector.projection.procrustes import rigid, width
 from services.projector.projection.quality import assess
 from services.projector.projection.umap_layout import warm_up
@@ -44,22 +44,22 @@ def main() -> None:
     """Measure and report."""
     known = encoded(every=6 if is_quick() else 1)
     weights = np.array(known.manifest.clinical_weights)
-    points = np.ascontiguousarray(known.gallery.latents * scale_of(weights.tolist()))
+    points = np.ascontiguousarray(known.collection.latents * scale_of(weights.tolist()))
     warm_up()
     _plain(points[:100], PLAIN.seed)
-    ours, ours_s = _timed(lambda: lay_out_all(points, known.gallery, PLAIN, None, _silent))
+    ours, ours_s = _timed(lambda: lay_out_collection(points, known.collection, PLAIN, None, _silent))
     plain, plain_s = _timed(lambda: _plain(points, PLAIN.seed).embedding_)
-    quality, plain_quality = (_quality(points, known.gallery, xy) for xy in (ours.xy, plain))
-    fitted = _case_map(known.gallery, ours, weights, quality)
+    quality, plain_quality = (_quality(points, known.collection, xy) for xy in (ours.xy, plain))
+    fitted = _case_map(known.collection, ours, weights, quality)
     without = _without_fold_0(known, points, weights, PLAIN.seed)
     displaced, transformed = [_displaced(without, ours.xy)], [_transformed(without, points, plain, PLAIN.seed)]
     for seed in () if is_quick() else OTHER_SEEDS:
-        again = lay_out_all(points, known.gallery, _seeded(seed), None, _silent)
+        again = lay_out_collection(points, known.collection, _seeded(seed), None, _silent)
         other = _without_fold_0(known, points, weights, seed)
         displaced.append(_displaced(other, again.xy))
         transformed.append(_transformed(other, points, _plain(points, seed).embedding_, seed))
     figures = {
-        **_placing_time(fitted, known.gallery),
+        **_placing_time(fitted, known.collection),
         "place_displacement": displaced[0],
         "umap_transform_displacement": transformed[0],
         "trustworthiness_gap": plain_quality.trustworthiness - quality.trustworthiness,
@@ -83,20 +83,20 @@ def main() -> None:
     report("map", figures, details, quick=is_quick())
 
 
-def _placing_time(fitted: CaseMap, gallery: Gallery) -> dict[str, float]:
+def _placing_time(fitted: CaseMap, collection: CollectionLatents) -> dict[str, float]:
     """Milliseconds of placing one query on a warm map, and whether two atlases agree on all to the bit."""
-    queries = gallery.latents[:: max(1, len(gallery.cases) // PLACED)] + np.float32(0.01)
-    payloads = [MapPlace(bundle_version=gallery.bundle_version, latent=latent.tolist()) for latent in queries]
-    once, took = _place_all(make_atlas(fitted, gallery), payloads)
-    again, _ = _place_all(make_atlas(fitted, gallery), payloads)
+    queries = collection.latents[:: max(1, len(collection.cases) // PLACED)] + np.float32(0.01)
+    payloads = [MapPlace(bundle_version=collection.bundle_version, latent=latent.tolist()) for latent in queries]
+    once, took = _place_all(build_placement_map(fitted, collection), payloads)
+    again, _ = _place_all(build_placement_map(fitted, collection), payloads)
     return {"place_p95_ms": float(np.percentile(took, 95)), "place_identical": float(once == again)}
 
 
-def _place_all(atlas: Atlas, payloads: list[MapPlace]) -> tuple[list[str], list[float]]:
+def _place_all(placement_map: PlacementMap, payloads: list[MapPlace]) -> tuple[list[str], list[float]]:
     placed, took = [], []
     for payload in payloads:
         began = time.perf_counter()
-        placed.append(place_on(atlas, payload).model_dump_json())
+        placed.append(place_on(placement_map, payload).model_dump_json())
         took.append((time.perf_counter() - began) * 1000)
     return placed, took
 
@@ -107,8 +107,8 @@ class Without:
 
     held: NDArray[np.bool_]
     """[N]: of fold 0."""
-    part: Gallery
-    laid: Laid
+    part: CollectionLatents
+    laid: Layout
     placed: Plane
 
 
@@ -118,11 +118,11 @@ def _seeded(seed: int) -> MapFit:
 
 def _without_fold_0(known: Encoded, points: Plane, weights: Plane, seed: int) -> Without:
     held = known.fold == 0
-    part = known.gallery.part(np.flatnonzero(~held))
-    laid = lay_out_all(points[~held], part, _seeded(seed), None, _silent)
-    atlas = make_atlas(_case_map(part, laid, weights, None), part)
-    around = atlas.ground.around(known.gallery.latents[held], MapPlace.model_fields["neighbours"].default)
-    return Without(held, part, laid, atlas.places(*around))
+    part = known.collection.part(np.flatnonzero(~held))
+    laid = lay_out_collection(points[~held], part, _seeded(seed), None, _silent)
+    placement_map = build_placement_map(_case_map(part, laid, weights, None), part)
+    around = placement_map.knn.around(known.collection.latents[held], MapPlace.model_fields["neighbours"].default)
+    return Without(held, part, laid, placement_map.places(*around))
 
 
 def _displaced(without: Without, ours: Plane) -> float:
@@ -145,7 +145,7 @@ def _aligned(known: Encoded, points: Plane, weights: Plane, without: Without) ->
     """As the collection grows: fold 0 comes in, and the map is fitted anew from the old one."""
     held, laid = without.held, without.laid
     before = _case_map(without.part, laid, weights, _quality(points[~held], without.part, laid.xy))
-    refit = lay_out_all(points, known.gallery, PLAIN, before, _silent)
+    refit = lay_out_collection(points, known.collection, PLAIN, before, _silent)
     far = _displacement(laid.xy, refit.xy[~held], without.placed, refit.xy[held], width(refit.xy))
     return {"refit_moved": refit.moved or 0.0, "place_displacement_from_refit": far}
 
@@ -155,28 +155,28 @@ def _displacement(part: Plane, onto: Plane, placed: Plane, there: Plane, wide: f
     return float(np.median(np.linalg.norm(placed @ turn + shift - there, axis=1)) / wide)
 
 
-def _quality(points: Plane, gallery: Gallery, xy: Plane) -> MapQuality:
+def _quality(points: Plane, collection: CollectionLatents, xy: Plane) -> MapQuality:
     about, places = points.astype(np.float32), xy.astype(np.float32)
-    return assess(about, places, gallery.diagnoses, k=PLAIN.neighbours, min_dist=PLAIN.min_dist, moved=None)
+    return assess(about, places, collection.diagnoses, k=PLAIN.neighbours, min_dist=PLAIN.min_dist, moved=None)
 
 
-def _case_map(gallery: Gallery, laid: Laid, weights: Plane, quality: MapQuality | None) -> CaseMap:
+def _case_map(collection: CollectionLatents, laid: Layout, weights: Plane, quality: MapQuality | None) -> CaseMap:
     nothing = {"neighbours": 0, "looked_at": 0, "trustworthiness": 0, "continuity": 0, "agreement": [], "placing": []}
     version = MapVersion(
         id="0" * 32,
-        bundle_version=gallery.bundle_version,
-        revision=gallery.revision,
+        bundle_version=collection.bundle_version,
+        revision=collection.revision,
         recipe=PLAIN,
         weights=weights.tolist(),
         created=datetime.now(UTC),
         fit_s=0,
-        cases=len(gallery.cases),
+        cases=len(collection.cases),
         fitted=laid.fitted,
         quality=quality or MapQuality.model_validate(nothing),
         link="/v1/maps/" + "0" * 32,
     )
     x, y = laid.xy.astype(float).T.tolist()
-    return CaseMap(version=version, cases=gallery.cases, diagnoses=gallery.diagnoses, x=x, y=y)
+    return CaseMap(version=version, cases=collection.cases, diagnoses=collection.diagnoses, x=x, y=y)
 
 
 def _plain(points: Plane, seed: int) -> Any:
@@ -215,18 +215,22 @@ def _peak_mb() -> float:
 
 def fit_synthetic(cases: int, at_most: int) -> float:
     """Seconds that a fit takes of so many synthetic cases."""
-    gallery = synthetic(cases)
+    collection = synthetic(cases)
     warm_up()
-    return _timed(lambda: lay_out_all(gallery.latents, gallery, PLAIN, None, _silent, at_most=at_most))[1]
+    return _timed(lambda: lay_out_collection(collection.latents, collection, PLAIN, None, _silent, at_most=at_most))[1]
 
 
-def synthetic(cases: int, *, dimensions: int = 32, bundle_version: str = "synthetic", revision: str = "1") -> Gallery:
+def synthetic(
+    cases: int, *, dimensions: int = 32, bundle_version: str = "synthetic", revision: str = "1"
+) -> CollectionLatents:
     """So many cases in 50 clusters of unequal size."""
     rng = np.random.default_rng(1)
     cluster = np.minimum(rng.geometric(0.1, cases), 50)
     latents = rng.normal(0, 2, (51, dimensions))[cluster] + rng.normal(size=(cases, dimensions))
     names = [f"S{row:07d}" for row in range(cases)]
-    return Gallery(bundle_version, revision, names, [None] * cases, [None] * cases, latents.astype(np.float32))
+    return CollectionLatents(
+        bundle_version, revision, names, [None] * cases, [None] * cases, latents.astype(np.float32)
+    )
 
 
 def _silent(progress: Progress) -> None:

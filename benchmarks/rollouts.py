@@ -31,7 +31,7 @@ from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.ingest import Ingest
 from services.encoder.settings import EncoderSettings
-from services.projector.latents.collection_latents import Galleries
+from services.projector.latents.collection_latents import CollectionReader
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def stack(folder: Path, plan: Plan) -> Iterator[Stack]:
         for name in ("encoder", "search"):
             shared[f"{name}_url"] = held.enter_context(service(name, folder, shared))
         url = held.enter_context(service("projector", folder, shared))
-        bring_in(shared, plan.cases)
+        run(shared, plan.cases)
         client = held.enter_context(ProjectorClient(url))
         with Worker("maps", folder, shared):
             client.wait(client.submit(MapFit()), MapVersion, timeout_s=1800)
@@ -116,7 +116,7 @@ def stack(folder: Path, plan: Plan) -> Iterator[Stack]:
         yield Stack(client, folder, shared)
 
 
-def bring_in(urls: dict[str, str], cases: int | None) -> None:
+def run(urls: dict[str, str], cases: int | None) -> None:
     """Ingest the real cases."""
     loaded = open_collection(HAM10000)
     del loaded.rows[cases if cases is not None else len(loaded.rows) :]
@@ -172,7 +172,7 @@ def during_fit(running: Stack, queries: Iterator[Rollout], cases: int, dimension
     with SearchClient(running.settings["search_url"]) as search:
         now = search.collection()
         made = synthetic(cases, dimensions=dimensions, bundle_version=now.bundle_version, revision=now.revision)
-        Galleries(data / "projector" / "gallery", search).keep(made)
+        CollectionReader(data / "projector" / "gallery", search).keep(made)
     with Worker("maps", running.folder, running.settings | {"data": str(data)}):
         job = client.submit(MapFit(start="pca", seed=8))
         while not (job := client.job(job.id)).state.final:

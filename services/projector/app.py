@@ -11,17 +11,17 @@ from casekin.service.app import create_service
 from casekin.service.audit import AuditLog
 from services.projector.api.dimensions import dimension_routes
 from services.projector.api.jobs import create_router, map_routes
-from services.projector.api.submission import Intake
+from services.projector.api.submission import JobSubmission
 from services.projector.jobs.broker import Publisher, create_celery
-from services.projector.jobs.heartbeat import Presence, connect
+from services.projector.jobs.heartbeat import Heartbeat, connect
 from services.projector.jobs.kinds import kinds
-from services.projector.jobs.reaper import Sweeper
+from services.projector.jobs.reaper import Reaper
 from services.projector.jobs.store import JobStore
-from services.projector.latents.manifest_cache import Models
-from services.projector.projection.map_store import Archive
+from services.projector.latents.manifest_cache import ManifestCache
+from services.projector.projection.map_store import MapStore
 from services.projector.settings import ProjectorSettings
-from services.projector.storage.dimension_names import NameBook
-from services.projector.storage.job_results import Artefacts
+from services.projector.storage.dimension_names import DimensionNameStore
+from services.projector.storage.job_results import JobResults
 
 
 def create_app(settings: ProjectorSettings) -> FastAPI:
@@ -29,20 +29,20 @@ def create_app(settings: ProjectorSettings) -> FastAPI:
     key = settings.api_key.get_secret_value() if settings.api_key else None
     redis = connect(settings.redis_url)
     store = JobStore(redis, settings)
-    artefacts = Artefacts(settings.folder, settings.result_lifetime_s)
-    archive = Archive(settings.folder, settings.maps_kept)
+    results = JobResults(settings.folder, settings.result_lifetime_s)
+    maps = MapStore(settings.folder, settings.maps_kept)
     publisher = Publisher(create_celery(settings), settings)
     search = SearchClient(settings.search_url, api_key=key)
     encoder = EncoderClient(settings.encoder_url, api_key=key)
     known = kinds(settings)
-    models = Models(encoder)
-    intake = Intake(store, artefacts, archive, publisher, search, models, settings.next_encoder_url)
+    manifests = ManifestCache(encoder)
+    submission = JobSubmission(store, results, maps, publisher, search, manifests, settings.next_encoder_url)
     audit = AuditLog(settings.audit_file)
-    sweeper = Sweeper(store, artefacts, publisher, known, patience_s=2 * settings.sweep_s)
+    reaper = Reaper(store, results, publisher, known, patience_s=2 * settings.sweep_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(sweeper.run(settings.sweep_s))
+        sweeping = asyncio.create_task(reaper.run(settings.sweep_s))
         yield
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
@@ -51,8 +51,8 @@ def create_app(settings: ProjectorSettings) -> FastAPI:
             part.close()
 
     routers = [
-        create_router(intake, store, artefacts, Presence(redis, settings.lease_s), known),
-        map_routes(archive),
-        dimension_routes(NameBook(settings.folder / "names"), models, audit),
+        create_router(submission, store, results, Heartbeat(redis, settings.lease_s), known),
+        map_routes(maps),
+        dimension_routes(DimensionNameStore(settings.folder / "names"), manifests, audit),
     ]
     return create_service("projector", settings, routers, ready=store.ping, lifespan=lifespan)

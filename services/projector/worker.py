@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from casekin.errors import Unavailable
-from services.projector.jobs.heartbeat import Presence, connect
+from services.projector.jobs.heartbeat import Heartbeat, connect
 from services.projector.jobs.kinds import QUEUES, Queue
 from services.projector.settings import ProjectorSettings
 
@@ -32,8 +32,8 @@ def main() -> int:
 
 
 def _ping(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
-    presence, host = Presence(connect(settings.redis_url), settings.lease_s), socket.gethostname()
-    silent = [queue for queue in queues if host not in presence.hosts(queue)]
+    heartbeat, host = Heartbeat(connect(settings.redis_url), settings.lease_s), socket.gethostname()
+    silent = [queue for queue in queues if host not in heartbeat.hosts(queue)]
     if silent:
         print(f"no worker of {', '.join(silent)} was heard of on {host} in {settings.lease_s:g} s", file=sys.stderr)
     return 1 if silent else 0

@@ -14,11 +14,11 @@ from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Traject
 from casekin.errors import Conflict, WrongLatent
 from services.projector.jobs.broker import Publisher
 from services.projector.jobs.store import JobStore
-from services.projector.latents.manifest_cache import Models
+from services.projector.latents.manifest_cache import ManifestCache
 from services.projector.projection.fit import check_size
-from services.projector.projection.map_store import Archive
+from services.projector.projection.map_store import MapStore
 from services.projector.rollouts.rollouts import check_dimensions, check_joint, check_subject
-from services.projector.storage.job_results import Artefacts
+from services.projector.storage.job_results import JobResults
 from services.projector.tasks.reindex import encoder_for
 
 _RECIPE = 2
@@ -28,15 +28,15 @@ Way = Rollout | JointRollout | Animation | Trajectory
 
 
 @dataclass
-class Intake:
+class JobSubmission:
     """What submitting a job needs."""
 
     store: JobStore
-    artefacts: Artefacts
-    archive: Archive
+    results: JobResults
+    maps: MapStore
     publisher: Publisher
     search: SearchClient
-    models: Models
+    manifests: ManifestCache
     next_encoder_url: str | None
 
     def submit(self, payload: Payload) -> tuple[Job, bool]:
@@ -48,7 +48,7 @@ class Intake:
         if new:
             self.publisher.publish(job.id, job.kind)
         elif isinstance(order, MapFit) and job.state is JobState.SUCCEEDED:
-            self.archive.make_current(job.id)
+            self.maps.make_current(job.id)
         return job, new
 
     def _ordered(self, payload: Payload) -> tuple[Payload, list[str]]:
@@ -71,10 +71,10 @@ class Intake:
         check_size(collection.cases)
         start = payload.start
         if start == "latest":
-            found = self.archive.latest(collection.bundle_version, payload.preset, other_than=collection.revision)
+            found = self.maps.latest(collection.bundle_version, payload.preset, other_than=collection.revision)
             start = found.id if found else "pca"
         elif start != "pca":
-            start = self.archive.version(start).id
+            start = self.maps.version(start).id
         return payload.model_copy(update={"start": start}), [collection.bundle_version, collection.revision]
 
     def _ordered_placing(self, payload: MapPlace) -> tuple[MapPlace, list[str]]:
@@ -84,7 +84,7 @@ class Intake:
                 f"the latent is of bundle {payload.bundle_version}, the collection of {collection.bundle_version}; "
                 "encode the image again"
             )
-        version = self.archive.version(payload.map_id) if payload.map_id else self.archive.current()
+        version = self.maps.version(payload.map_id) if payload.map_id else self.maps.current()
         if version is None:
             raise Conflict("there is no map to place on; fit the map first")
         if version.bundle_version != collection.bundle_version:
@@ -95,7 +95,7 @@ class Intake:
         return payload.model_copy(update={"map_id": version.id}), [collection.revision]
 
     def _ordered_way(self, payload: Way) -> tuple[Way, list[str]]:
-        manifest = self.models.of(payload.bundle_version)
+        manifest = self.manifests.of(payload.bundle_version)
         check_subject(payload, manifest)
         match payload:
             case Rollout():
@@ -114,7 +114,7 @@ class Intake:
 
     def _map_of(self, asked: MapId | None, bundle_version: str) -> MapId | None:
         """The map that is meant, the current one if none is named; none where that is of another bundle."""
-        version = self.archive.version(asked) if asked else self.archive.current()
+        version = self.maps.version(asked) if asked else self.maps.current()
         return version.id if version and version.bundle_version == bundle_version else None
 
     def _is_there(self, order: Payload, job_id: str) -> bool:
@@ -122,9 +122,9 @@ class Intake:
         if isinstance(order, IngestPart | Reindex):
             return False
         if not isinstance(order, MapFit):
-            return self.artefacts.has(job_id)
-        if there := self.archive.has(job_id):
-            self.artefacts.write(job_id, self.archive.version(job_id))
+            return self.results.has(job_id)
+        if there := self.maps.has(job_id):
+            self.results.write(job_id, self.maps.version(job_id))
         return there
 
 

@@ -37,7 +37,7 @@ def answering() -> Iterator[None]:
         raise Unavailable(f"the job store (Redis) does not answer ({kind}); try again", retry_after_s=2) from error
 
 
-class Presence:
+class Heartbeat:
     """Workers by queue and host; one that was silent for `lease_s` counts as dead. Raises `Unavailable`."""
 
     def __init__(self, redis: Redis, lease_s: float) -> None:

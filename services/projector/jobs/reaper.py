@@ -10,17 +10,17 @@ from casekin.errors import CasekinError
 from services.projector.jobs.broker import Publisher
 from services.projector.jobs.kinds import Kind
 from services.projector.jobs.store import JobStore
-from services.projector.storage.job_results import Artefacts
+from services.projector.storage.job_results import JobResults
 
 log = structlog.get_logger("projector")
 
 
 @dataclass(frozen=True)
-class Sweeper:
+class Reaper:
     """One look over all jobs that are not final."""
 
     store: JobStore
-    artefacts: Artefacts
+    results: JobResults
     publisher: Publisher
     kinds: dict[str, Kind]
     patience_s: float
@@ -38,7 +38,7 @@ class Sweeper:
             elif state is JobState.QUEUED or self.store.is_due(job_id) or self._unheard(job_id, kind):
                 log.warning("job queued again", job=job_id, kind=kind)
                 self.publisher.publish(job_id, kind)
-        self.artefacts.sweep()
+        self.results.sweep()
 
     def _unheard(self, job_id: str, kind: str) -> bool:
         return self.store.waiting(self.kinds[kind].queue) == 0 and self.store.remind(job_id, self.patience_s)

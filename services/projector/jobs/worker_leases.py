@@ -14,14 +14,14 @@ from casekin.contracts.projector import JobState
 from casekin.errors import Unavailable
 from casekin.service.problems import describe
 from services.projector.jobs.broker import job_of
-from services.projector.jobs.heartbeat import Presence
+from services.projector.jobs.heartbeat import Heartbeat
 from services.projector.jobs.kinds import Kind
 from services.projector.jobs.store import JobStore
 
 log = structlog.get_logger("projector")
 
 
-def lease_step(store: JobStore, presence: Presence, queues: Sequence[str], host: str, every_s: float) -> type[Any]:
+def lease_step(store: JobStore, heartbeat: Heartbeat, queues: Sequence[str], host: str, every_s: float) -> type[Any]:
     """A Celery consumer step that runs every `every_s` seconds in the parent's event loop.
 
     Children cannot renew their own leases: numba holds the interpreter for as long as it likes.
@@ -44,12 +44,12 @@ def lease_step(store: JobStore, presence: Presence, queues: Sequence[str], host:
                 self._timer.cancel()
             with contextlib.suppress(Unavailable):
                 for queue in queues:
-                    presence.leave(queue, host)
+                    heartbeat.leave(queue, host)
 
         def _beat(self, parent: Any) -> None:
             with contextlib.suppress(Unavailable):  # Celery itself reports a lost connection
                 for queue in queues:
-                    presence.note(queue, host)
+                    heartbeat.note(queue, host)
                 for request in list(worker_state.active_requests):
                     self._look_after(request, parent)
 
@@ -67,10 +67,10 @@ def lease_step(store: JobStore, presence: Presence, queues: Sequence[str], host:
     return Leases
 
 
-def losing_request(store: JobStore, kinds: dict[str, Kind]) -> type[Request]:
+def lease_aware_request(store: JobStore, kinds: dict[str, Kind]) -> type[Request]:
     """A Celery request that closes or puts back the job whose child process died or was killed for taking too long."""
 
-    class LosingRequest(Request):
+    class LeaseAwareRequest(Request):
         def on_timeout(self, soft: bool, timeout: float) -> None:
             if not soft:
                 limit = kinds[self.name].limit_s
@@ -87,4 +87,4 @@ def losing_request(store: JobStore, kinds: dict[str, Kind]) -> type[Request]:
                         log.error("worker process lost", job=job_of(self.id), kind=self.name, now=state.value)
             super().on_failure(exc_info, send_failed_event, return_ok)
 
-    return LosingRequest
+    return LeaseAwareRequest

@@ -21,13 +21,13 @@ from casekin.errors import Conflict, NotFound
 from services.projector.files import replace_file
 from services.projector.latents.exact_knn import Floats, Step
 
-CLICK_CASES = 100_000
+INTERACTIVE_CASES = 100_000
 """A click waits for a larger collection to be read no longer: it takes what the last fit has read."""
 _ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class Gallery:
+class CollectionLatents:
     """All cases of the collection as one revision of it has them."""
 
     bundle_version: str
@@ -56,9 +56,9 @@ class Gallery:
     def _values_at(self) -> dict[tuple[float, ...], npt.NDArray[np.float64]]:
         return {}
 
-    def part(self, rows: npt.NDArray[np.intp]) -> "Gallery":
+    def part(self, rows: npt.NDArray[np.intp]) -> "CollectionLatents":
         """Only some of its cases."""
-        return Gallery(
+        return CollectionLatents(
             self.bundle_version,
             self.revision,
             [self.cases[row] for row in rows],
@@ -77,72 +77,72 @@ def stable_sample(cases: Sequence[CaseId], size: int) -> npt.NDArray[np.intp]:
 
 
 @dataclass
-class Galleries:
+class CollectionReader:
     """Reads the collection from search, or from the file that another process left."""
 
     folder: Path
     search: SearchClient
-    _held: Gallery | None = field(default=None, init=False)
+    _held: CollectionLatents | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def now(self, step: Step | None = None) -> Gallery:
+    def now(self, step: Step | None = None) -> CollectionLatents:
         """The collection as it is; raises `Conflict` where it keeps changing while it is read."""
         before = self.search.collection()
         for _ in range(_ATTEMPTS):
             if found := self._known(before):
                 return found
-            gallery = _read(self.search, before, step)
+            collection = _read(self.search, before, step)
             after = self.search.collection()
             if (after.revision, after.bundle_version) == (before.revision, before.bundle_version):
-                self.keep(gallery)
-                return gallery
+                self.keep(collection)
+                return collection
             before = after
         raise Conflict("the collection keeps changing while it is read (is an ingest running?); try when it is done")
 
-    def for_click(self) -> Gallery | None:
-        """The collection as it is, at most `CLICK_CASES` of it; above, as the last fit read it, or none."""
+    def for_interactive(self) -> CollectionLatents | None:
+        """The collection as it is, at most `INTERACTIVE_CASES` of it; above, as the last fit read it, or none."""
         collection = self.search.collection()
-        if collection.cases <= CLICK_CASES:
+        if collection.cases <= INTERACTIVE_CASES:
             return self.now()
         if found := self._known(collection):
             return found
         return self._newest(collection.bundle_version)
 
-    def _known(self, collection: Collection) -> Gallery | None:
+    def _known(self, collection: Collection) -> CollectionLatents | None:
         held = self._held
         if held and (held.revision, held.bundle_version) == (collection.revision, collection.bundle_version):
             return held
         return self._load(self._file(collection.bundle_version, collection.revision))
 
-    def _newest(self, bundle_version: str) -> Gallery | None:
+    def _newest(self, bundle_version: str) -> CollectionLatents | None:
         files = sorted(self.folder.glob("*.npz"), key=lambda file: file.stat().st_mtime, reverse=True)
-        galleries = (self._load(file) for file in files)
-        return next((found for found in galleries if found and found.bundle_version == bundle_version), None)
+        reader = (self._load(file) for file in files)
+        return next((found for found in reader if found and found.bundle_version == bundle_version), None)
 
-    def _load(self, file: Path) -> Gallery | None:
+    def _load(self, file: Path) -> CollectionLatents | None:
         try:
             self._held = _from_bytes(file.read_bytes())
         except FileNotFoundError:
             return None
         return self._held
 
-    def keep(self, gallery: Gallery) -> None:
+    def keep(self, collection: CollectionLatents) -> None:
         """Leave it to the other processes and drop older ones: a deleted case's latent goes with them."""
-        file = self._file(gallery.bundle_version, gallery.revision)
-        replace_file(file, lambda stream: stream.write(_to_bytes(gallery)))
+        file = self._file(collection.bundle_version, collection.revision)
+        replace_file(file, lambda stream: stream.write(_to_bytes(collection)))
         for other in self.folder.glob("*.npz"):
             if other != file:
                 other.unlink(missing_ok=True)
-        self._held = gallery
+        self._held = collection
 
     def _file(self, bundle_version: str, revision: str) -> Path:
         name = hashlib.sha256(f"{bundle_version}\0{revision}".encode()).hexdigest()[:32]
         return self.folder / f"{name}.npz"
 
 
-def _read(search: SearchClient, collection: Collection, step: Step | None) -> Gallery:
+def _read(search: SearchClient, collection: Collection, step: Step | None) -> CollectionLatents:
     cases: list[CaseId] = []
     diagnoses: list[Code | None] = []
     lesions: list[Code | None] = []
@@ -155,23 +155,25 @@ def _read(search: SearchClient, collection: Collection, step: Step | None) -> Ga
         if step is not None:
             step(len(cases), collection.cases)
     filled = [page for page in latents if page.size] or [np.zeros((0, 1), np.float32)]
-    return Gallery(collection.bundle_version, collection.revision, cases, diagnoses, lesions, np.concatenate(filled))
+    return CollectionLatents(
+        collection.bundle_version, collection.revision, cases, diagnoses, lesions, np.concatenate(filled)
+    )
 
 
-def _to_bytes(gallery: Gallery) -> bytes:
+def _to_bytes(collection: CollectionLatents) -> bytes:
     words = {
-        "bundle_version": gallery.bundle_version,
-        "revision": gallery.revision,
-        "cases": gallery.cases,
-        "diagnoses": gallery.diagnoses,
-        "lesions": gallery.lesions,
+        "bundle_version": collection.bundle_version,
+        "revision": collection.revision,
+        "cases": collection.cases,
+        "diagnoses": collection.diagnoses,
+        "lesions": collection.lesions,
     }
     stream = io.BytesIO()
-    np.savez(stream, words=np.frombuffer(json.dumps(words).encode(), np.uint8), latents=gallery.latents)
+    np.savez(stream, words=np.frombuffer(json.dumps(words).encode(), np.uint8), latents=collection.latents)
     return stream.getvalue()
 
 
-def _from_bytes(content: bytes) -> Gallery:
+def _from_bytes(content: bytes) -> CollectionLatents:
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         words = json.loads(stored["words"].tobytes())
-        return Gallery(**words, latents=stored["latents"])
+        return CollectionLatents(**words, latents=stored["latents"])

@@ -16,7 +16,7 @@ Step = Callable[[int, int], None]
 _CHUNK = 2048
 
 
-class Neighbourhood:
+class ExactKnn:
     """Points that are searched again and again."""
 
     def __init__(self, points: Floats) -> None:
@@ -36,7 +36,7 @@ class Neighbourhood:
                 step(rows.stop, len(queries))
         return indices, distances
 
-    def among_themselves(self, k: int, step: Step | None = None) -> tuple[Indices, Floats]:
+    def of_themselves(self, k: int, step: Step | None = None) -> tuple[Indices, Floats]:
         """The k nearest of each point, itself first even among duplicates: indices [N,k], distances [N,k]."""
         indices, distances = self.of(self.points, k, step)
         own = np.arange(len(indices), dtype=np.int32)

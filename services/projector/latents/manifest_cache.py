@@ -5,7 +5,7 @@ from casekin.contracts.bundle import BundleManifest
 from casekin.ttl_cache import TtlCache
 
 
-class Models:
+class ManifestCache:
     """Loads the encoder's manifest no oftener than needed; raises what loading it raises."""
 
     def __init__(self, encoder: EncoderClient) -> None:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from casekin.contracts.base import CaseId, Code
 from casekin.errors import WrongLatent
-from services.projector.latents.collection_latents import Gallery
-from services.projector.latents.exact_knn import Floats, Indices, Neighbourhood
+from services.projector.latents.collection_latents import CollectionLatents
+from services.projector.latents.exact_knn import ExactKnn, Floats, Indices
 
 
 def scale_of(weights: Sequence[float]) -> Floats:
@@ -22,10 +22,10 @@ def scale_of(weights: Sequence[float]) -> Floats:
 
 
 @dataclass(frozen=True)
-class Ground:
+class WeightedKnn:
     """Cases to be neighbours, under the weights of a preset."""
 
-    gallery: Gallery
+    collection: CollectionLatents
     weights: list[float]
 
     @cached_property
@@ -33,37 +33,37 @@ class Ground:
         return scale_of(self.weights)
 
     @cached_property
-    def _neighbourhood(self) -> Neighbourhood:
-        return Neighbourhood(self.gallery.latents * self._scale)
+    def _neighbourhood(self) -> ExactKnn:
+        return ExactKnn(self.collection.latents * self._scale)
 
     @cached_property
     def _codes(self) -> list[Code]:
-        return sorted({code for code in self.gallery.diagnoses if code is not None})
+        return sorted({code for code in self.collection.diagnoses if code is not None})
 
     @cached_property
     def _labels(self) -> npt.NDArray[np.int_]:
         """Of each case, its diagnosis as a row of `_codes`, or one beyond where it is unknown [N]."""
         number = {code: i for i, code in enumerate(self._codes)}
-        return np.array([len(number) if code is None else number[code] for code in self.gallery.diagnoses])
+        return np.array([len(number) if code is None else number[code] for code in self.collection.diagnoses])
 
     def around(self, latents: npt.ArrayLike, k: int) -> tuple[Indices, npt.NDArray[np.float64]]:
         """The k nearest cases, or all: rows [Q,k] and weighted distances [Q,k]; raises `WrongLatent`."""
         queries = np.asarray(latents, np.float32)
         if queries.shape[1] != len(self._scale):
             raise WrongLatent(
-                f"the latent has {queries.shape[1]} numbers; bundle {self.gallery.bundle_version} has "
+                f"the latent has {queries.shape[1]} numbers; bundle {self.collection.bundle_version} has "
                 f"{len(self._scale)} dimensions"
             )
-        rows, distances = self._neighbourhood.of(queries * self._scale, min(k, len(self.gallery.cases)))
+        rows, distances = self._neighbourhood.of(queries * self._scale, min(k, len(self.collection.cases)))
         return rows, distances.astype(np.float64)
 
     def same_lesion(self, case: CaseId) -> npt.NDArray[np.bool_]:
         """Which cases are this one or of its lesion [N]."""
-        row = self.gallery.row_of(case)
-        same = np.zeros(len(self.gallery.cases), np.bool_)
+        row = self.collection.row_of(case)
+        same = np.zeros(len(self.collection.cases), np.bool_)
         same[row] = True
-        if (lesion := self.gallery.lesions[row]) is not None:
-            same |= np.array([other == lesion for other in self.gallery.lesions])
+        if (lesion := self.collection.lesions[row]) is not None:
+            same |= np.array([other == lesion for other in self.collection.lesions])
         return same
 
     def shares(self, groups: Sequence[Indices]) -> list[dict[Code, float]]:

@@ -11,13 +11,13 @@ from casekin.contracts.base import Preset
 from casekin.contracts.maps import CaseMap, MapFit, MapQuality, MapVersion
 from casekin.errors import BadInput, Conflict
 from services.projector.jobs.progress import Report, Stage
-from services.projector.latents.collection_latents import Galleries, Gallery, stable_sample
-from services.projector.latents.exact_knn import Floats, Neighbourhood
+from services.projector.latents.collection_latents import CollectionLatents, CollectionReader, stable_sample
+from services.projector.latents.exact_knn import ExactKnn, Floats
 from services.projector.latents.weighted_knn import scale_of
-from services.projector.projection.map_store import Archive
+from services.projector.projection.map_store import MapStore
 from services.projector.projection.out_of_sample import attracted
 from services.projector.projection.quality import Rows, assess
-from services.projector.projection.umap_layout import Labels, Recipe, lay_out
+from services.projector.projection.umap_layout import Labels, UmapSettings, lay_out
 from services.projector.projection.warm_start import start_from
 
 MIN_CASES = 5
@@ -28,7 +28,7 @@ _CHUNK = 4096
 
 
 @dataclass(frozen=True)
-class Laid:
+class Layout:
     """A finished layout of all cases: [N,2]."""
 
     xy: Floats
@@ -45,7 +45,7 @@ def check_size(cases: int) -> None:
 
 
 def fit_map(
-    job_id: str, payload: MapFit, galleries: Galleries, archive: Archive, encoder: EncoderClient, report: Report
+    job_id: str, payload: MapFit, reader: CollectionReader, maps: MapStore, encoder: EncoderClient, report: Report
 ) -> CaseMap:
     """The map of the collection as it is now.
 
@@ -53,50 +53,50 @@ def fit_map(
     too small.
     """
     began = time.monotonic()
-    gallery = galleries.now(Stage(report, 0.0, 0.1, lambda done, total: f"{done:,} of {total:,} latents read"))
-    check_size(len(gallery.cases))
-    weights = weights_of(payload.preset, gallery, encoder)
-    points = np.ascontiguousarray(gallery.latents * scale_of(weights))
-    laid = lay_out_all(points, gallery, payload, _start_map(payload, archive), report)
+    collection = reader.now(Stage(report, 0.0, 0.1, lambda done, total: f"{done:,} of {total:,} latents read"))
+    check_size(len(collection.cases))
+    weights = weights_of(payload.preset, collection, encoder)
+    points = np.ascontiguousarray(collection.latents * scale_of(weights))
+    laid = lay_out_collection(points, collection, payload, _start_map(payload, maps), report)
     version = MapVersion(
         id=job_id,
-        bundle_version=gallery.bundle_version,
-        revision=gallery.revision,
+        bundle_version=collection.bundle_version,
+        revision=collection.revision,
         recipe=payload,
         weights=weights,
         created=datetime.now(UTC),
         fit_s=round(time.monotonic() - began, 2),
-        cases=len(gallery.cases),
+        cases=len(collection.cases),
         fitted=laid.fitted,
-        quality=_quality(points, gallery, laid, payload),
+        quality=_quality(points, collection, laid, payload),
         link=f"/v1/maps/{job_id}",
     )
     return CaseMap(
         version=version,
-        cases=gallery.cases,
-        diagnoses=gallery.diagnoses,
+        cases=collection.cases,
+        diagnoses=collection.diagnoses,
         x=[round(float(x), 4) for x in laid.xy[:, 0]],
         y=[round(float(y), 4) for y in laid.xy[:, 1]],
     )
 
 
-def lay_out_all(
+def lay_out_collection(
     points: Floats,
-    gallery: Gallery,
+    collection: CollectionLatents,
     payload: MapFit,
     before: CaseMap | None,
     report: Report,
     *,
     at_most: int = FIT_AT_MOST,
-) -> Laid:
+) -> Layout:
     """Lay out `at_most` cases and place the others among them; turned onto the map `before`."""
-    rows = stable_sample(gallery.cases, at_most)
-    part = gallery.part(rows)
+    rows = stable_sample(collection.cases, at_most)
+    part = collection.part(rows)
     start = start_from(before, points[rows], part.cases, payload.min_dist) if before else None
     xy = np.empty((len(points), 2), np.float32)
     xy[rows] = lay_out(
         points[rows],
-        Recipe(min(payload.neighbours, len(rows) - 2), payload.min_dist, payload.seed),
+        UmapSettings(min(payload.neighbours, len(rows) - 2), payload.min_dist, payload.seed),
         near_step=Stage(report, 0.1, 0.2, lambda done, total: f"neighbours of {done:,} of {total:,} cases"),
         epoch_step=Stage(report, 0.2, 0.8, lambda done, total: f"epoch {done} of {total}", last=True),
         start=start.xy if start else None,
@@ -106,7 +106,7 @@ def lay_out_all(
     if start:
         xy[rows], moved = start.turned(xy[rows])
     _place_rest(xy, points, rows, payload.min_dist, report)
-    return Laid(xy, len(rows), moved)
+    return Layout(xy, len(rows), moved)
 
 
 def _place_rest(xy: Floats, points: Floats, rows: Rows, min_dist: float, report: Report) -> None:
@@ -115,39 +115,39 @@ def _place_rest(xy: Floats, points: Floats, rows: Rows, min_dist: float, report:
     if not len(rest):
         return
     stage = Stage(report, 0.8, 0.95, lambda done, total: f"{done:,} of {total:,} cases placed", last=True)
-    near, distances = Neighbourhood(points[rows]).of(points[rest], PLACED_AMONG, stage)
+    near, distances = ExactKnn(points[rows]).of(points[rest], PLACED_AMONG, stage)
     for first in range(0, len(rest), _CHUNK):
         some = slice(first, first + _CHUNK)
         around = xy[rows[near[some]]].astype(np.float64)
         xy[rest[some]] = attracted(around, distances[some].astype(np.float64), min_dist)
 
 
-def _quality(points: Floats, gallery: Gallery, laid: Laid, payload: MapFit) -> MapQuality:
-    rows = stable_sample(gallery.cases, laid.fitted)
-    diagnoses = [gallery.diagnoses[row] for row in rows]
+def _quality(points: Floats, collection: CollectionLatents, laid: Layout, payload: MapFit) -> MapQuality:
+    rows = stable_sample(collection.cases, laid.fitted)
+    diagnoses = [collection.diagnoses[row] for row in rows]
     k, min_dist = payload.neighbours, payload.min_dist
     return assess(points[rows], laid.xy[rows], diagnoses, k=k, min_dist=min_dist, moved=laid.moved)
 
 
-def _start_map(payload: MapFit, archive: Archive) -> CaseMap | None:
-    assert payload.start != "latest", "intake says which"
-    return None if payload.start == "pca" else CaseMap.model_validate_json(archive.read(payload.start))
+def _start_map(payload: MapFit, maps: MapStore) -> CaseMap | None:
+    assert payload.start != "latest", "submission says which"
+    return None if payload.start == "pca" else CaseMap.model_validate_json(maps.read(payload.start))
 
 
-def weights_of(preset: Preset, gallery: Gallery, encoder: EncoderClient) -> list[float]:
+def weights_of(preset: Preset, collection: CollectionLatents, encoder: EncoderClient) -> list[float]:
     """The preset's weights [D]; raises `Conflict` where the encoder runs another bundle."""
     if preset == "visual":
-        return [1.0] * gallery.latents.shape[1]
+        return [1.0] * collection.latents.shape[1]
     manifest = encoder.model().manifest
-    if manifest.version != gallery.bundle_version:
+    if manifest.version != collection.bundle_version:
         raise Conflict(
-            f"the collection is of bundle {gallery.bundle_version}, the encoder runs {manifest.version}; "
+            f"the collection is of bundle {collection.bundle_version}, the encoder runs {manifest.version}; "
             "re-index the collection, then fit the map"
         )
     return manifest.clinical_weights
 
 
-def _labels(gallery: Gallery) -> Labels:
+def _labels(collection: CollectionLatents) -> Labels:
     """A number for each diagnosis, -1 where it is unknown [N]."""
-    number = {code: i for i, code in enumerate(sorted({code for code in gallery.diagnoses if code is not None}))}
-    return np.array([-1 if code is None else number[code] for code in gallery.diagnoses], np.int32)
+    number = {code: i for i, code in enumerate(sorted({code for code in collection.diagnoses if code is not None}))}
+    return np.array([-1 if code is None else number[code] for code in collection.diagnoses], np.int32)

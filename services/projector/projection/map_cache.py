@@ -2,49 +2,57 @@
 
 from casekin.contracts.maps import CaseMap, MapId
 from casekin.errors import Conflict
-from services.projector.latents.collection_latents import CLICK_CASES, Galleries, Gallery, stable_sample
-from services.projector.latents.manifest_cache import Models
-from services.projector.latents.weighted_knn import Ground
-from services.projector.projection.map_store import Archive
-from services.projector.projection.placement import Atlas, make_atlas
+from services.projector.latents.collection_latents import (
+    INTERACTIVE_CASES,
+    CollectionLatents,
+    CollectionReader,
+    stable_sample,
+)
+from services.projector.latents.manifest_cache import ManifestCache
+from services.projector.latents.weighted_knn import WeightedKnn
+from services.projector.projection.map_store import MapStore
+from services.projector.projection.placement import PlacementMap, build_placement_map
 
 
-class Shelf:
-    """Makes atlas and ground anew when the map or the collection is another."""
+class MapCache:
+    """Makes placement_map and knn anew when the map or the collection is another."""
 
-    def __init__(self, archive: Archive, galleries: Galleries, models: Models) -> None:
-        self._archive, self._galleries, self.models = archive, galleries, models
-        self._atlas: tuple[tuple[MapId, str], Atlas] | None = None
-        self._ground: Ground | None = None
+    def __init__(self, maps: MapStore, reader: CollectionReader, manifests: ManifestCache) -> None:
+        self._maps, self._reader, self.manifests = maps, reader, manifests
+        self._placement_map: tuple[tuple[MapId, str], PlacementMap] | None = None
+        self._knn: WeightedKnn | None = None
 
-    def atlas(self, map_id: MapId) -> Atlas:
-        """The atlas of a kept map; raises `NotFound`, or `Conflict` where it is of another bundle."""
-        gallery = self._galleries.for_click()
-        if gallery is None:
+    def placement_map(self, map_id: MapId) -> PlacementMap:
+        """The placement_map of a kept map; raises `NotFound`, or `Conflict` where it is of another bundle."""
+        collection = self._reader.for_interactive()
+        if collection is None:
             raise Conflict("the collection has not been read since it changed bundle; fit the map again")
-        version = self._archive.version(map_id)
-        if version.bundle_version != gallery.bundle_version:
+        version = self._maps.version(map_id)
+        if version.bundle_version != collection.bundle_version:
             raise Conflict(
-                f"the map is of bundle {version.bundle_version}, the collection of {gallery.bundle_version}; "
+                f"the map is of bundle {version.bundle_version}, the collection of {collection.bundle_version}; "
                 "fit the map first"
             )
-        key = (map_id, gallery.revision)
-        if self._atlas is None or self._atlas[0] != key:
-            self._atlas = (key, make_atlas(CaseMap.model_validate_json(self._archive.read(map_id)), gallery))
-        return self._atlas[1]
+        key = (map_id, collection.revision)
+        if self._placement_map is None or self._placement_map[0] != key:
+            self._placement_map = (
+                key,
+                build_placement_map(CaseMap.model_validate_json(self._maps.read(map_id)), collection),
+            )
+        return self._placement_map[1]
 
-    def gallery(self, bundle_version: str) -> Gallery | None:
+    def collection(self, bundle_version: str) -> CollectionLatents | None:
         """The collection, if it has cases, can be read, and is of this bundle."""
-        gallery = self._galleries.for_click()
-        if gallery is None or gallery.bundle_version != bundle_version or not gallery.cases:
+        collection = self._reader.for_interactive()
+        if collection is None or collection.bundle_version != bundle_version or not collection.cases:
             return None
-        return gallery
+        return collection
 
-    def ground(self, gallery: Gallery) -> Ground:
+    def knn(self, collection: CollectionLatents) -> WeightedKnn:
         """The collection under the clinical weights, for when there is no map."""
-        held = self._ground
-        if held is None or held.gallery.revision != gallery.revision:
-            weights = self.models.of(gallery.bundle_version).clinical_weights
-            held = Ground(gallery.part(stable_sample(gallery.cases, CLICK_CASES)), weights)
-            self._ground = held
+        held = self._knn
+        if held is None or held.collection.revision != collection.revision:
+            weights = self.manifests.of(collection.bundle_version).clinical_weights
+            held = WeightedKnn(collection.part(stable_sample(collection.cases, INTERACTIVE_CASES)), weights)
+            self._knn = held
         return held

@@ -8,7 +8,7 @@ from casekin.errors import NotFound
 from services.projector.files import replace_file
 
 
-class Archive:
+class MapStore:
     """Maps by id under one folder; the last `kept` stay, and the current one."""
 
     def __init__(self, folder: Path, kept: int) -> None:

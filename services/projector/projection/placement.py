@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from casekin.contracts.maps import CaseMap, MapPlace, MapVersion, Placement, PlacingError
 from casekin.errors import Conflict
-from services.projector.latents.collection_latents import Gallery, stable_sample
+from services.projector.latents.collection_latents import CollectionLatents, stable_sample
 from services.projector.latents.exact_knn import Indices
-from services.projector.latents.weighted_knn import Ground
+from services.projector.latents.weighted_knn import WeightedKnn
 from services.projector.projection.out_of_sample import attracted
 from services.projector.projection.procrustes import width
 
@@ -21,18 +21,18 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Atlas:
+class PlacementMap:
     """A map with the latents of its cases; of those that UMAP laid out and that the collection still holds."""
 
     version: MapVersion
-    ground: Ground
+    knn: WeightedKnn
     xy: Floats
     """[M,2]"""
     width: float
     """Of the whole map."""
 
     def places(self, rows: Indices, distances: Floats) -> Floats:
-        """Places [Q,2] of queries with the neighbours `rows` [Q,k] of the ground, nearest first."""
+        """Places [Q,2] of queries with the neighbours `rows` [Q,k] of the knn, nearest first."""
         return attracted(self.xy[rows], distances, self.version.recipe.min_dist)
 
     def spread(self, rows: Indices, places: Floats) -> Floats:
@@ -41,35 +41,35 @@ class Atlas:
         return apart / (self.width or 1.0)
 
 
-def make_atlas(fitted: CaseMap, gallery: Gallery) -> Atlas:
-    """The map with the latents that `gallery` has; raises `Conflict` where none of its cases is there any more."""
+def build_placement_map(fitted: CaseMap, collection: CollectionLatents) -> PlacementMap:
+    """The map with the latents that `collection` has; raises `Conflict` where none of its cases is there any more."""
     laid = [fitted.cases[row] for row in stable_sample(fitted.cases, fitted.version.fitted)]
     row_of = {case: row for row, case in enumerate(fitted.cases)}
-    in_gallery = {case: row for row, case in enumerate(gallery.cases)}
-    both = [case for case in laid if case in in_gallery]
+    in_collection = {case: row for row, case in enumerate(collection.cases)}
+    both = [case for case in laid if case in in_collection]
     if not both:
         raise Conflict("none of the cases on the map is in the collection any more; fit the map again")
     everything = np.column_stack([fitted.x, fitted.y])
-    return Atlas(
+    return PlacementMap(
         version=fitted.version,
-        ground=Ground(gallery.part(np.array([in_gallery[case] for case in both])), fitted.version.weights),
+        knn=WeightedKnn(collection.part(np.array([in_collection[case] for case in both])), fitted.version.weights),
         xy=everything[[row_of[case] for case in both]],
         width=width(everything),
     )
 
 
-def place_on(atlas: Atlas, payload: MapPlace) -> Placement:
+def place_on(placement_map: PlacementMap, payload: MapPlace) -> Placement:
     """Where the query belongs on this map, and how honest that is; raises `WrongLatent`."""
-    rows, distances = atlas.ground.around([payload.latent], payload.neighbours)
-    places = atlas.places(rows, distances)
-    spread = round(float(atlas.spread(rows, places)[0]), 5)
+    rows, distances = placement_map.knn.around([payload.latent], payload.neighbours)
+    places = placement_map.places(rows, distances)
+    spread = round(float(placement_map.spread(rows, places)[0]), 5)
     return Placement(
-        map_id=atlas.version.id,
+        map_id=placement_map.version.id,
         x=round(float(places[0, 0]), 4),
         y=round(float(places[0, 1]), 4),
         spread=spread,
-        error=expected_error(atlas.version.quality.placing, spread),
-        neighbours=[atlas.ground.gallery.cases[row] for row in rows[0]],
+        error=expected_error(placement_map.version.quality.placing, spread),
+        neighbours=[placement_map.knn.collection.cases[row] for row in rows[0]],
     )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from casekin.contracts.base import Code
 from casekin.contracts.maps import Agreement, MapQuality, PlacingError
-from services.projector.latents.exact_knn import Floats, Indices, Neighbourhood
+from services.projector.latents.exact_knn import ExactKnn, Floats, Indices
 from services.projector.projection.out_of_sample import attracted
 from services.projector.projection.procrustes import width
 
@@ -62,7 +62,7 @@ def trustworthiness(points: Floats, rows: Rows, near: Indices) -> float:
 
 def _others(points: Floats, rows: Rows, k: int) -> tuple[Indices, Floats]:
     """The k nearest other points of `rows`: indices [S,k], distances [S,k]."""
-    indices, distances = Neighbourhood(points).of(points[rows], k + 1)
+    indices, distances = ExactKnn(points).of(points[rows], k + 1)
     other = indices != rows[:, None]
     other[other.all(1), -1] = False  # among duplicates its own row may not be found
     return indices[other].reshape(-1, k), distances[other].reshape(-1, k)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.projector.latents.exact_knn import Floats, Neighbourhood, Step
+from services.projector.latents.exact_knn import ExactKnn, Floats, Step
 
 Labels = npt.NDArray[np.int32]
 _SPREAD = 1.0
@@ -47,7 +47,7 @@ _FROM_A_MAP = (Phase(1.0, 1.0, 0.05),)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class UmapSettings:
     """How UMAP lays out."""
 
     neighbours: int
@@ -57,7 +57,7 @@ class Recipe:
 
 def lay_out(
     points: Floats,
-    recipe: Recipe,
+    recipe: UmapSettings,
     *,
     near_step: Step,
     epoch_step: Step,
@@ -80,12 +80,12 @@ def lay_out(
 def warm_up() -> None:
     """Import umap and let numba compile what a fit needs, on a few random points."""
     points = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
-    lay_out(points, Recipe(5, 0.1, 0), near_step=_ignore, epoch_step=_ignore)
+    lay_out(points, UmapSettings(5, 0.1, 0), near_step=_ignore, epoch_step=_ignore)
 
 
-def _graph(points: Floats, recipe: Recipe, near_step: Step, labels: Labels | None) -> Any:
+def _graph(points: Floats, recipe: UmapSettings, near_step: Step, labels: Labels | None) -> Any:
     """umap-learn's fitted model with its fuzzy graph and no coordinates."""
-    known = (*Neighbourhood(points).among_themselves(recipe.neighbours, near_step), None)
+    known = (*ExactKnn(points).of_themselves(recipe.neighbours, near_step), None)
     fit = _umap().UMAP(
         n_neighbors=recipe.neighbours,
         min_dist=recipe.min_dist,

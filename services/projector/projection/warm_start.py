@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from casekin.contracts.base import CaseId
 from casekin.contracts.maps import CaseMap
-from services.projector.latents.exact_knn import Floats, Neighbourhood
+from services.projector.latents.exact_knn import ExactKnn, Floats
 from services.projector.projection.out_of_sample import attracted
 from services.projector.projection.procrustes import rigid, width
 
@@ -50,6 +50,6 @@ def start_from(before: CaseMap, points: Floats, cases: Sequence[CaseId], min_dis
     xy = np.empty((len(points), 2))
     xy[known] = then[[row_of[case] for case in cases if case in row_of]]
     if not known.all():
-        near, distances = Neighbourhood(points[known]).of(points[~known], min(_AMONG, int(known.sum())))
+        near, distances = ExactKnn(points[known]).of(points[~known], min(_AMONG, int(known.sum())))
         xy[~known] = attracted(xy[known][near], distances.astype(np.float64), min_dist)
     return Start(xy.astype(np.float32), known)

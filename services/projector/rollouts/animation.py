@@ -9,23 +9,23 @@ from PIL import Image, ImageSequence
 
 from casekin.contracts.rollouts import Animation
 from services.projector.jobs.progress import Report
-from services.projector.rollouts.decoding import drawing
+from services.projector.rollouts.decoding import start_decoding
 from services.projector.rollouts.rollouts import values_at
-from services.projector.rollouts.steps import Scenery
+from services.projector.rollouts.steps import RolloutContext
 
 _QUALITY = 80
 Floats = npt.NDArray[np.float64]
 
 
-def animate(payload: Animation, scenery: Scenery, latent: Floats, report: Report) -> tuple[bytes, int, int, int]:
+def animate(payload: Animation, context: RolloutContext, latent: Floats, report: Report) -> tuple[bytes, int, int, int]:
     """An animated WebP up the range of a dimension and back, for ever; its bytes, frames, width and height.
 
     Values are evenly spaced between the ends of the range, so that the picture moves at an even pace.
     """
-    low, high = values_at(np.array([0.01, 0.99]), payload.dimension, scenery.gallery, scenery.manifest)
+    low, high = values_at(np.array([0.01, 0.99]), payload.dimension, context.collection, context.manifest)
     latents = np.tile(latent, (payload.frames, 1))  # [F,D]
     latents[:, payload.dimension] = np.linspace(low, high, payload.frames)
-    with drawing(scenery.encoder, scenery.manifest.version, latents, kind="png") as begun:
+    with start_decoding(context.encoder, context.manifest.version, latents, kind="png") as begun:
         drawn = begun.finish(report)
     up = [Image.open(io.BytesIO(base64.b64decode(image.partition(",")[2]))) for image in drawn.images]
     frames = up + up[-2:0:-1]

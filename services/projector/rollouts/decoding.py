@@ -19,7 +19,7 @@ _UNDER_WAY = 2
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DecodedImages:
     """Decoded images in the order of their latents."""
 
     width: int
@@ -28,13 +28,13 @@ class Drawn:
     """Data URIs."""
 
 
-class Drawing:
+class PendingDecode:
     """Images that are being decoded."""
 
     def __init__(self, answers: list[Future[DecodeResponse]], total: int) -> None:
         self._answers, self._total = answers, total
 
-    def finish(self, report: Report) -> Drawn:
+    def finish(self, report: Report) -> DecodedImages:
         """Wait for all, telling how many there are; raises what the encoder said."""
         stage = Stage(report, 0.0, 1.0, lambda done, total: f"{done} of {total} images decoded", last=True)
         images: list[str] = []
@@ -42,17 +42,17 @@ class Drawing:
             images += answer.result().images
             stage(len(images), self._total)
         size = self._answers[0].result()
-        return Drawn(size.width, size.height, images)
+        return DecodedImages(size.width, size.height, images)
 
 
 @contextmanager
-def drawing(
+def start_decoding(
     encoder: EncoderClient,
     bundle_version: str,
     latents: npt.NDArray[np.floating],
     *,
     kind: Literal["jpeg", "png"] = "jpeg",
-) -> Iterator[Drawing]:
+) -> Iterator[PendingDecode]:
     """Start decoding latents [N,D], at least one; what has not begun when the block is left is dropped."""
 
     def decode(first: int) -> DecodeResponse:
@@ -61,6 +61,6 @@ def drawing(
 
     pool = ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="drawing")
     try:
-        yield Drawing([pool.submit(decode, first) for first in range(0, len(latents), _BATCH)], len(latents))
+        yield PendingDecode([pool.submit(decode, first) for first in range(0, len(latents), _BATCH)], len(latents))
     finally:
         pool.shutdown(cancel_futures=True)

@@ -12,8 +12,8 @@ from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.rollouts import FromSubject, JointResult, JointRollout, Rollout, RolloutResult, RolloutRow
 from casekin.errors import BadInput, WrongLatent
 from services.projector.jobs.progress import Report
-from services.projector.latents.collection_latents import Gallery
-from services.projector.rollouts.steps import Scenery
+from services.projector.latents.collection_latents import CollectionLatents
+from services.projector.rollouts.steps import RolloutContext
 
 Floats = npt.NDArray[np.float64]
 _ENDS = (0.01, 0.99)
@@ -54,29 +54,31 @@ def quantiles_of(steps: int) -> Floats:
     return np.linspace(0, 1, steps).clip(*_ENDS).round(4)
 
 
-def values_at(quantiles: Floats, dimension: int, gallery: Gallery | None, manifest: BundleManifest) -> Floats:
+def values_at(
+    quantiles: Floats, dimension: int, collection: CollectionLatents | None, manifest: BundleManifest
+) -> Floats:
     """Standardised values [S] at `quantiles` of the collection, or of the training set where it was not read."""
-    if gallery is not None:
-        return gallery.values_at(quantiles.tolist())[:, dimension]
+    if collection is not None:
+        return collection.values_at(quantiles.tolist())[:, dimension]
     known = sorted((float(name), value) for name, value in manifest.dimensions[dimension].quantiles.items())
     places, values = np.transpose(known)
     return np.asarray(np.interp(quantiles, places, values), np.float64).round(4)
 
 
-def roll_out(payload: Rollout, scenery: Scenery, latent: Floats, report: Report) -> RolloutResult:
+def roll_out(payload: Rollout, context: RolloutContext, latent: Floats, report: Report) -> RolloutResult:
     """A row of steps for each dimension asked for."""
-    wanted = check_dimensions(payload.dimensions, scenery.manifest)
+    wanted = check_dimensions(payload.dimensions, context.manifest)
     quantiles = quantiles_of(payload.steps)
-    values = np.stack([values_at(quantiles, index, scenery.gallery, scenery.manifest) for index in wanted])  # [R,S]
+    values = np.stack([values_at(quantiles, index, context.collection, context.manifest) for index in wanted])  # [R,S]
     latents = np.tile(latent, (*values.shape, 1))  # [R,S,D]
     for row, index in enumerate(wanted):
         latents[row, :, index] = values[row]
-    about, steps = scenery.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
+    about, steps = context.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
     rows = [
         RolloutRow(
             dimension=index,
             origin=float(latent[index]),
-            origin_quantile=_quantile(scenery.gallery, index, latent),
+            origin_quantile=_quantile(context.collection, index, latent),
             values=values[row].tolist(),
             quantiles=quantiles.tolist(),
             steps=steps[row * payload.steps : (row + 1) * payload.steps],
@@ -86,14 +88,14 @@ def roll_out(payload: Rollout, scenery: Scenery, latent: Floats, report: Report)
     return RolloutResult(**about, rows=rows)
 
 
-def roll_out_jointly(payload: JointRollout, scenery: Scenery, latent: Floats, report: Report) -> JointResult:
+def roll_out_jointly(payload: JointRollout, context: RolloutContext, latent: Floats, report: Report) -> JointResult:
     """A grid of steps; the first dimension varies along a row."""
     quantiles, S = quantiles_of(payload.steps), payload.steps
-    across, down = (values_at(quantiles, index, scenery.gallery, scenery.manifest) for index in payload.dimensions)
+    across, down = (values_at(quantiles, index, context.collection, context.manifest) for index in payload.dimensions)
     latents = np.tile(latent, (S, S, 1))  # [S,S,D]
     latents[:, :, payload.dimensions[0]] = across[None, :]
     latents[:, :, payload.dimensions[1]] = down[:, None]
-    about, steps = scenery.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
+    about, steps = context.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
     return JointResult(
         **about,
         dimensions=payload.dimensions,
@@ -104,8 +106,8 @@ def roll_out_jointly(payload: JointRollout, scenery: Scenery, latent: Floats, re
     )
 
 
-def _quantile(gallery: Gallery | None, dimension: int, latent: Floats) -> float | None:
+def _quantile(collection: CollectionLatents | None, dimension: int, latent: Floats) -> float | None:
     """Share of the collection's cases below the subject."""
-    if gallery is None:
+    if collection is None:
         return None
-    return round(float((gallery.latents[:, dimension] < latent[dimension]).mean()), 4)
+    return round(float((collection.latents[:, dimension] < latent[dimension]).mean()), 4)

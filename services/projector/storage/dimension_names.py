@@ -12,7 +12,7 @@ from casekin.contracts.names import DimensionNames, NameChange, NameHistory
 from casekin.errors import BadInput, Conflict, NotFound
 
 
-class NameBook:
+class DimensionNameStore:
     """Names by bundle version; any number of processes may share the folder.
 
     A line is a change and durable before it is answered; a half written last line, left by a crash, is no change.

@@ -15,7 +15,7 @@ MEDIA_TYPES = {".csv": "text/csv", ".parquet": TABLE_TYPE, ".webp": "image/webp"
 """Of the files that can go with a result, by their suffix."""
 
 
-class Artefacts:
+class JobResults:
     """Results by job id under one folder; a reader sees a whole file or none."""
 
     def __init__(self, folder: Path, lifetime_s: float) -> None:

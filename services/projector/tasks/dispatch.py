@@ -25,17 +25,17 @@ from services.projector.jobs.broker import job_of
 from services.projector.jobs.kinds import Kind
 from services.projector.jobs.progress import Cancelled, Report, Reporter
 from services.projector.jobs.store import JobStore
-from services.projector.latents.collection_latents import Galleries
+from services.projector.latents.collection_latents import CollectionReader
 from services.projector.projection.fit import fit_map
-from services.projector.projection.map_cache import Shelf
-from services.projector.projection.map_store import Archive
+from services.projector.projection.map_cache import MapCache
+from services.projector.projection.map_store import MapStore
 from services.projector.projection.placement import place_on
 from services.projector.rollouts.animation import animate
 from services.projector.rollouts.rollouts import roll_out, roll_out_jointly
-from services.projector.rollouts.steps import scenery_of
+from services.projector.rollouts.steps import rollout_context
 from services.projector.rollouts.trajectory import go
-from services.projector.storage.job_results import Artefacts
-from services.projector.tasks.ingest import Bringer, Pace
+from services.projector.storage.job_results import JobResults
+from services.projector.tasks.ingest import BulkIngest, Pace
 from services.projector.tasks.reindex import Reindexer
 
 log = structlog.get_logger("projector")
@@ -49,12 +49,12 @@ class Tools:
     """What the tasks of one worker process share."""
 
     store: JobStore
-    artefacts: Artefacts
-    archive: Archive
+    results: JobResults
+    maps: MapStore
     encoder: EncoderClient
-    galleries: Galleries
-    shelf: Shelf
-    bringer: Bringer
+    reader: CollectionReader
+    map_cache: MapCache
+    bulk_ingest: BulkIngest
     storing: SearchClient
     """With patience for writes."""
     pace: Pace
@@ -138,23 +138,21 @@ def _compute(job_id: str, payload: Payload, tools: Tools, report: Report) -> Non
     if isinstance(payload, MapFit):
         _fit(job_id, payload, tools, report)
     elif isinstance(payload, IngestPart):
-        tools.artefacts.write(job_id, _ingest(job_id, payload, tools, report))
+        tools.results.write(job_id, _ingest(job_id, payload, tools, report))
     elif isinstance(payload, Reindex):
-        tools.artefacts.write(job_id, _reindex(payload, tools, report))
-    elif not tools.artefacts.has(job_id):
-        tools.artefacts.write(job_id, _result(job_id, payload, tools, report))
+        tools.results.write(job_id, _reindex(payload, tools, report))
+    elif not tools.results.has(job_id):
+        tools.results.write(job_id, _result(job_id, payload, tools, report))
 
 
 def _fit(job_id: str, payload: MapFit, tools: Tools, report: Report) -> None:
-    if not tools.archive.has(job_id):
-        tools.archive.add(fit_map(job_id, payload, tools.galleries, tools.archive, tools.encoder, report))
-    tools.artefacts.write(job_id, tools.archive.make_current(job_id))
+    if not tools.maps.has(job_id):
+        tools.maps.add(fit_map(job_id, payload, tools.reader, tools.maps, tools.encoder, report))
+    tools.results.write(job_id, tools.maps.make_current(job_id))
 
 
 def _ingest(job_id: str, payload: IngestPart, tools: Tools, report: Report) -> IngestResult:
-    summary, size = tools.artefacts.attach(
-        job_id, ".csv", lambda stream: tools.bringer.bring_in(payload, stream, report)
-    )
+    summary, size = tools.results.attach(job_id, ".csv", lambda stream: tools.bulk_ingest.run(payload, stream, report))
     return IngestResult(
         ingested=summary.counts[Outcome.INGESTED],
         unchanged=summary.counts[Outcome.UNCHANGED],
@@ -167,7 +165,7 @@ def _ingest(job_id: str, payload: IngestPart, tools: Tools, report: Report) -> I
 
 
 def _reindex(payload: Reindex, tools: Tools, report: Report) -> ReindexResult:
-    assert payload.encoder_url is not None, "intake names the encoder"
+    assert payload.encoder_url is not None, "submission names the encoder"
     with EncoderClient(payload.encoder_url, api_key=tools.api_key) as encoder:
         return Reindexer(encoder, tools.storing, tools.pace, report).run()
 
@@ -175,10 +173,10 @@ def _reindex(payload: Reindex, tools: Tools, report: Report) -> ReindexResult:
 def _export(job_id: str, payload: Export, tools: Tools, report: Report) -> ExportResult:
     from services.projector.tasks.export import places_of, write_table  # noqa: PLC0415  pyarrow is for exports alone
 
-    fitted = CaseMap.model_validate_json(tools.archive.read(payload.map_id)) if payload.map_id else None
+    fitted = CaseMap.model_validate_json(tools.maps.read(payload.map_id)) if payload.map_id else None
     places = places_of(fitted)
-    collection, size = tools.artefacts.attach(
-        job_id, ".parquet", lambda stream: write_table(stream, tools.galleries.search, places, report)
+    collection, size = tools.results.attach(
+        job_id, ".parquet", lambda stream: write_table(stream, tools.reader.search, places, report)
     )
     return ExportResult(
         bundle_version=collection.bundle_version,
@@ -193,22 +191,22 @@ def _export(job_id: str, payload: Export, tools: Tools, report: Report) -> Expor
 
 def _result(job_id: str, payload: Payload, tools: Tools, report: Report) -> Contract:
     if isinstance(payload, MapPlace):
-        assert payload.map_id is not None, "intake names the map"
-        return place_on(tools.shelf.atlas(payload.map_id), payload)
+        assert payload.map_id is not None, "submission names the map"
+        return place_on(tools.map_cache.placement_map(payload.map_id), payload)
     if isinstance(payload, Export):
         return _export(job_id, payload, tools, report)
     assert isinstance(payload, FromSubject)
-    scenery, latent = scenery_of(payload, tools.encoder, tools.shelf)
+    context, latent = rollout_context(payload, tools.encoder, tools.map_cache)
     match payload:
         case Rollout():
-            return roll_out(payload, scenery, latent, report)
+            return roll_out(payload, context, latent, report)
         case JointRollout():
-            return roll_out_jointly(payload, scenery, latent, report)
+            return roll_out_jointly(payload, context, latent, report)
         case Trajectory():
-            return go(payload, scenery, latent, report)
+            return go(payload, context, latent, report)
         case Animation():
-            picture, frames, width, height = animate(payload, scenery, latent, report)
-            _, size = tools.artefacts.attach(job_id, ".webp", lambda stream: stream.write(picture))
+            picture, frames, width, height = animate(payload, context, latent, report)
+            _, size = tools.results.attach(job_id, ".webp", lambda stream: stream.write(picture))
             return AnimationResult(
                 bundle_version=payload.bundle_version,
                 dimension=payload.dimension,

@@ -31,14 +31,14 @@ class Pace:
         time.sleep(turn - now)
 
 
-class Bringer:
+class BulkIngest:
     """What an ingest job needs: where collections lie, and how fast images may go."""
 
     def __init__(self, collections: str | None, encoder: EncoderClient, search: SearchClient, pace: Pace) -> None:
         self._collections = collections
         self._ingest = Ingest(encoder, search, workers=1, pace=pace)
 
-    def bring_in(self, payload: IngestPart, stream: BinaryIO, report: Report) -> Summary:
+    def run(self, payload: IngestPart, stream: BinaryIO, report: Report) -> Summary:
         """How the images of the part ended; `stream` gets a CSV with a line for each.
 
         Raises `BadInput` where the folder holds no collection, and what would befall every further image.

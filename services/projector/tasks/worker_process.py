@@ -16,19 +16,19 @@ from casekin.clients import EncoderClient, SearchClient
 from casekin.errors import CasekinError
 from casekin.service.logs import configure_logs
 from services.projector.jobs.broker import create_celery
-from services.projector.jobs.heartbeat import Presence, connect
+from services.projector.jobs.heartbeat import Heartbeat, connect
 from services.projector.jobs.kinds import Queue, kinds
 from services.projector.jobs.store import JobStore
-from services.projector.jobs.worker_leases import lease_step, losing_request
-from services.projector.latents.collection_latents import Galleries
-from services.projector.latents.manifest_cache import Models
-from services.projector.projection.map_cache import Shelf
-from services.projector.projection.map_store import Archive
+from services.projector.jobs.worker_leases import lease_aware_request, lease_step
+from services.projector.latents.collection_latents import CollectionReader
+from services.projector.latents.manifest_cache import ManifestCache
+from services.projector.projection.map_cache import MapCache
+from services.projector.projection.map_store import MapStore
 from services.projector.projection.umap_layout import warm_up
 from services.projector.settings import ProjectorSettings
-from services.projector.storage.job_results import Artefacts
+from services.projector.storage.job_results import JobResults
 from services.projector.tasks.dispatch import Tools, register
-from services.projector.tasks.ingest import Bringer, Pace
+from services.projector.tasks.ingest import BulkIngest, Pace
 
 log = structlog.get_logger("projector")
 _NICENESS = 10
@@ -38,11 +38,11 @@ _NICENESS = 10
 def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
     """Work on `queues` until told to stop; returns the exit status."""
     redis = connect(settings.redis_url)
-    store, presence = JobStore(redis, settings), Presence(redis, settings.lease_s)
+    store, heartbeat = JobStore(redis, settings), Heartbeat(redis, settings.lease_s)
     app, known = create_celery(settings), kinds(settings)
     tools = cache(lambda: make_tools(settings))  # made in each child: connections do not survive a fork
-    register(app, known, tools, losing_request(store, known))
-    app.steps["consumer"].add(lease_step(store, presence, queues, socket.gethostname(), settings.lease_s / 6))
+    register(app, known, tools, lease_aware_request(store, known))
+    app.steps["consumer"].add(lease_step(store, heartbeat, queues, socket.gethostname(), settings.lease_s / 6))
 
     def logs(**_: Any) -> None:
         configure_logs(settings.log_level)
@@ -72,19 +72,19 @@ def run_worker(settings: ProjectorSettings, queues: Sequence[Queue]) -> int:
 def make_tools(settings: ProjectorSettings) -> Tools:
     """What the tasks of one process share."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    archive = Archive(settings.folder, settings.maps_kept)
+    maps = MapStore(settings.folder, settings.maps_kept)
     encoder = EncoderClient(settings.encoder_url, api_key=key)
-    galleries = Galleries(settings.folder / "gallery", SearchClient(settings.search_url, api_key=key))
+    reader = CollectionReader(settings.folder / "gallery", SearchClient(settings.search_url, api_key=key))
     pace = Pace(settings.ingest_rate)
     storing = SearchClient(settings.search_url, api_key=key, timeout_s=120)
     return Tools(
         store=JobStore(connect(settings.redis_url), settings),
-        artefacts=Artefacts(settings.folder, settings.result_lifetime_s),
-        archive=archive,
+        results=JobResults(settings.folder, settings.result_lifetime_s),
+        maps=maps,
         encoder=encoder,
-        galleries=galleries,
-        shelf=Shelf(archive, galleries, Models(encoder)),
-        bringer=Bringer(settings.collections, encoder, storing, pace),
+        reader=reader,
+        map_cache=MapCache(maps, reader, ManifestCache(encoder)),
+        bulk_ingest=BulkIngest(settings.collections, encoder, storing, pace),
         storing=storing,
         pace=pace,
         api_key=key,
@@ -98,9 +98,9 @@ def _prepare(queues: Sequence[Queue], tools: Tools) -> None:
         _yield_the_processor()
     if "maps" in queues:
         warm_up()
-    if "interactive" in queues and (current := tools.archive.current_id()):
+    if "interactive" in queues and (current := tools.maps.current_id()):
         with suppress(CasekinError):  # the first job says it
-            tools.shelf.atlas(current)
+            tools.map_cache.placement_map(current)
     log.info("worker process ready", queues=list(queues))
 
 

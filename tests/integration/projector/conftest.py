@@ -18,7 +18,7 @@ from casekin.clients import ProjectorClient
 from services.encoder.app import create_app as create_encoder
 from services.encoder.settings import EncoderSettings
 from services.projector.app import create_app
-from services.projector.jobs.heartbeat import Presence, connect
+from services.projector.jobs.heartbeat import Heartbeat, connect
 from services.projector.settings import ProjectorSettings
 from tests.integration.projector.small_search import SmallCollection, clusters, create_small_search
 from tests.serving import serving
@@ -59,9 +59,9 @@ class Station:
                 process.wait()
 
     def wait_for_worker(self, queue: str, process: subprocess.Popen, log: Path) -> None:
-        presence = Presence(self.redis, self.settings.lease_s)
+        heartbeat = Heartbeat(self.redis, self.settings.lease_s)
         deadline = time.monotonic() + 170
-        while not presence.hosts(queue):
+        while not heartbeat.hosts(queue):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(log.read_text()[-3000:])
             time.sleep(0.05)

@@ -1,7 +1,7 @@
 """A map without a fit: the first two latent coordinates, so that a test knows where everything lies."""
 
 from casekin.contracts.maps import CaseMap
-from services.projector.projection.map_store import Archive
+from services.projector.projection.map_store import MapStore
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.small_search import WEIGHTS
 from tests.laid import version
@@ -25,7 +25,7 @@ def leave_map(station: Station, *, bundle: str = "tiny-1", number: int = 1) -> C
         x=held.latents[:, 0].tolist(),
         y=held.latents[:, 1].tolist(),
     )
-    archive = Archive(station.settings.folder, station.settings.maps_kept)
-    archive.add(fitted)
-    archive.make_current(about.id)
+    maps = MapStore(station.settings.folder, station.settings.maps_kept)
+    maps.add(fitted)
+    maps.make_current(about.id)
     return fitted

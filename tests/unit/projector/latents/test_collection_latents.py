@@ -1,4 +1,4 @@
-"""The gallery's sample; reading it is tested where a search service runs."""
+"""The collection's sample; reading it is tested where a search service runs."""
 
 from services.projector.latents.collection_latents import stable_sample
 

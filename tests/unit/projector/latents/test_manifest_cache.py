@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from casekin.clients import EncoderClient
-from services.projector.latents.manifest_cache import Models
+from services.projector.latents.manifest_cache import ManifestCache
 
 
 class SlowEncoder:
@@ -23,17 +23,17 @@ class SlowEncoder:
 
 def test_manifest__ten_requests_cause_one_call() -> None:
     encoder = SlowEncoder("one")
-    models = Models(cast(EncoderClient, encoder))
+    manifests = ManifestCache(cast(EncoderClient, encoder))
     with ThreadPoolExecutor(10) as pool:
-        found = list(pool.map(lambda _: models.of("one").version, range(10)))
+        found = list(pool.map(lambda _: manifests.of("one").version, range(10)))
     assert (found, encoder.calls) == (["one"] * 10, 1)
 
 
 def test_manifest__is_loaded_anew_for_another_version_only() -> None:
     encoder = SlowEncoder("one")
-    models = Models(cast(EncoderClient, encoder))
-    assert [models.of("one").version, models.current().version, models.of("one").version] == ["one"] * 3
+    manifests = ManifestCache(cast(EncoderClient, encoder))
+    assert [manifests.of("one").version, manifests.current().version, manifests.of("one").version] == ["one"] * 3
     assert encoder.calls == 1
     encoder.version = "two"
-    assert models.of("two").version == "two"
-    assert (models.current().version, encoder.calls) == ("two", 2)
+    assert manifests.of("two").version == "two"
+    assert (manifests.current().version, encoder.calls) == ("two", 2)

@@ -4,38 +4,40 @@ import numpy as np
 import pytest
 
 from casekin.errors import NotFound, WrongLatent
-from services.projector.latents.collection_latents import Gallery
-from services.projector.latents.weighted_knn import Ground
+from services.projector.latents.collection_latents import CollectionLatents
+from services.projector.latents.weighted_knn import WeightedKnn
 
 LATENTS = np.array([[0, 0], [1, 0], [0, 2], [9, 9]], np.float32)
-GALLERY = Gallery("b", "1", ["a", "b", "c", "d"], ["nv", "mel", "nv", None], ["L1", "L1", None, None], LATENTS)
+COLLECTION = CollectionLatents(
+    "b", "1", ["a", "b", "c", "d"], ["nv", "mel", "nv", None], ["L1", "L1", None, None], LATENTS
+)
 
 
 def test_around__measures_under_the_weights() -> None:
-    rows, distances = Ground(GALLERY, [1.0, 1.0]).around([[0, 0]], 3)
+    rows, distances = WeightedKnn(COLLECTION, [1.0, 1.0]).around([[0, 0]], 3)
     assert rows.tolist() == [[0, 1, 2]]
     assert distances.tolist() == [[0, 1, 2]]
-    rows, distances = Ground(GALLERY, [9.0, 0.25]).around([[0, 0]], 3)
+    rows, distances = WeightedKnn(COLLECTION, [9.0, 0.25]).around([[0, 0]], 3)
     assert rows.tolist() == [[0, 2, 1]]
     assert distances.tolist() == [[0, 1, 3]]
 
 
 def test_around__takes_all_where_there_are_few() -> None:
-    assert Ground(GALLERY, [1.0, 1.0]).around([[0, 0], [9, 9]], 50)[0].shape == (2, 4)
+    assert WeightedKnn(COLLECTION, [1.0, 1.0]).around([[0, 0], [9, 9]], 50)[0].shape == (2, 4)
     with pytest.raises(WrongLatent, match="3 numbers"):
-        Ground(GALLERY, [1.0, 1.0]).around([[0, 0, 0]], 1)
+        WeightedKnn(COLLECTION, [1.0, 1.0]).around([[0, 0, 0]], 1)
 
 
 def test_lesion__is_the_case_and_its_siblings() -> None:
-    ground = Ground(GALLERY, [1.0, 1.0])
-    assert ground.same_lesion("b").tolist() == [True, True, False, False]
-    assert ground.same_lesion("d").tolist() == [False, False, False, True]
+    knn = WeightedKnn(COLLECTION, [1.0, 1.0])
+    assert knn.same_lesion("b").tolist() == [True, True, False, False]
+    assert knn.same_lesion("d").tolist() == [False, False, False, True]
     with pytest.raises(NotFound, match="may have been deleted"):
-        ground.same_lesion("e")
+        knn.same_lesion("e")
 
 
 def test_shares__leave_out_the_unknown_and_name_the_most_frequent_first() -> None:
-    ground = Ground(GALLERY, [1.0, 1.0])
-    shares, none = ground.shares([np.array([0, 1, 2, 3]), np.array([3])])
+    knn = WeightedKnn(COLLECTION, [1.0, 1.0])
+    shares, none = knn.shares([np.array([0, 1, 2, 3]), np.array([3])])
     assert list(shares.items()) == [("nv", 0.6667), ("mel", 0.3333)]
     assert none == {}

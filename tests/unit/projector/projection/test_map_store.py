@@ -6,57 +6,57 @@ import pytest
 
 from casekin.contracts.maps import CaseMap
 from casekin.errors import NotFound
-from services.projector.projection.map_store import Archive
+from services.projector.projection.map_store import MapStore
 from tests.laid import case_map, map_id, version
 
 PLACES = {"a": (0.0, 0.0), "b": (1.0, 0.0)}
 
 
-def _filled(folder: Path, numbers: range, kept: int = 3) -> Archive:
-    archive = Archive(folder, kept)
+def _filled(folder: Path, numbers: range, kept: int = 3) -> MapStore:
+    maps = MapStore(folder, kept)
     for number in numbers:
-        archive.add(case_map(PLACES, version(2, number=number, revision=f"r{number}")))
-    return archive
+        maps.add(case_map(PLACES, version(2, number=number, revision=f"r{number}")))
+    return maps
 
 
 def test_archive__keeps_the_newest_and_gives_back_what_it_was_given(tmp_path: Path) -> None:
-    archive = _filled(tmp_path, range(1, 6))
-    kept = archive.versions()
+    maps = _filled(tmp_path, range(1, 6))
+    kept = maps.versions()
     assert [one.id for one in kept.maps] == [map_id(5), map_id(4), map_id(3)]
     assert kept.current is None
-    assert CaseMap.model_validate_json(archive.read(map_id(4))).version == archive.version(map_id(4))
-    assert not archive.has(map_id(1))
+    assert CaseMap.model_validate_json(maps.read(map_id(4))).version == maps.version(map_id(4))
+    assert not maps.has(map_id(1))
     with pytest.raises(NotFound, match="GET /v1/maps"):
-        archive.read(map_id(1))
+        maps.read(map_id(1))
     assert len(list((tmp_path / "maps").iterdir())) == 6
 
 
 def test_current_map__stays_when_it_is_older_than_those_kept(tmp_path: Path) -> None:
-    archive = _filled(tmp_path, range(1, 2))
-    assert archive.current() is None
-    assert archive.make_current(map_id(1)).id == map_id(1)
+    maps = _filled(tmp_path, range(1, 2))
+    assert maps.current() is None
+    assert maps.make_current(map_id(1)).id == map_id(1)
     _filled(tmp_path, range(2, 8))
-    assert archive.current_id() == map_id(1)
-    archive.make_current(map_id(6))
+    assert maps.current_id() == map_id(1)
+    maps.make_current(map_id(6))
     _filled(tmp_path, range(8, 9))
-    assert not archive.has(map_id(1))
+    assert not maps.has(map_id(1))
     with pytest.raises(NotFound, match=map_id(1)):
-        archive.make_current(map_id(1))
-    assert archive.current_id() == map_id(6)
+        maps.make_current(map_id(1))
+    assert maps.current_id() == map_id(6)
 
 
 def test_current_map__whose_file_was_taken_away_is_none(tmp_path: Path) -> None:
-    archive = _filled(tmp_path, range(1, 2))
-    archive.make_current(map_id(1))
+    maps = _filled(tmp_path, range(1, 2))
+    maps.make_current(map_id(1))
     (tmp_path / "maps" / f"{map_id(1)}.about.json").unlink()
-    assert archive.current_id() is None
+    assert maps.current_id() is None
 
 
 def test_latest__is_of_the_same_bundle_and_preset_and_of_another_revision(tmp_path: Path) -> None:
-    archive = _filled(tmp_path, range(1, 4), kept=9)
-    archive.add(case_map(PLACES, version(2, number=4, bundle="next-1")))
-    archive.add(case_map(PLACES, version(2, number=5, preset="clinical")))
-    found = archive.latest("tiny-1", "visual", other_than="r3")
+    maps = _filled(tmp_path, range(1, 4), kept=9)
+    maps.add(case_map(PLACES, version(2, number=4, bundle="next-1")))
+    maps.add(case_map(PLACES, version(2, number=5, preset="clinical")))
+    found = maps.latest("tiny-1", "visual", other_than="r3")
     assert found is not None
     assert found.id == map_id(2)
-    assert archive.latest("other-1", "visual", other_than="r3") is None
+    assert maps.latest("other-1", "visual", other_than="r3") is None

@@ -7,43 +7,45 @@ import pytest
 
 from casekin.contracts.maps import MapPlace
 from casekin.errors import Conflict
-from services.projector.latents.collection_latents import Gallery
-from services.projector.projection.map_cache import Shelf
-from services.projector.projection.map_store import Archive
-from services.projector.projection.placement import Atlas, expected_error, make_atlas, place_on
+from services.projector.latents.collection_latents import CollectionLatents
+from services.projector.projection.map_cache import MapCache
+from services.projector.projection.map_store import MapStore
+from services.projector.projection.placement import PlacementMap, build_placement_map, expected_error, place_on
 from tests.laid import PLACING, case_map, map_id, version
 
 PLACES = {"a": (0.0, 0.0), "b": (8.0, 0.0), "c": (0.0, 4.0)}
 LATENTS = np.array([[0, 0], [5, 0], [0, 4]], np.float32)
 
 
-def _gallery(cases: str = "abc", bundle: str = "tiny-1", revision: str = "1") -> Gallery:
-    return Gallery(bundle, revision, list(cases), [None] * len(cases), [None] * len(cases), LATENTS[: len(cases)])
+def _collection(cases: str = "abc", bundle: str = "tiny-1", revision: str = "1") -> CollectionLatents:
+    return CollectionLatents(
+        bundle, revision, list(cases), [None] * len(cases), [None] * len(cases), LATENTS[: len(cases)]
+    )
 
 
-def _place(atlas: Atlas, latent: list[float], k: int = 2) -> tuple[float, float, float]:
-    placed = place_on(atlas, MapPlace(bundle_version="tiny-1", latent=latent, neighbours=k))
+def _place(placement_map: PlacementMap, latent: list[float], k: int = 2) -> tuple[float, float, float]:
+    placed = place_on(placement_map, MapPlace(bundle_version="tiny-1", latent=latent, neighbours=k))
     return placed.x, placed.y, placed.spread
 
 
 def test_place__of_a_case_is_where_it_lies() -> None:
-    atlas = make_atlas(case_map(PLACES), _gallery())
-    assert _place(atlas, [0, 0]) == (0, 0, 0.25)  # the mean of 0 and 4, of a map 8 wide
-    assert _place(atlas, [5, 0]) == (8, 0, 0.5)
-    assert _place(atlas, [0, 4]) == (0, 4, 0.25)
+    placement_map = build_placement_map(case_map(PLACES), _collection())
+    assert _place(placement_map, [0, 0]) == (0, 0, 0.25)  # the mean of 0 and 4, of a map 8 wide
+    assert _place(placement_map, [5, 0]) == (8, 0, 0.5)
+    assert _place(placement_map, [0, 4]) == (0, 4, 0.25)
 
 
 def test_place__measures_with_the_maps_weights() -> None:
-    atlas = make_atlas(case_map(PLACES, version(3, weights=(0.0, 1.0))), _gallery())
-    assert _place(atlas, [100, 4], k=1) == (0, 4, 0)
+    placement_map = build_placement_map(case_map(PLACES, version(3, weights=(0.0, 1.0))), _collection())
+    assert _place(placement_map, [100, 4], k=1) == (0, 4, 0)
 
 
 def test_atlas__does_without_cases_that_were_deleted() -> None:
-    atlas = make_atlas(case_map(PLACES), _gallery("ab"))
-    assert atlas.ground.gallery.cases == ["a", "b"]
-    assert atlas.width == 8
+    placement_map = build_placement_map(case_map(PLACES), _collection("ab"))
+    assert placement_map.knn.collection.cases == ["a", "b"]
+    assert placement_map.width == 8
     with pytest.raises(Conflict, match="none of the cases on the map"):
-        make_atlas(case_map(PLACES), _gallery("xyz"))
+        build_placement_map(case_map(PLACES), _collection("xyz"))
 
 
 @pytest.mark.parametrize(("spread", "median"), [(0.0, 0.01), (0.05, 0.01), (0.2, 0.1), (0.9, 0.1)])
@@ -58,21 +60,21 @@ def test_error__of_a_map_too_small_to_tell_is_unknown() -> None:
 
 
 def test_shelf__follows_map_and_collection(tmp_path: Path) -> None:
-    archive, held = Archive(tmp_path, kept=3), [_gallery()]
+    maps, held = MapStore(tmp_path, kept=3), [_collection()]
 
     class Fixed:
-        def for_click(self) -> Gallery | None:
+        def for_interactive(self) -> CollectionLatents | None:
             return held[0]
 
     for number in (1, 2):
-        archive.add(case_map(PLACES, version(3, number=number)))
-    shelf = Shelf(archive, Fixed(), None)  # type: ignore[arg-type]
-    first = shelf.atlas(map_id(1))
-    assert shelf.atlas(map_id(1)) is first
-    assert shelf.atlas(map_id(2)).version.id == map_id(2)
-    held[0] = _gallery("ab", revision="2")
-    assert shelf.atlas(map_id(2)).ground.gallery.cases == ["a", "b"]
-    assert shelf.gallery("next-1") is None
-    held[0] = _gallery(bundle="next-1")
+        maps.add(case_map(PLACES, version(3, number=number)))
+    map_cache = MapCache(maps, Fixed(), None)  # type: ignore[arg-type]
+    first = map_cache.placement_map(map_id(1))
+    assert map_cache.placement_map(map_id(1)) is first
+    assert map_cache.placement_map(map_id(2)).version.id == map_id(2)
+    held[0] = _collection("ab", revision="2")
+    assert map_cache.placement_map(map_id(2)).knn.collection.cases == ["a", "b"]
+    assert map_cache.collection("next-1") is None
+    held[0] = _collection(bundle="next-1")
     with pytest.raises(Conflict, match=r"tiny-1.*next-1.*fit the map first"):
-        shelf.atlas(map_id(2))
+        map_cache.placement_map(map_id(2))

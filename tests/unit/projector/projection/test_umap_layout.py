@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.projector.projection.umap_layout import Recipe, _EpochStream, _principal, lay_out
+from services.projector.projection.umap_layout import UmapSettings, _EpochStream, _principal, lay_out
 
 
 def _refuse(_done: int, _total: int) -> None:
@@ -11,7 +11,7 @@ def _refuse(_done: int, _total: int) -> None:
 
 
 def test_layout__of_equal_points_needs_no_fit() -> None:
-    xy = lay_out(np.ones((9, 3), np.float32), Recipe(5, 0.1, 1), near_step=_refuse, epoch_step=_refuse)
+    xy = lay_out(np.ones((9, 3), np.float32), UmapSettings(5, 0.1, 1), near_step=_refuse, epoch_step=_refuse)
     assert xy.tolist() == [[0, 0]] * 9
 
 
@@ -31,7 +31,7 @@ def test_layout__tells_of_all_epochs_once_whether_it_begins_anew_or_from_a_map(b
     told: list[tuple[int, int]] = []
     xy = lay_out(
         points,
-        Recipe(5, 0.1, 0),
+        UmapSettings(5, 0.1, 0),
         near_step=lambda _done, _total: None,
         epoch_step=lambda done, total: told.append((done, total)),
         start=points[:, :2] if begun else None,

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.rollouts import JointRollout, Rollout
 from casekin.errors import BadInput, WrongLatent
-from services.projector.latents.collection_latents import Gallery
+from services.projector.latents.collection_latents import CollectionLatents
 from services.projector.rollouts.rollouts import check_dimensions, check_joint, check_subject, quantiles_of, values_at
 
 MANIFEST = BundleManifest.model_validate(BundleManifest.model_config["json_schema_extra"]["example"])
@@ -25,9 +25,9 @@ def test_steps__are_quantiles_with_clipped_ends() -> None:
 
 def test_values__leave_as_many_cases_below_as_the_quantile_says() -> None:
     latents = np.random.default_rng(1).gamma(2, size=(1001, 2)).astype(np.float32)
-    gallery = Gallery(VERSION, "1", [""] * 1001, [None] * 1001, [None] * 1001, latents)
+    collection = CollectionLatents(VERSION, "1", [""] * 1001, [None] * 1001, [None] * 1001, latents)
     quantiles = quantiles_of(11)
-    below = [(latents[:, 1] < value).mean() for value in values_at(quantiles, 1, gallery, MANIFEST)]
+    below = [(latents[:, 1] < value).mean() for value in values_at(quantiles, 1, collection, MANIFEST)]
     np.testing.assert_allclose(below, quantiles, atol=0.002)
 
 

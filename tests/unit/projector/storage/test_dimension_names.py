@@ -7,18 +7,18 @@ import pytest
 
 from casekin.contracts.bundle import BundleManifest
 from casekin.errors import BadInput, Conflict, NotFound
-from services.projector.storage.dimension_names import NameBook
+from services.projector.storage.dimension_names import DimensionNameStore
 
 MANIFEST = BundleManifest.model_validate(BundleManifest.model_config["json_schema_extra"]["example"])
 NEXT = MANIFEST.model_copy(update={"version": "next-1"})
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> NameBook:
-    return NameBook(tmp_path / "names")
+def book(tmp_path: Path) -> DimensionNameStore:
+    return DimensionNameStore(tmp_path / "names")
 
 
-def test_names__are_the_bundles_until_somebody_changes_one(book: NameBook) -> None:
+def test_names__are_the_bundles_until_somebody_changes_one(book: DimensionNameStore) -> None:
     assert book.names(MANIFEST).names == ["Dimension 1", "Dimension 2"]
     change = book.rename(MANIFEST, 1, "Size", "dr.lee")
     assert (change.before, change.by, change.undo) == ("Dimension 2", "dr.lee", False)
@@ -27,7 +27,7 @@ def test_names__are_the_bundles_until_somebody_changes_one(book: NameBook) -> No
     assert book.names(NEXT).names == ["Dimension 1", "Dimension 2"], "another model has other dimensions"
 
 
-def test_undo__goes_back_a_change_at_a_time_and_is_itself_told(book: NameBook) -> None:
+def test_undo__goes_back_a_change_at_a_time_and_is_itself_told(book: DimensionNameStore) -> None:
     for name, by in (("Size", "a"), ("Width", "b")):
         book.rename(MANIFEST, 0, name, by)
     assert book.undo(MANIFEST, 0, "Width", "c").name == "Size"
@@ -51,7 +51,7 @@ def test_undo__goes_back_a_change_at_a_time_and_is_itself_told(book: NameBook) -
     assert book.history(MANIFEST, 1).changes == []
 
 
-def test_rename__to_anothers_name_or_of_no_dimension_is_refused(book: NameBook) -> None:
+def test_rename__to_anothers_name_or_of_no_dimension_is_refused(book: DimensionNameStore) -> None:
     book.rename(MANIFEST, 0, "Size", "a")
     with pytest.raises(BadInput, match="dimension 1 is named size already"):
         book.rename(MANIFEST, 1, "size", "b")
@@ -62,9 +62,11 @@ def test_rename__to_anothers_name_or_of_no_dimension_is_refused(book: NameBook) 
         book.history(MANIFEST, -1)
 
 
-def test_book__is_shared_by_writers_and_outlives_a_half_written_line(book: NameBook, tmp_path: Path) -> None:
+def test_book__is_shared_by_writers_and_outlives_a_half_written_line(book: DimensionNameStore, tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: NameBook(tmp_path / "names").rename(MANIFEST, 0, f"Name {n}", "a"), range(40)))
+        list(
+            pool.map(lambda n: DimensionNameStore(tmp_path / "names").rename(MANIFEST, 0, f"Name {n}", "a"), range(40))
+        )
     assert len(book.history(MANIFEST, 0).changes) == 40
     file = tmp_path / "names" / f"{MANIFEST.version}.jsonl"
     with file.open("ab") as stream:

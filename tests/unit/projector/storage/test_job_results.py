@@ -9,34 +9,34 @@ import pytest
 
 from casekin.contracts.maps import Placement
 from casekin.errors import Gone, StorageFull
-from services.projector.storage.job_results import Artefacts
+from services.projector.storage.job_results import JobResults
 from tests.laid import map_id
 
 PLACED = Placement(map_id=map_id(), x=1.0, y=2.0, spread=0.1, error=None, neighbours=["a"])
 
 
 def test_result__comes_back_until_it_expires(tmp_path: Path) -> None:
-    artefacts = Artefacts(tmp_path, lifetime_s=60)
-    artefacts.write("j", PLACED)
-    assert Placement.model_validate_json(artefacts.read("j")) == PLACED
+    results = JobResults(tmp_path, lifetime_s=60)
+    results.write("j", PLACED)
+    assert Placement.model_validate_json(results.read("j")) == PLACED
     old = time.time() - 61
     os.utime(tmp_path / "results" / "j.json", (old, old))
-    assert not artefacts.has("j")
+    assert not results.has("j")
     with pytest.raises(Gone, match=r"job j has expired \(0\.0167 hours"):
-        artefacts.read("j")
-    assert artefacts.sweep() == 1
+        results.read("j")
+    assert results.sweep() == 1
     assert list((tmp_path / "results").iterdir()) == []
     with pytest.raises(Gone):
-        artefacts.read("j")
+        results.read("j")
 
 
 def test_write__to_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    artefacts = Artefacts(tmp_path, lifetime_s=60)
+    results = JobResults(tmp_path, lifetime_s=60)
 
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageFull, match="free some"):
-        artefacts.write("j", PLACED)
+        results.write("j", PLACED)
     assert list((tmp_path / "results").iterdir()) == []

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from casekin.clients import EncoderClient, SearchClient
 from casekin.contracts.ingest import IngestPart
 from casekin.errors import BadInput
-from services.projector.tasks.ingest import Bringer, Pace
+from services.projector.tasks.ingest import BulkIngest, Pace
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -50,10 +50,10 @@ def test_bringer__takes_no_folder_that_is_missing_or_linked_from_elsewhere(tmp_p
     (root / "link").symlink_to(elsewhere)
     for folder in ("missing", "link"):
         with pytest.raises(BadInput, match=f"no folder {folder} among the collections"):
-            bringer(root).bring_in(IngestPart(folder=folder), io.BytesIO(), lambda _: None)
+            bulk_ingest(root).run(IngestPart(folder=folder), io.BytesIO(), lambda _: None)
     with pytest.raises(BadInput, match="CASEKIN_COLLECTIONS"):
-        bringer(None).bring_in(IngestPart(folder="link"), io.BytesIO(), lambda _: None)
+        bulk_ingest(None).run(IngestPart(folder="link"), io.BytesIO(), lambda _: None)
 
 
-def bringer(root: Path | None) -> Bringer:
-    return Bringer(str(root) if root else None, EncoderClient(NOWHERE), SearchClient(NOWHERE), pace=Pace(10))
+def bulk_ingest(root: Path | None) -> BulkIngest:
+    return BulkIngest(str(root) if root else None, EncoderClient(NOWHERE), SearchClient(NOWHERE), pace=Pace(10))
