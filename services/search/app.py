@@ -22,6 +22,7 @@ from services.search.settings import SearchSettings
 from services.search.storage.blob_store import Blobs
 from services.search.storage.collection_info import Description
 from services.search.storage.image_store import ImageStore
+from services.search.vector_store.disk_reserve import DiskReserve
 from services.search.vector_store.factory import Engine, engine_of
 
 
@@ -59,10 +60,16 @@ def make_parts(settings: SearchSettings, engine: Engine) -> Parts:
         indexes=indexes,
         images=images,
         description=description,
-        writer=Writer(indexes, images),
+        writer=Writer(indexes, images, _disk_reserve(settings)),
         deleter=Deleter(indexes, images, blobs, snapshots),
         filler=Filler(indexes, images),
         snapshots=snapshots,
         audit=AuditLog(settings.audit_file),
         batch_bytes=settings.batch_mb * 1_000_000,
     )
+
+
+def _disk_reserve(settings: SearchSettings) -> DiskReserve:
+    """The reserve of the data folder, or none if neither the index nor the images are in it."""
+    is_local = settings.qdrant_url is None or settings.images_url is None
+    return DiskReserve(settings.data, settings.reserve_mb * 1_000_000 if is_local else 0)

@@ -36,7 +36,7 @@ class SearchSettings(ServiceSettings):
     images_url: str | None = None
     """fsspec URL of the images; none takes ``images`` in the data folder."""
     reserve_mb: int = Field(default=256, ge=0)
-    """Writing stops while the disk of the embedded index has less free: its engine dies on a full disk."""
+    """Writing stops while the disk of the data folder has less free: the embedded engine dies on a full disk."""
     batch_mb: int = Field(default=256, ge=1)
     """Images in one batch of cases, together, of 10^6 bytes."""
 

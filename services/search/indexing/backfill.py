@@ -13,8 +13,8 @@ from services.search.retrieval.metric import check_latent
 from services.search.storage.image_store import ImageStore, drop_unused
 from services.search.vector_store.port import StoredCase
 
-_COMPARED = 512
-"""Cases compared at once: the embedded engine lets no search pass meanwhile."""
+_CHUNK = 2048
+"""Cases compared or read at once, which bounds memory."""
 
 
 class Filler:
@@ -82,8 +82,8 @@ class Filler:
             index = self._indexes.deletable(version)
             others = [other.cases for _, other in self._indexes.all() if other is not index]
             ids = index.cases.ids()
-            for begin in range(0, len(ids), _COMPARED):
-                chunk = ids[begin : begin + _COMPARED]
+            for begin in range(0, len(ids), _CHUNK):
+                chunk = ids[begin : begin + _CHUNK]
                 kept = [(stored.case.id, stored.image) for other in others for stored in other.get(chunk)]
                 drop_unused(self._images, index.cases.get(chunk), kept)
             self._indexes.delete(version)
@@ -112,8 +112,8 @@ class Filler:
         The live index is not set back: of a case that it has, its own state counts.
         """
         is_live = target.version == self._indexes.live().version
-        for begin in range(start, len(ids), _COMPARED):
-            chunk = ids[begin : begin + _COMPARED]
+        for begin in range(start, len(ids), _CHUNK):
+            chunk = ids[begin : begin + _CHUNK]
             wanted, there = source.cases.digests(chunk), target.cases.digests(chunk)
             for position, case_id in enumerate(chunk, begin):
                 same = case_id in there if is_live else there.get(case_id) == wanted.get(case_id)

@@ -78,7 +78,7 @@ class Indexes:
             log.warning("another bundle is live than CASEKIN_BUNDLE", live=register.live, given=first.version)
         if register != known:
             self._records.write(register)
-        self._engine.tell_live(register.live)
+        self._engine.announce_live(register.live)
 
     def _hold(self, register: Register) -> None:
         """Believe `register`, with each of its indexes open; those that are deleted are let go when they are quiet."""
@@ -154,7 +154,7 @@ class Indexes:
         """Make an index live, durably and at once; with `changing` held, so that no case comes in between."""
         self.of(version)
         self._change(lambda register: register.switched(version))
-        self._engine.tell_live(version)
+        self._engine.announce_live(version)
         return self._register
 
     def deletable(self, version: BundleVersion) -> OpenIndex:

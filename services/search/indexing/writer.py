@@ -12,15 +12,17 @@ from services.search.indexing.registry import Indexes
 from services.search.retrieval.metric import check_latent, check_version
 from services.search.storage.image_processing import Picture, prepare
 from services.search.storage.image_store import ImageStore
+from services.search.vector_store.disk_reserve import DiskReserve
 from services.search.vector_store.port import CaseIndex, StoredCase
 
 
 class Writer:
     """Images first, then the live index, then the pictures that were replaced are dropped."""
 
-    def __init__(self, indexes: Indexes, images: ImageStore) -> None:
+    def __init__(self, indexes: Indexes, images: ImageStore, disk: DiskReserve) -> None:
         self._indexes = indexes
         self._images = images
+        self._disk = disk
 
     def put(self, batch: CaseBatch, images: Mapping[CaseId, bytes]) -> CaseBatchReceipt:
         """Store a batch; the same batch again changes nothing but the revision.
@@ -45,7 +47,7 @@ class Writer:
 
     def _store(self, index: CaseIndex, pictures: dict[CaseId, Picture], stored: list[StoredCase]) -> None:
         replaced = {old.case.id for old in index.get(list(pictures)) if old.image != pictures[old.case.id].key}
-        index.check_room()
+        self._disk.check()
         self._images.put(pictures)
         index.upsert(stored)
         kept = self._indexes.pictures(sorted(replaced)) if replaced else []

@@ -8,7 +8,7 @@ from functools import cached_property
 from casekin.contracts.conditions import AnyOf, Condition, leaves
 from casekin.contracts.search import FACETED
 from casekin.errors import BadInput
-from services.search.vector_store.port import CaseIndex
+from services.search.vector_store.port import CaseIndex, IndexView
 
 _KEPT_COUNTS = 512
 LISTED_VALUES = 50
@@ -20,9 +20,14 @@ class Census:
     """Counted once a revision and kept; the costly counts only when they are asked for."""
 
     index: CaseIndex
-    revision: str
+    view: IndexView
     _passing: OrderedDict[tuple[Condition, ...], int] = field(default_factory=OrderedDict)
     _values: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def revision(self) -> str:
+        """The revision of all counts."""
+        return self.view.revision
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -102,12 +107,12 @@ class CensusTaker:
 
     def __init__(self, index: CaseIndex) -> None:
         self._index = index
-        self._latest = Census(index, index.revision())
+        self._latest = Census(index, index.view())
 
     def now(self) -> Census:
         """That of the current revision; made anew when cases have changed."""
-        revision = self._index.revision()
+        view = self._index.view()
         census = self._latest
-        if census.revision != revision:
-            census = self._latest = Census(self._index, revision)
+        if census.revision != view.revision:
+            census = self._latest = Census(self._index, view)
         return census

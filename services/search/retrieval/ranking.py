@@ -11,7 +11,7 @@ from casekin.contracts.conditions import Condition
 from services.search.retrieval.deduplication import Group, collapsed, each_alone
 from services.search.retrieval.query_point import Target
 from services.search.vector_store.named_vectors import Metric
-from services.search.vector_store.port import CaseIndex, StoredCase
+from services.search.vector_store.port import IndexView, StoredCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Ranker:
-    """Asks one index at one revision."""
+    """Searches one revision of an index."""
 
-    index: CaseIndex
+    view: IndexView
     duplicate_within: float
     """Unweighted distance at which two latents are of one picture."""
 
@@ -54,11 +54,10 @@ class Ranker:
         More cases are asked for until the last of them is farther than the last group by more than float32 can err:
         then no case that was not proposed can belong among them, whatever its lesion.
         """
-        space, vector = target.metric.space, target.metric.vector(target.point)
         limit = count + (count // 2 + 6 if collapse else 0) + 2 + len(skipped)
         while True:
-            hits = self.index.nearest(space, vector, conditions, limit)
-            found = [stored for stored in self.index.read([hit.point for hit in hits]) if stored is not None]
+            hits = self.view.nearest(target.metric, target.point, conditions, limit)
+            found = [stored for stored in self.view.read([hit.point for hit in hits]) if stored is not None]
             found = [stored for stored in found if stored.case.id not in skipped] if skipped else found
             if not found:
                 nothing = np.empty((0, len(target.point)))
@@ -66,7 +65,7 @@ class Ranker:
             ranking = self._rank(target, found, count, collapse)
             last = ranking.squared[ranking.groups[-1].row]
             full = len(ranking.groups) == count
-            if len(hits) < limit or (full and _settled(target.metric, target.point, last, hits[-1].score)):
+            if len(hits) < limit or (full and _settled(target.metric, target.point, last, hits[-1].squared)):
                 return ranking
             limit *= 4
 
@@ -92,5 +91,5 @@ def _by_distance(squared: Sequence[float], found: Sequence[StoredCase]) -> list[
     return order
 
 
-def _settled(metric: Metric, point: NDArray[np.float64], squared: float, last_score: float) -> bool:
-    return metric.squared(last_score, point) > squared + metric.error_bound(point, squared)
+def _settled(metric: Metric, point: NDArray[np.float64], squared: float, last: float) -> bool:
+    return last > squared + metric.error_bound(point, squared)

@@ -55,7 +55,7 @@ class Searcher:
         check_version(self._manifest, request.bundle_version)
         census = self._census.now()
         census.check(request.filters, self._description.vocabulary)
-        ranker = Ranker(self._index, self._same_within)
+        ranker = Ranker(census.view, self._same_within)
         asked = resolve(request, self._manifest, case_reader(self._index.get))
         asked, ranking = _ranked(ranker, asked, request, self._neighbours.count)
         return self._answer(request, census, ranker, asked, ranking)
@@ -109,7 +109,7 @@ def _chosen(ranking: Ranking, asked: Asked, request: SearchRequest) -> list[Grou
 def _own(ranker: Ranker, asked: Asked) -> list[OwnCase]:
     """Cases of the own lesions, and those without a lesion that are the query itself."""
     points = [point_id(case_id) for case_id in sorted(asked.itself)]
-    alone = [stored for stored in ranker.index.read(points) if stored is not None] if points else []
+    alone = [stored for stored in ranker.view.read(points) if stored is not None] if points else []
     own = to_own(alone, asked.target, ranker.duplicate_within)
     if asked.lesions:
         ranking = ranker.nearest(asked.target, (asked.of_own_lesions,), OWN_SHOWN, collapse=False)

@@ -1,1 +1,1 @@
-"""The vector index behind one port, with an embedded and a server engine."""
+"""The vector index: one port, an embedded and a server engine."""

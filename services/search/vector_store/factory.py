@@ -1,4 +1,4 @@
-"""Where indexes lie: each bundle's in a folder or Qdrant collection of its own, ``NAME--VERSION``."""
+"""Opens indexes: each bundle's in a folder or Qdrant collection of its own."""
 
 import shutil
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.indexes import BundleVersion
 from services.search.settings import SearchSettings
 from services.search.vector_store.edge.index import EdgeIndex
-from services.search.vector_store.port import CaseIndex
+from services.search.vector_store.port import CaseIndex, index_name
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """Makes, opens and removes indexes of one engine."""
+    """Creates, opens and removes the indexes of one engine."""
 
     def open(self, manifest: BundleManifest) -> CaseIndex:
-        """The index of a bundle, made where it is not there; raises `Conflict`, `Unavailable`."""
+        """The index of a bundle, created if there is none; raises `Conflict`, `Unavailable`."""
 
-    def tell_live(self, version: BundleVersion) -> None:
-        """Let other readers of the engine know which index is live."""
+    def announce_live(self, version: BundleVersion) -> None:
+        """Show other readers of the engine which index is live."""
 
     def remove(self, version: BundleVersion) -> None:
-        """Remove an index that is closed, with all its cases; passed over where it is not there."""
+        """Remove a closed index with all its cases; does nothing if there is none."""
 
 
 class EdgeEngine(Engine):
-    """Folders of one folder, each opened by this process alone."""
+    """Subfolders of one folder, each opened by this process alone."""
 
     def __init__(self, folder: Path, name: str, reserve_bytes: int) -> None:
         self._folder, self._name, self._reserve = folder, name, reserve_bytes
@@ -42,25 +42,25 @@ class EdgeEngine(Engine):
     @override
     def open(self, manifest: BundleManifest) -> CaseIndex:
         clinical = np.array(manifest.clinical_weights, np.float64)
-        return EdgeIndex(self._of(manifest.version), clinical, reserve_bytes=self._reserve)
+        return EdgeIndex(self._path(manifest.version), clinical, reserve_bytes=self._reserve)
 
     @override
-    def tell_live(self, version: BundleVersion) -> None:
+    def announce_live(self, version: BundleVersion) -> None:
         """There are no other readers."""
 
     @override
     def remove(self, version: BundleVersion) -> None:
-        shutil.rmtree(self._of(version), ignore_errors=True)
+        shutil.rmtree(self._path(version), ignore_errors=True)
 
-    def _of(self, version: BundleVersion) -> Path:
-        return self._folder / f"{self._name}--{version}"
+    def _path(self, version: BundleVersion) -> Path:
+        return self._folder / index_name(self._name, version)
 
 
 class ServerEngine(Engine):
-    """Collections of a Qdrant server or cluster; its alias ``NAME`` follows the live one, for who looks at Qdrant."""
+    """Collections of a Qdrant server or cluster; its alias ``NAME`` points to the live one, for people and tools."""
 
     def __init__(self, connect: Callable[[], "QdrantClient"], name: str, options: "ServerOptions") -> None:
-        """`connect` gives each index a client of its own."""
+        """`connect` opens a client for each index."""
         from services.search.vector_store.server.client import Remote  # noqa: PLC0415  a second to import, and not needed without a server
 
         self._connect, self._name, self._options = connect, name, options
@@ -74,21 +74,18 @@ class ServerEngine(Engine):
         return ServerIndex(self._connect(), self._name, manifest.version, clinical, self._options)
 
     @override
-    def tell_live(self, version: BundleVersion) -> None:
+    def announce_live(self, version: BundleVersion) -> None:
         from services.search.vector_store.server.index import point_alias  # noqa: PLC0415  likewise
 
-        self._remote.ask(lambda client: point_alias(client, self._name, self._of(version)))
+        self._remote.call(lambda client: point_alias(client, self._name, index_name(self._name, version)))
 
     @override
     def remove(self, version: BundleVersion) -> None:
-        self._remote.ask(lambda client: client.delete_collection(self._of(version)))
-
-    def _of(self, version: BundleVersion) -> str:
-        return f"{self._name}--{version}"
+        self._remote.call(lambda client: client.delete_collection(index_name(self._name, version)))
 
 
 def engine_of(settings: SearchSettings) -> Engine:
-    """The engine that the settings ask for."""
+    """The engine that the settings name."""
     if settings.qdrant_url is None:
         reserve = settings.reserve_mb * 1_000_000
         return EdgeEngine(settings.data / "index", settings.collection, reserve_bytes=reserve)

@@ -9,23 +9,25 @@ space           metric      stored                   query
 ==============  ==========  =======================  ====================================
 
 For any w >= 0: sum w (q - x)^2 = sum w q^2 - ((2 w * q) . x - w . x^2), so the largest dot product is the nearest case.
-Engines compute in float32; `error_bound` says by how much they can be off, and
-`services.search.retrieval.ranking` asks for more candidates until that cannot matter.
+Engines compute in float32 and `Metric.error_bound` bounds their error; `services.search.retrieval.ranking` fetches
+candidates until that error cannot change the result.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.search.vector_store.port import Space
-
+Space = Literal["visual", "clinical", "weighted"]
+"""Name of a stored vector."""
 UNIT = 2.0**-24
 """Half the distance from 1 to the next float32: the relative error of one rounding."""
 
 
 def sizes(D: int) -> dict[Space, int]:
-    """How many numbers each space stores for D dimensions."""
+    """Length of the vector of each space for D dimensions."""
     return {"visual": D, "clinical": D, "weighted": 2 * D}
 
 
@@ -52,8 +54,8 @@ class Metric:
     weights: NDArray[np.float64]
     """[D], non-negative, at least one above 0."""
 
-    def vector(self, q: NDArray[np.float64]) -> list[float]:
-        """What to ask the engine for; q is [D]."""
+    def query_vector(self, q: NDArray[np.float64]) -> list[float]:
+        """The query vector of this space for q [D]."""
         w = self.weights
         match self.space:
             case "visual":
@@ -61,17 +63,18 @@ class Metric:
             case "clinical":
                 return _floats(q * np.sqrt(w))
             case "weighted":
-                u = w / w.max()  # float32 would underflow or overflow at extreme weights; a factor leaves the order
+                u = w / w.max()  # float32 would underflow or overflow at extreme weights; a factor keeps the order
                 return _floats(np.concatenate([2 * u * q, -u]))
 
-    def squared(self, score: float, q: NDArray[np.float64]) -> float:
-        """The squared distance that an engine's score stands for."""
+    def squared_distances(self, scores: Sequence[float], q: NDArray[np.float64]) -> list[float]:
+        """Squared weighted distances from the engine's scores: distances, or dot products in `weighted`."""
         if self.space != "weighted":
-            return score * score
-        return float((self.weights @ (q * q)) - score * self.weights.max())
+            return [score * score for score in scores]
+        norm, largest = float(self.weights @ (q * q)), float(self.weights.max())
+        return [norm - score * largest for score in scores]
 
     def error_bound(self, q: NDArray[np.float64], squared: float) -> float:
-        """By how much the engine's squared distance can be off, for any case no farther than `squared`.
+        """Upper bound on the error of a `Hit.squared`, for any case at a squared distance of at most `squared`.
 
         Each of at most 4 D + 16 roundings errs by `UNIT` times a sum of terms no larger than |q|^2 + |x|^2 in the
         weighted norm, and |x| <= |q| + sqrt(squared).

@@ -1,4 +1,4 @@
-"""How a case lies in the engine: a point id, and a payload without the unknown values."""
+"""How the engine stores a case: a point id, and a payload without the unknown values."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -12,45 +12,45 @@ from casekin.contracts.search import FACETED, Case
 from services.search.vector_store.port import StoredCase
 
 KEYWORDS = (*FACETED, "lesion_id")
-"""Fields with a keyword index; `age` has a number index beside them."""
+"""Fields with a keyword index; `age` has a numeric index."""
 CASE_FIELDS = tuple(Case.model_fields)
 _NAMESPACE = uuid.UUID("6f2d3c58-8c5e-5e0b-9d6a-6b1f0c9f7a11")
 
 
 def point_id(case_id: CaseId) -> uuid.UUID:
-    """The engine's id of a case: a uuid5, for engines take no other strings."""
+    """The engine's id of a case: a uuid5, since engines accept no other strings."""
     return uuid.uuid5(_NAMESPACE, case_id)
 
 
 def payload_key(field: str) -> str:
-    """Where the engine finds a field of a condition: names of columns are quoted, for they may have dots in them."""
+    """The payload path of a condition's field; column names are quoted, since they may have dots in them."""
     group, dot, name = field.partition(".")
     return f'{group}."{name}"' if dot else field
 
 
 def field_of(key: str) -> str:
-    """The field whose `payload_key` this is."""
+    """The inverse of `payload_key`."""
     group, dot, name = key.partition(".")
     return f"{group}.{name.strip(chr(34))}" if dot else key
 
 
 def columns_of(cases: Iterable[StoredCase]) -> set[str]:
-    """Further fields that these cases have and by which they can be filtered."""
+    """Further fields of these cases that can be filtered by."""
     names = {name for stored in cases for name in stored.case.attributes}
     return {f"attributes.{name}" for name in names if is_column(f"attributes.{name}")}
 
 
 def to_payload(stored: StoredCase) -> dict[str, Any]:
-    """The payload of a case; unknown values are absent, so that `is empty` finds them."""
+    """The payload of a case; unknown values are absent, so that `is empty` matches them."""
     known = stored.case.model_dump(exclude_none=True, exclude_defaults=True)
     return {**known, "digest": stored.digest, "image": stored.image}
 
 
 def to_case(payload: Mapping[str, Any]) -> Case:
-    """The case that a payload tells of."""
+    """The case of a payload."""
     return Case.model_validate({key: payload[key] for key in CASE_FIELDS if key in payload})
 
 
 def to_stored(payload: Mapping[str, Any], latent: Any) -> StoredCase:
-    """The stored case of a payload and its vector of the space `visual`."""
+    """The stored case of a payload and its vector in the space `visual`."""
     return StoredCase(to_case(payload), np.asarray(latent, np.float32), payload["digest"], payload["image"])

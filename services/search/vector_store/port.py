@@ -1,8 +1,8 @@
-"""The port behind which the vector engine lies, and the words it speaks: stored cases, hits, conditions."""
+"""The port in front of the vector engine: `CaseIndex`, its reads at one revision, and the types that they exchange."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import numpy as np
@@ -10,78 +10,104 @@ from numpy.typing import NDArray
 
 from casekin.contracts.base import CaseId
 from casekin.contracts.conditions import Condition
+from casekin.contracts.indexes import BundleVersion
 from casekin.contracts.search import Case
-
-Space = Literal["visual", "clinical", "weighted"]
-"""A named vector of the engine; see `services.search.vector_store.named_vectors`."""
+from services.search.vector_store.named_vectors import Metric
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCase:
-    """What the index keeps of a case."""
+    """A case as the index stores it."""
 
     case: Case
     latent: NDArray[np.float32]
     """[D], standardised."""
     digest: str
-    """sha256 over image bytes and metadata, as the ingest computed it."""
+    """sha256 over image bytes and metadata, computed at ingest."""
     image: str
     """Key of its image in the image store."""
 
 
 class Hit(NamedTuple):
-    """A case that the engine found near, with the engine's own score in float32."""
+    """One result of a vector search."""
 
     point: UUID
     """The engine's id of the case."""
-    score: float
-    """Distance in the spaces `visual` and `clinical`; twice the dot product less the norm in `weighted`."""
+    squared: float
+    """Squared weighted distance, in float32 accuracy: off by at most `Metric.error_bound`."""
+
+
+class IndexView(Protocol):
+    """Vector search and case reads for one revision of an index; safe to share between threads.
+
+    A read may see a later write, but never a state older than `revision`. Raises as `CaseIndex` does.
+    """
+
+    @property
+    def revision(self) -> str:
+        """The revision that caches of these reads are valid for."""
+
+    def nearest(
+        self,
+        metric: Metric,
+        q: NDArray[np.float64],
+        conditions: Sequence[Condition],
+        limit: int,
+        without: Collection[UUID] = (),
+    ) -> list[Hit]:
+        """At most `limit` cases that meet `conditions`, nearest to q [D] first; points in `without` are left out.
+
+        There are fewer only where no more cases meet the conditions.
+        """
+
+    def read(self, points: Sequence[UUID]) -> list[StoredCase | None]:
+        """The case of each point; none where it has been deleted."""
 
 
 class CaseIndex(Protocol):
-    """Cases with their latents, durable, searchable; safe to share between threads.
+    """Durable storage and search of cases with their latents; safe to share between threads.
 
-    All of it raises `Unavailable` where the engine does not answer, and `StorageFull` where the disk is full.
+    Every method raises `Unavailable` if the engine does not answer, and `StorageFull` if the disk is full.
     """
+
+    def view(self) -> IndexView:
+        """Reads at the current revision; the same object while the revision stays the same."""
 
     def revision(self) -> str:
         """Changes whenever a case is added, changed or deleted; survives restarts."""
-
-    def check_room(self) -> None:
-        """Raise `StorageFull` where a write could fill the disk."""
+        return self.view().revision
 
     def upsert(self, cases: Sequence[StoredCase]) -> None:
         """Add or replace cases by id; returns when they are durable, and readers see all of a case or none of it."""
 
     def delete(self, ids: Sequence[CaseId]) -> None:
-        """Remove cases; ids that are not stored are passed over."""
+        """Delete cases; ids that are not stored are ignored."""
 
     def get(self, ids: Sequence[CaseId]) -> list[StoredCase]:
-        """Those of `ids` that are stored, in the order asked for."""
-
-    def read(self, points: Sequence[UUID]) -> list[StoredCase | None]:
-        """The case of each point, none where it is not stored; no older than the revision last read."""
+        """The stored ones of `ids`, in their order."""
 
     def digests(self, ids: Sequence[CaseId]) -> dict[CaseId, str]:
-        """The digests of those of `ids` that are stored."""
-
-    def nearest(self, space: Space, vector: list[float], conditions: Sequence[Condition], limit: int) -> list[Hit]:
-        """At most `limit` cases under `conditions`, nearest first by its own score; fewer where there are no more."""
+        """The digests of the stored ones of `ids`; any number of ids, without blocking searches for long."""
 
     def ids(self, conditions: Sequence[Condition] = ()) -> list[CaseId]:
-        """All ids of cases that fulfil `conditions`, ascending."""
+        """All ids of cases that meet `conditions`, ascending."""
 
     def count(self, conditions: Sequence[Condition] = ()) -> int:
-        """How many cases fulfil `conditions`."""
+        """Number of cases that meet `conditions`."""
 
     def columns(self) -> list[str]:
-        """Further fields by which cases can be filtered and counted, as ``attributes.NAME``, ascending."""
+        """Further fields that cases can be filtered and counted by, as ``attributes.NAME``, ascending."""
 
     def facet(self, field: str, conditions: Sequence[Condition] = (), most: int | None = None) -> dict[str, int]:
-        """How many cases under `conditions` have each value of `field`, at most the `most` frequent; no unknown."""
+        """Number of cases that meet `conditions` by known value of `field`, the `most` frequent only."""
 
     def age_range(self) -> tuple[float, float] | None:
-        """Least and greatest known age in years; none where no age is known."""
+        """Minimum and maximum known age in years; none if no age is known."""
 
     def close(self) -> None:
-        """Flush and let go."""
+        """Flush and release all resources."""
+
+
+def index_name(collection: str, version: BundleVersion) -> str:
+    """Name of the folder or Qdrant collection of one bundle's index."""
+    return f"{collection}--{version}"

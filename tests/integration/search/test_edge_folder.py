@@ -1,5 +1,7 @@
-"""What only the embedded engine has: a folder that one process holds, and a write-ahead log."""
+"""The embedded engine alone: a folder that one process locks, a write-ahead log, its plan, its failures."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -7,11 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import qdrant_edge as qe
 
-from casekin.contracts.conditions import AnyOf
-from casekin.errors import Conflict, StorageFull
-from services.search.vector_store.edge import index as edge_module
+from casekin.contracts.conditions import AnyOf, Condition
+from casekin.errors import Conflict, StorageFull, Unavailable, Unexpected
+from services.search.vector_store import search_plan
+from services.search.vector_store.edge import view as view_module
 from services.search.vector_store.edge.index import EdgeIndex
+from services.search.vector_store.edge.shard import Shard
+from services.search.vector_store.named_vectors import Metric
+from services.search.vector_store.port import IndexView
 from tests.integration.search.made import CLINICAL, collection, stored
 
 ROOT = Path(__file__).parents[3]
@@ -103,29 +110,57 @@ def test_service__refuses_a_folder_in_use_in_one_line(tmp_path: Path) -> None:
     holder.close()
 
 
-def test_search__scans_what_few_pass_and_takes_the_graph_for_the_rest(
+def test_search__tells_the_engine_its_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes are scaled down: from 100 cases on there is a graph, and a value of 50 cases has links of its own."""
+    monkeypatch.setattr(search_plan, "EXACT_BELOW", 100)
+    monkeypatch.setattr(view_module, "linked_from", lambda *_: 50)
+    index = EdgeIndex(tmp_path / "index", CLINICAL)
+    sites = ["back"] * 192 + ["ear"] * 8
+    cases = [stored(f"C{i}", [i, 0, 0, 0], site=site) for i, site in enumerate(sites)]
+    asked: list[tuple[bool, bool]] = []
+    query = Shard.query
+
+    def watched(shard: Shard, request: qe.QueryRequest) -> list[qe.ScoredPoint]:
+        params = request.params
+        assert params is not None
+        asked.append((params.exact, bool(params.acorn and params.acorn.enable)))
+        return query(shard, request)
+
+    monkeypatch.setattr(Shard, "query", watched)
+    back, ear = (AnyOf(field="site", values=(site,)) for site in ("back", "ear"))
+    visual, weighted = Metric("visual", np.ones(4)), Metric("weighted", np.ones(4))
+    index.upsert(cases[:99])
+    small = index.view()
+    index.upsert(cases)
+    large = index.view()
+
+    def found(view: IndexView, metric: Metric, *conditions: Condition) -> int:
+        return len(view.nearest(metric, np.zeros(4), conditions, 5))
+
+    assert [found(small, visual), found(large, visual), found(large, visual, back), found(large, visual, ear)] == [
+        5
+    ] * 4
+    monkeypatch.setattr(search_plan, "EXACT_BELOW", 5)
+    assert [found(large, visual, ear), found(large, weighted)] == [5, 5]
+    scan, graph, acorn = (True, False), (False, False), (False, True)
+    assert asked == [scan, graph, graph, scan, acorn, scan]
+    index.close()
+
+
+def test_failure_of_the_engine__is_a_full_disk_only_if_the_disk_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = EdgeIndex(tmp_path / "index", CLINICAL)
-    sites = ["back"] * 192 + ["ear"] * 8
-    index.upsert([stored(f"C{i}", [i, 0, 0, 0], site=site) for i, site in enumerate(sites)])
-    asked: list[tuple[bool, bool]] = []
-    shard = index._shard
+    wrong = Metric("visual", np.ones(3))
+    with pytest.raises(Unexpected, match=r"index engine failed.*expected dim: 4, got 3"):
+        index.view().nearest(wrong, np.zeros(3), (), 5)
 
-    class Watched:
-        def query(self, request):  # type: ignore[no-untyped-def]
-            asked.append((request.params.exact, bool(request.params.acorn and request.params.acorn.enable)))
-            return shard.query(request)
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(shard, name)
-
-    monkeypatch.setattr(index, "_shard", Watched())
-    back, ear = (AnyOf(field="site", values=(site,)) for site in ("back", "ear"))
-    for threshold, conditions in ((1000, ()), (100, ()), (100, (back,)), (100, (ear,)), (5, (ear,))):
-        monkeypatch.setattr(edge_module, "EXACT_BELOW", threshold)
-        assert len(index.nearest("visual", [0.0] * 4, conditions, 5)) == 5
-    index.nearest("weighted", [0.0] * 8, (), 5)
-    scan, graph, steps_over = (True, False), (False, False), (False, True)
-    assert asked == [scan, graph, graph, scan, steps_over, scan]
+    monkeypatch.setattr(os, "posix_fallocate", no_space)
+    with pytest.raises(StorageFull, match="no space left for the index"):
+        index.view().nearest(wrong, np.zeros(3), (), 5)
     index.close()
+    with pytest.raises(Unavailable, match="closed"):
+        index.view().nearest(Metric("visual", np.ones(4)), np.zeros(4), (), 5)

@@ -8,9 +8,12 @@ import pytest
 
 from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not, Or
 from casekin.errors import Unavailable
+from services.search.vector_store.named_vectors import Metric, Space
 from services.search.vector_store.port import CaseIndex
 from tests.integration.search.conftest import MakeIndex
-from tests.integration.search.made import collection, stored
+from tests.integration.search.made import CLINICAL, collection, latents, stored
+
+VISUAL = Metric("visual", np.ones(4))
 
 
 def any_of(field: str, *values: str) -> AnyOf:
@@ -18,8 +21,9 @@ def any_of(field: str, *values: str) -> AnyOf:
 
 
 def ids_of(index: CaseIndex, *conditions: Condition, limit: int = 100) -> set[str]:
-    found = index.nearest("visual", [0.0] * 4, conditions, limit)
-    return {stored.case.id for stored in index.read([hit.point for hit in found]) if stored}
+    view = index.view()
+    found = view.nearest(VISUAL, np.zeros(4), conditions, limit)
+    return {stored.case.id for stored in view.read([hit.point for hit in found]) if stored}
 
 
 def test_upsert__is_read_back_whole(index: CaseIndex) -> None:
@@ -57,10 +61,57 @@ def test_revision__changes_with_every_write_and_only_then(index: CaseIndex) -> N
     for change in changes:
         change()
         index.count()
-        index.nearest("visual", [0.0] * 4, (), 3)
+        index.view().nearest(VISUAL, np.zeros(4), (), 3)
         assert index.revision() == index.revision()
         seen.append(index.revision())
     assert len(set(seen)) == 4
+
+
+@pytest.mark.parametrize("space", ["visual", "clinical", "weighted"])
+def test_nearest__gives_squared_weighted_distances(index: CaseIndex, space: Space) -> None:
+    cases = collection(60)
+    index.upsert(cases)
+    weights = {"visual": np.ones(4), "clinical": CLINICAL, "weighted": np.array([0.0, 2.0, 0.5, 1.0])}[space]
+    q = np.array([0.5, -1.0, 0.25, 2.0])
+    hits = index.view().nearest(Metric(space, weights), q, (), 20)
+    squared = np.sort((latents(cases) - q) ** 2 @ weights)[:20]
+    np.testing.assert_allclose([hit.squared for hit in hits], squared, rtol=1e-4, atol=1e-4)
+
+
+def test_nearest__leaves_out_points_by_id(index: CaseIndex) -> None:
+    cases = collection(30)
+    index.upsert(cases)
+    view, q = index.view(), np.zeros(4)
+    before = [hit.point for hit in view.nearest(VISUAL, q, (), 10)]
+    assert [hit.point for hit in view.nearest(VISUAL, q, (), 8, without=before[:2])] == before[2:]
+    male = (any_of("sex", "male"),)
+    first = view.nearest(VISUAL, q, male, 10)
+    rest = view.nearest(VISUAL, q, male, 10, without=[first[0].point])
+    assert rest[:9] == first[1:]
+
+
+def test_view__stays_while_the_revision_does(index: CaseIndex) -> None:
+    index.upsert(collection(10))
+    before = index.view()
+    assert index.view() is before
+    index.upsert([stored("A", [0, 0, 0, 0])])
+    assert index.view().revision == index.revision() != before.revision
+
+
+def test_view__reads_are_its_own_whatever_others_read(index: CaseIndex) -> None:
+    """An older view that is still in use must not bring old cases back into a newer one."""
+    index.upsert([stored("A", [0, 0, 0, 0], diagnosis="nv")])
+    older = index.view()
+    [hit] = older.nearest(VISUAL, np.zeros(4), (), 1)
+    assert older.read([hit.point])
+    index.upsert([stored("A", [0, 0, 0, 0], diagnosis="mel")])
+    newer = index.view()
+    older.read([hit.point])
+    [read] = newer.read([hit.point])
+    assert read is not None
+    assert read.case.diagnosis == "mel"
+    index.delete(["A"])
+    assert index.view().read([hit.point]) == [None]
 
 
 def test_delete__removes_from_all_reads(index: CaseIndex) -> None:
@@ -161,10 +212,11 @@ def test_threads__search_while_others_write(make_index: MakeIndex, request: pyte
         rng = np.random.default_rng(threading.get_ident() % 1000)
         try:
             while not stop.is_set():
-                found = index.nearest("weighted", [*rng.normal(size=4), -1, -1, -1, -1], (any_of("sex", "male"),), 10)
+                view = index.view()
+                found = view.nearest(Metric("weighted", np.ones(4)), rng.normal(size=4), (any_of("sex", "male"),), 10)
                 assert len(found) == 10
-                cases = index.read([hit.point for hit in found])
-                assert all(len(one.latent) == len(one.image) - 28 == 4 for one in cases)
+                cases = view.read([hit.point for hit in found])
+                assert all(one is not None and len(one.latent) == len(one.image) - 28 == 4 for one in cases)
         except BaseException as fault:
             faults.append(fault)
 

@@ -1,5 +1,6 @@
-"""The folder of an embedded index: its lock, its revision, its room, and the fsync of its write-ahead log."""
+"""The folder of an embedded index: its lock, its revision, its disk space, and the fsync of its write-ahead log."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -9,35 +10,37 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from casekin.atomic_files import sync_folder, write_durably
-from casekin.errors import Conflict, StorageFull
+from casekin.errors import Conflict
+from services.search.vector_store.disk_reserve import DiskReserve
+from services.search.vector_store.edge.collection_config import LOG_SEGMENT_BYTES
 
 READ_AHEAD = "read-ahead"
-"""Name of the thread that does it."""
+"""Name of the thread that reads the files at start."""
 _CHUNK = 1 << 22
 
 
 class IndexFolder:
-    """``lock``, ``revision``, ``created`` and ``shard/`` under one folder, held by one process."""
+    """``lock``, ``revision``, ``created`` and ``shard/`` under one folder, locked by one process."""
 
     def __init__(self, folder: Path, reserve_bytes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._reserve = reserve_bytes
+        self.reserve = DiskReserve(folder, reserve_bytes)
         self._lock = self._take_lock(folder / "lock")
         self.shard = folder / "shard"
         self._revision = folder / "revision"
         self.counter = int(self._revision.read_text()) if self._revision.exists() else 0
-        """How often the cases changed, as far as it is told to readers."""
+        """Number of changes of the cases that readers can see."""
         if not self.has_shard:
-            shutil.rmtree(self.shard, ignore_errors=True)  # its making was interrupted: there was nothing in it yet
+            shutil.rmtree(self.shard, ignore_errors=True)  # its creation was interrupted: it has no case yet
 
     @property
     def has_shard(self) -> bool:
-        """Whether the shard was made to its end, with its payload indexes."""
+        """Whether the shard was created completely, with its payload indexes."""
         return (self._folder / "created").exists()
 
     def mark_created(self) -> None:
-        """From now on the shard is opened, not made."""
+        """Note that the shard is complete, so that the next start opens it."""
         write_durably(self._folder / "created", b"")
 
     @staticmethod
@@ -57,23 +60,26 @@ class IndexFolder:
         return descriptor
 
     def release(self) -> None:
-        """Let others open the folder."""
+        """Release the lock, so that others can open the folder."""
         os.close(self._lock)
 
-    def check_room(self) -> None:
-        """Raise `StorageFull` before the engine would: it maps its files, and a full disk then kills the process."""
-        free = shutil.disk_usage(self._folder).free
-        if free < self._reserve:
-            raise StorageFull(
-                f"{free / 1e6:.0f} MB are free in {self._folder}; {self._reserve / 1e6:.0f} MB must stay free: "
-                "free some space and send it again"
-            )
+    def has_room_to_log(self) -> bool:
+        """Whether the disk takes one more file of the write-ahead log; it is tried, as quotas limit it too."""
+        probe = self._folder / "probe"
+        try:
+            with probe.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, LOG_SEGMENT_BYTES)
+        except OSError as error:
+            return error.errno not in (errno.ENOSPC, errno.EDQUOT)
+        finally:
+            probe.unlink(missing_ok=True)
+        return True
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Around a change of the cases: the next revision is on disk before it, and told to readers after it.
+        """Wrap a change of the cases: the next revision is on disk before it, and visible to readers after it.
 
-        So no revision is ever met with two contents, also where the process dies in between.
+        So no revision ever has two contents, even if the process dies in between.
         """
         following = self.counter + 1
         write_durably(self._revision, str(following).encode())
@@ -83,10 +89,10 @@ class IndexFolder:
             self.counter = following
 
     def read_ahead(self) -> None:
-        """Read the shard's files through in the background, so that the system has them in its cache: 1.3 GB in 1.4 s.
+        """Read all files of the shard in the background into the system's cache: 1.3 GB in 1.4 s.
 
-        Each page that it lacks costs a search 0.1 ms, and eighteen cases lie on as many pages. (The advice WILLNEED
-        brings a part of them only.) An index larger than half of the memory is left alone.
+        Each page that is not cached costs a search 0.1 ms, and eighteen cases lie on as many pages. (WILLNEED
+        reads only a part of them.) An index larger than half of the memory is not read.
         """
         files = [path for path in self.shard.rglob("*") if path.is_file()]
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -94,7 +100,7 @@ class IndexFolder:
             threading.Thread(target=_read_through, args=(files,), name=READ_AHEAD, daemon=True).start()
 
     def sync_log(self) -> None:
-        """Force the write-ahead log to disk: from it the engine rebuilds what its own files do not have yet."""
+        """Force the write-ahead log to disk: the engine restores from it what its own files lack."""
         sync_folder(self.shard / "wal")
 
 

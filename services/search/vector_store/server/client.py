@@ -1,4 +1,4 @@
-"""Calls to a Qdrant server: tried again where that is safe, and its faults in the words of `casekin.errors`."""
+"""Calls to a Qdrant server: retried where that is safe, with its failures as errors of `casekin.errors`."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,11 +8,14 @@ import stamina
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from casekin.errors import StorageFull, Unavailable, Unexpected
+from casekin.errors import CasekinError, StorageFull, Unavailable, Unexpected
 
 T = TypeVar("T")
-_FAULTS = (grpc.RpcError, ResponseHandlingException, UnexpectedResponse, ConnectionError)
-_PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_FAILURES = (grpc.RpcError, ResponseHandlingException, UnexpectedResponse, ConnectionError)
+_TRANSIENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_DISK_FULL = "No space left on device"
+"""Qdrant reports a full disk as an internal error without a code of its own; this begins its message, in
+`lib/collection/src/shards/local_shard` and in the operating system's error."""
 
 
 class Remote:
@@ -22,46 +25,56 @@ class Remote:
         self._client = client
         self._closed = False
 
-    def ask(self, call: Callable[[QdrantClient], T]) -> T:
-        """The answer, tried three times within seconds; raises `Unavailable`, `StorageFull`, `Unexpected`."""
-        return self._try(call, attempts=3)
+    def call(self, function: Callable[[QdrantClient], T]) -> T:
+        """The result of `function`, tried up to three times within seconds.
 
-    def patiently(self, call: Callable[[QdrantClient], T]) -> T:
-        """As `ask`, for the start: a server that starts at the same time gets half a minute."""
-        return self._try(call, attempts=10)
+        Raises `Unavailable`, `StorageFull`, `Unexpected`.
+        """
+        return self._try(function, attempts=3)
+
+    def call_patiently(self, function: Callable[[QdrantClient], T]) -> T:
+        """`call` for the start: a server that starts at the same time gets half a minute."""
+        return self._try(function, attempts=10)
 
     def close(self) -> None:
-        """Give the connections back; calls after it are refused."""
+        """Close the connections; calls after it raise `Unavailable`."""
         if not self._closed:
             self._closed = True
             self._client.close()
 
-    def _try(self, call: Callable[[QdrantClient], T], attempts: int) -> T:
+    def _try(self, function: Callable[[QdrantClient], T], attempts: int) -> T:
         if self._closed:
             raise Unavailable("the index is closed; the service is stopping", retry_after_s=2)
         try:
             for attempt in stamina.retry_context(
-                on=_may_pass, attempts=attempts, timeout=30, wait_initial=0.05, wait_max=5
+                on=_is_transient, attempts=attempts, timeout=30, wait_initial=0.05, wait_max=5
             ):
                 with attempt:
-                    return call(self._client)
-        except _FAULTS as error:
-            raise _named(error) from error
+                    return function(self._client)
+        except _FAILURES as error:
+            raise classified(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _may_pass(error: Exception) -> bool:
+def classified(error: Exception) -> CasekinError:
+    """The error of the closed list for a failure of the client, by its type and status code."""
+    text = error.details() if isinstance(error, grpc.Call) else str(error)
+    if _is_internal(error) and _DISK_FULL in (text or ""):
+        return StorageFull(f"Qdrant's disk is full ({text}); free some space and send it again")
+    if _is_transient(error):
+        return Unavailable(f"Qdrant does not answer ({text})", retry_after_s=2)
+    return Unexpected(f"Qdrant refuses ({text}); its version and key must fit")
+
+
+def _is_transient(error: Exception) -> bool:
     if isinstance(error, grpc.RpcError):
-        return error.code() in _PASSING
+        return error.code() in _TRANSIENT
     if isinstance(error, UnexpectedResponse):
         return error.status_code is None or error.status_code >= 500
     return isinstance(error, ResponseHandlingException | ConnectionError)
 
 
-def _named(error: Exception) -> Exception:
-    text = error.details() if isinstance(error, grpc.Call) else str(error)
-    if "No space left" in (text or ""):
-        return StorageFull(f"Qdrant's disk is full ({text}); free some space and send it again")
-    if _may_pass(error):
-        return Unavailable(f"Qdrant does not answer ({text})", retry_after_s=2)
-    return Unexpected(f"Qdrant refuses ({text}); its version and key must fit")
+def _is_internal(error: Exception) -> bool:
+    if isinstance(error, grpc.RpcError):
+        return bool(error.code() == grpc.StatusCode.INTERNAL)
+    return isinstance(error, UnexpectedResponse) and error.status_code == 500

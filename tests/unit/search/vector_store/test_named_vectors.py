@@ -28,11 +28,11 @@ def test_scores__are_within_the_bound_of_the_true_distance(
     stored = {name: np.array(v, np.float32) for name, v in stored_vectors(x, clinical).items()}
     metrics = [Metric("visual", np.ones(D)), Metric("clinical", clinical), Metric("weighted", custom)]
     for metric in metrics:
-        asked = np.array(metric.vector(q), np.float32)
+        query = np.array(metric.query_vector(q), np.float32)
         here = stored[metric.space]
-        score = asked @ here if metric.space == "weighted" else np.float32(np.sqrt(((asked - here) ** 2).sum()))
+        score = query @ here if metric.space == "weighted" else np.float32(np.sqrt(((query - here) ** 2).sum()))
         true = float(metric.weights @ (q - x.astype(np.float64)) ** 2)
-        assert abs(metric.squared(float(score), q) - true) <= metric.error_bound(q, true) + 1e-30
+        assert abs(metric.squared_distances([float(score)], q)[0] - true) <= metric.error_bound(q, true) + 1e-30
 
 
 @given(coordinates, coordinates)

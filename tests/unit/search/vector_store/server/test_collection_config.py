@@ -23,18 +23,22 @@ def test_creation__carries_every_option() -> None:
     assert quantised == {"visual", "clinical"}, "exact weights are never rounded"
 
 
-def test_searching__a_quantised_graph_is_rescored() -> None:
+def test_search_params__rescore_a_quantised_graph() -> None:
     plain, quantised = ServerOptions(), ServerOptions(quantisation="int8")
-    assert plain.searching(exact=False).quantization is None
-    told = quantised.searching(exact=False).quantization
-    assert told is not None
-    assert (told.rescore, told.oversampling) == (True, 3.0)
-    for options in (plain, quantised):
-        assert options.searching(exact=False).acorn == qm.AcornSearchParams(enable=True)
-        assert options.searching(exact=True) == qm.SearchParams(exact=True)
+    assert plain.search_params("graph").quantization is None
+    rescored = quantised.search_params("graph").quantization
+    assert rescored is not None
+    assert (rescored.rescore, rescored.oversampling) == (True, 3.0)
 
 
-def test_payload_indexes__cover_what_is_filtered() -> None:
+@pytest.mark.parametrize("options", [ServerOptions(), ServerOptions(quantisation="int8")])
+def test_search_params__follow_the_plan(options: ServerOptions) -> None:
+    assert options.search_params("exact") == qm.SearchParams(exact=True)
+    assert options.search_params("graph").acorn is None
+    assert options.search_params("acorn").acorn == qm.AcornSearchParams(enable=True)
+
+
+def test_payload_indexes__cover_every_filtered_field() -> None:
     assert set(PAYLOAD_INDEXES) == {"diagnosis", "site", "sex", "evidence", "source", "lesion_id", "age"}
 
 
