@@ -7,7 +7,7 @@ from dash.exceptions import PreventUpdate
 
 from casekin.contracts.maps import MapFit
 from casekin.contracts.projector import Job, JobState
-from casekin.errors import CasekinError, Unexpected
+from casekin.errors import BadInput, CasekinError, Unexpected
 from services.ui.dash_support.threads import in_thread
 from services.ui.jobs.layout import job_text
 from services.ui.presentation import texts
@@ -68,7 +68,10 @@ def register(app: Dash, catalog: Catalog) -> None:
 def _asked(catalog: Catalog, job_id: str | None, steered: Held, supervised: bool) -> Job:
     projector = catalog.services.projector
     if ctx.triggered_id == "map-draw":
-        return projector.submit(MapFit(preset=steering_of(steered).preset, supervised=supervised))
+        preset = steering_of(steered).preset
+        if preset == "custom":
+            raise BadInput(texts.NO_MAP_OF_OWN_WEIGHTS)
+        return projector.submit(MapFit(preset=preset, supervised=supervised))
     if job_id is None:
         raise PreventUpdate
     return projector.cancel(job_id) if ctx.triggered_id == "map-cancel" else projector.job(job_id)

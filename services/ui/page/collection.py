@@ -3,9 +3,9 @@
 from typing import Any
 
 from dash import Dash, Input, Output, State, no_update
+from dash.development.base_component import Component
 
-from casekin.contracts.search import Collection
-from casekin.errors import CasekinError
+from casekin.errors import CasekinError, WrongLatent
 from services.ui.dash_support.threads import in_thread
 from services.ui.page.header import collection_title, service_state
 from services.ui.presentation import texts
@@ -33,7 +33,8 @@ def register(app: Dash, catalog: Catalog) -> None:
     )
     @in_thread
     def poll(_: int | None, held: dict[str, Any] | None, model: dict[str, Any] | None) -> dict[str, Any]:
-        return {"state": service_state(catalog.readiness()), **_model(catalog, model), **_collection(catalog, held)}
+        answer = {"state": service_state(catalog.readiness()), **_model(catalog, model), **_collection(catalog, held)}
+        return answer if answer["notice"] else {**answer, "notice": _mismatch(catalog)}
 
 
 def _collection(catalog: Catalog, held: dict[str, Any] | None) -> dict[str, Any]:
@@ -55,9 +56,15 @@ def _model(catalog: Catalog, held: dict[str, Any] | None) -> dict[str, Any]:
     return {"model": no_update if model == held else model, "version": f"Model {manifest.version}"}
 
 
-def held_collection(data: dict[str, Any] | None) -> Collection | None:
-    """The collection as the browser holds it; none before the first answer of search."""
-    return None if data is None else Collection.model_validate(data)
+def _mismatch(catalog: Catalog) -> Component | None:
+    """An encoder and a collection of different bundles cannot serve a search together."""
+    try:
+        encoder, indexed = catalog.manifest().version, catalog.collection().bundle_version
+    except CasekinError:  # said elsewhere on the page
+        return None
+    if encoder == indexed:
+        return None
+    return fault(WrongLatent(texts.OTHER_BUNDLE.format(encoder, indexed)), doing=texts.SEARCHING)
 
 
 def dimension_names(model: dict[str, Any] | None) -> list[str]:

@@ -13,7 +13,10 @@ UPLOADING = "The image was not read"
 SEARCHING = "The search did not succeed"
 COUNTING = "The filters have no counts"
 READING_COLLECTION = "The collection could not be read"
-READING_MODEL = "The model could not be read"
+OTHER_BUNDLE = (
+    "the encoder has model {0}, the collection was indexed with {1}; uploads cannot be searched until the collection "
+    "is re-indexed or the encoder runs with {1}"
+)
 READING_MAP = "The map could not be read"
 DRAWING_MAP = "The map was not drawn"
 PLACING = "Your image was not placed on the map"
@@ -41,6 +44,9 @@ NO_COLLECTION_COMMAND = "casekin ingest DIR"
 NO_MATCHES_TITLE = "No case passes these filters"
 NO_MAP_TITLE = "No map has been drawn yet"
 NO_MAP = "The map shows all cases of the collection in two dimensions: near means similar. Drawing it takes a while."
+NO_MAP_OF_OWN_WEIGHTS = (
+    "the map is drawn with preset weights only; choose Clinical or Visual under Weights, then draw it"
+)
 SUPERVISED = "Draw cases of one diagnosis together"
 SUPERVISED_HINT = "Drawn by diagnosis too: it shows what is known, not only what is seen."
 OLD_MAP = "Drawn before the collection last changed: newer cases are missing."

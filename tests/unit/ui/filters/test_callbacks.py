@@ -1,3 +1,5 @@
+"""Filters: counts and the span of ages from a real search, and what a chip takes away."""
+
 import pytest
 from dash import no_update
 
@@ -5,6 +7,8 @@ from casekin.contracts.search import FACETED
 from services.ui.filters.callbacks import removed
 from services.ui.session.filter_state import Panel
 from services.ui.session.state import Steering
+from tests.unit.ui.conftest import CASES, Browser, said
+from tests.unit.ui.page.test_callbacks import collection, matched, query, steering
 
 STEERING = Steering(filters=Panel(diagnosis=["mel", "nv"], sex=["male"], columns=["lens\tD3"], age_min=30))
 SPAN = [0, 85]
@@ -37,3 +41,39 @@ def test_removed__clear_all_takes_everything(where: str) -> None:
         "columns": [],
         "age": SPAN,
     }
+
+
+COUNTS = "filter-diagnosis.children"
+
+
+async def test_age_slider__spans_all_ages_of_the_collection(browser: Browser) -> None:
+    """Its steps are five years: the oldest is 89 and must not be cut off at 85."""
+    answer = await browser.call(COUNTS, "collection", filter_age=None, steering=steering(), **await collection(browser))
+    assert (answer["filter-age"]["min"], answer["filter-age"]["max"]) == (20, 90)
+    assert answer["filter-age"]["value"] == [20, 90]
+
+
+async def test_age__both_ends_reach_the_search(browser: Browser) -> None:
+    asked = {"query": await query(browser), **await collection(browser)}
+    for bounds in ({"age_min": 50}, {"age_max": 50}, {"age_min": 40, "age_max": 60}):
+        answer = await browser.call("results.data", "steering", **asked, steering=steering(**bounds))
+        ages = [case["age"] for case in matched(answer)]
+        assert ages
+        assert all(bounds.get("age_min", 0) <= age <= bounds.get("age_max", 130) for age in ages)
+
+
+async def test_counts__unknown_ages_are_kept_where_the_switch_says_so(browser: Browser) -> None:
+    known = await collection(browser)
+    unknown = len(range(0, CASES, 5))
+    for keep, more in ((False, 0), (True, unknown)):
+        panel = steering(age_min=80, keep_unknown=keep)
+        answer = await browser.call(COUNTS, "steering", steering=panel, **known)
+        old = sum(20 + 3 * number >= 80 for number in range(CASES) if number % 5)
+        assert said(answer["passing"]["children"]) == f"{old + more} cases"
+
+
+async def test_chip__takes_its_condition_away(browser: Browser) -> None:
+    chip = {"type": "chip", "field": "sex", "value": "male"}
+    answer = await browser.call("filter-sex.value", chip, steering=steering(sex=["male", "female"], diagnosis=["mel"]))
+    assert answer["filter-sex"]["value"] == ["female"]
+    assert "filter-diagnosis" not in answer

@@ -1,6 +1,6 @@
+import base64
 import json
 import logging
-import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -77,17 +77,60 @@ async def test_sign_in__passwords_reach_no_log(guarded: httpx.AsyncClient, caplo
     assert PASSWORD not in caplog.text
 
 
-async def test_check__a_right_pair_is_remembered_a_wrong_one_is_not() -> None:
-    check = PasswordCheck({"a": PasswordHash.of(PASSWORD)})
-    right = "Basic " + httpx.BasicAuth("a", PASSWORD)._auth_header.removeprefix("Basic ")
+class Clock:
+    """A clock that a test moves."""
 
-    async def took(header: str) -> float:
-        began = time.perf_counter()
-        await check.user(header)
-        return time.perf_counter() - began
+    now = 1000.0
 
-    first = await took(right)
-    assert min([await took(right) for _ in range(5)]) < first / 10
-    wrong = httpx.BasicAuth("a", "wrong")._auth_header
-    await check.user(wrong)
-    assert await check.user(wrong) is None
+    def __call__(self) -> float:
+        return self.now
+
+
+class Counted(PasswordHash):
+    """Counts how often a password was hashed to compare it."""
+
+    checks = 0
+
+    def matches(self, password: str) -> bool:
+        Counted.checks += 1
+        return super().matches(password)
+
+
+@pytest.fixture
+def counted() -> Counted:
+    Counted.checks = 0
+    return Counted.of(PASSWORD)
+
+
+def basic(name: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+async def test_check__a_right_pair_is_remembered_for_five_minutes_and_no_longer(counted: Counted) -> None:
+    clock = Clock()
+    check = PasswordCheck({"a": counted}, clock=clock)
+    header = basic("a", PASSWORD)
+    for later, checks in ((0, 1), (299, 1), (1.1, 2), (299, 2), (1.1, 3)):
+        clock.now += later
+        assert await check.user(header) == "a"
+        assert Counted.checks == checks
+
+
+async def test_check__a_wrong_pair_is_never_remembered(counted: Counted) -> None:
+    check = PasswordCheck({"a": counted})
+    for checks in (1, 2):
+        assert await check.user(basic("a", "wrong")) is None
+        assert Counted.checks == checks
+    assert await check.user(basic("a", PASSWORD)) == "a"
+    assert await check.user(basic("b", PASSWORD)) is None, "a right password under another name"
+
+
+async def test_check__remembers_a_bounded_number_of_pairs(counted: Counted) -> None:
+    check = PasswordCheck({f"u{number}": counted for number in range(4)}, most=3)
+    for number in (0, 1, 2, 3):
+        await check.user(basic(f"u{number}", PASSWORD))
+    before = Counted.checks
+    await check.user(basic("u3", PASSWORD))
+    assert Counted.checks == before
+    await check.user(basic("u0", PASSWORD))
+    assert Counted.checks == before + 1

@@ -1,0 +1,23 @@
+"""The list of jobs before a real projector."""
+
+from casekin.contracts.maps import MapFit
+from casekin.contracts.projector import JobState
+from tests.unit.ui.conftest import Browser, Jobs, said
+
+
+async def test_list__is_read_and_polled_only_while_its_tab_is_open(browser_with_jobs: Browser, jobs: Jobs) -> None:
+    jobs.client.submit(MapFit())
+    shown = await browser_with_jobs.call("jobs.children", "tabs", tabs="jobs")
+    assert "Map of the collection" in said(shown["jobs"]["children"])
+    assert shown["jobs-poll"]["disabled"] is False
+    left = await browser_with_jobs.call("jobs.children", "tabs", tabs="matches")
+    assert left["jobs-poll"]["disabled"] is True
+    assert left["jobs"]["children"] is None
+
+
+async def test_cancel__ends_the_job_of_that_row(browser_with_jobs: Browser, jobs: Jobs) -> None:
+    kept, gone = jobs.client.submit(MapFit()), jobs.client.submit(MapFit(preset="visual"))
+    button = {"type": "job-cancel", "id": gone.id}
+    await browser_with_jobs.call("jobs.children", button, tabs="jobs")
+    assert jobs.client.job(gone.id).state is JobState.CANCELLED
+    assert jobs.client.job(kept.id).state is JobState.QUEUED

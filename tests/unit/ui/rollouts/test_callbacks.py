@@ -1,0 +1,66 @@
+"""Rollouts' callbacks before a real projector, with and without a worker."""
+
+from typing import Any
+
+from casekin.contracts.projector import JobState
+from casekin.contracts.rollouts import Rollout
+from tests.unit.ui.conftest import Browser, Jobs, said
+from tests.unit.ui.page.test_callbacks import collection, query
+
+ROLL = "rollouts-job.data"
+
+
+async def begun(browser: Browser, **values: Any) -> dict[str, Any]:
+    return await browser.call(ROLL, "tabs", tabs="rollouts", **values)
+
+
+async def test_rollouts__of_the_image_are_asked_for_once(browser_with_jobs: Browser, jobs: Jobs) -> None:
+    values = {"query": await query(browser_with_jobs), **await collection(browser_with_jobs)}
+    answer = await begun(browser_with_jobs, **values)
+    held = answer["rollouts-job"]["data"]
+    wanted = Rollout(bundle_version="tiny-1", latent=values["query"]["encoded"]["latent"], dimensions=[0, 1, 2, 3])
+    assert held["id"] == jobs.client.submit(wanted).id
+    assert answer["rollouts-poll"]["disabled"] is False
+    assert await begun(browser_with_jobs, **values, rollouts_job=held) == {}, "they are being made"
+    assert await browser_with_jobs.call(ROLL, "query", tabs="matches", **values) == {}, "nobody looks"
+
+
+async def test_poll__goes_on_while_the_job_waits_and_stops_when_it_was_cancelled(
+    browser_with_jobs: Browser, jobs: Jobs
+) -> None:
+    values = {"query": await query(browser_with_jobs, 4), "tabs": "rollouts", **await collection(browser_with_jobs)}
+    held = (await begun(browser_with_jobs, **{k: v for k, v in values.items() if k != "tabs"}))["rollouts-job"]["data"]
+    waiting = await browser_with_jobs.call(ROLL, "rollouts-poll", **values, rollouts_job=held)
+    assert waiting["rollouts-poll"]["disabled"] is False
+    jobs.client.cancel(held["id"])
+    ended = await browser_with_jobs.call(ROLL, "rollouts-poll", **values, rollouts_job=held)
+    assert ended["rollouts-poll"]["disabled"] is True
+    assert ended["rollouts-error"]["children"]["props"]["data-code"] == "conflict"
+    assert ended["rollouts-job"]["data"] is None
+
+
+async def test_poll__stops_when_the_rollouts_are_there(browser_with_worker: Browser, worked_jobs: Jobs) -> None:
+    values = {"query": await query(browser_with_worker, 5), **await collection(browser_with_worker)}
+    held = (await begun(browser_with_worker, **values))["rollouts-job"]["data"]
+    worked_jobs.client.job(held["id"], wait_s=20)
+    done = await browser_with_worker.call(ROLL, "rollouts-poll", tabs="rollouts", **values, rollouts_job=held)
+    assert worked_jobs.client.job(held["id"]).state is JobState.SUCCEEDED
+    assert done["rollouts-poll"]["disabled"] is True
+    assert done["rollouts-all"]["hidden"] is True, "all four dimensions are shown"
+    drawn = said(done["rollouts"]["children"])
+    assert [name for name in values["model"]["dimensions"] if name not in drawn] == []
+    renamed = {**values["model"], "dimensions": ["Warmth", *values["model"]["dimensions"][1:]]}
+    again = await browser_with_worker.call(ROLL, "model", **{**values, "model": renamed}, rollouts_job=held)
+    assert "Warmth" in said(again["rollouts"]["children"])
+
+
+async def test_joint_and_moving_picture_and_way__are_made(browser_with_worker: Browser) -> None:
+    values = {"query": await query(browser_with_worker, 6), **await collection(browser_with_worker)}
+    grid = await browser_with_worker.call(
+        "joint-error.children", "joint-make", joint_across="0", joint_down="2", **values
+    )
+    assert "Red grows to the right, Blue upwards" in " ".join(said(grid["joint"]["children"]).split())
+    way = {"open_case": {"id": "CASE_003"}, "case_way_make": 1}
+    gone = await browser_with_worker.call("case-way-held.data", "case-way-make", **way, **values)
+    assert "From your image to this case" in said(gone["case-way"]["children"])
+    assert gone["case-way-make"]["hidden"] is True
