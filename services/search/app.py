@@ -22,6 +22,7 @@ from services.search.settings import SearchSettings
 from services.search.storage.blob_store import Blobs
 from services.search.storage.collection_info import Description
 from services.search.storage.image_store import ImageStore
+from services.search.storage.shared_lock import ChangeLock
 from services.search.vector_store.disk_reserve import DiskReserve
 from services.search.vector_store.factory import Engine, engine_of
 
@@ -54,14 +55,16 @@ def make_parts(settings: SearchSettings, engine: Engine) -> Parts:
     blobs = Blobs(settings.images_url or str(settings.data / "images"))
     images = ImageStore(blobs)
     description = Description(blobs, fallback_title=settings.collection)
-    indexes = Indexes(engine, Records(blobs), description, manifest)
+    changing = ChangeLock(blobs.lock("locks/changes"))
+    indexes = Indexes(engine, Records(blobs), description, manifest, changing)
     snapshots = Snapshots(indexes, images, description, blobs)
+    deleter = Deleter(indexes, images, blobs, snapshots)
     return Parts(
         indexes=indexes,
         images=images,
         description=description,
-        writer=Writer(indexes, images, _disk_reserve(settings)),
-        deleter=Deleter(indexes, images, blobs, snapshots),
+        writer=Writer(indexes, images, deleter, _disk_reserve(settings)),
+        deleter=deleter,
         filler=Filler(indexes, images),
         snapshots=snapshots,
         audit=AuditLog(settings.audit_file),

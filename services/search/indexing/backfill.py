@@ -45,10 +45,10 @@ class Filler:
 
     def fill(self, version: BundleVersion, asked: IndexFill) -> IndexFilled:
         """Take cases over with their new latents; raises `WrongLatent`, `NotFound`, `Conflict`, `StorageFull`."""
-        target, source = self._indexes.of(version), self._indexes.of(asked.source)
-        if source.version == target.version:
+        if asked.source == version:
             raise Conflict(f"the index of bundle {version} cannot be filled from itself")
         with self._indexes.changing:
+            target, source = self._indexes.of(version), self._indexes.of(asked.source)
             there = {stored.case.id: stored for stored in source.cases.get([case.id for case in asked.cases])}
             taken = [
                 _taken_over(target, there[case.id], case)
@@ -56,6 +56,7 @@ class Filler:
                 if case.id in there and there[case.id].digest == case.digest
             ]
             replaced = target.cases.get([stored.case.id for stored in taken])
+            self._indexes.changing.check()
             target.cases.upsert(taken)
             ids = [stored.case.id for stored in replaced]
             drop_unused(self._images, replaced, self._indexes.pictures(ids))

@@ -19,6 +19,7 @@ from casekin.errors import Conflict, WrongLatent
 from services.search.indexing.registry_state import Records, Register
 from services.search.retrieval.search import Searcher
 from services.search.storage.collection_info import Description
+from services.search.storage.shared_lock import ChangeLock
 from services.search.vector_store.factory import Engine
 from services.search.vector_store.port import CaseIndex
 
@@ -46,7 +47,14 @@ class OpenIndex:
 class Indexes:
     """All indexes of the register, open; safe to share between threads."""
 
-    def __init__(self, engine: Engine, records: Records, description: Description, first: BundleManifest) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        records: Records,
+        description: Description,
+        first: BundleManifest,
+        changing: ChangeLock,
+    ) -> None:
         """Open what is registered, and the index of the bundle `first`; it is live where no other has cases.
 
         Raises `Conflict` where another process has an index open, `Unavailable`.
@@ -57,11 +65,12 @@ class Indexes:
         self._open: dict[BundleVersion, OpenIndex] = {}
         self._parting: list[tuple[float, OpenIndex]] = []
         """Deleted; searches on them may be under way until the time given."""
-        self.changing = threading.RLock()
-        """Held while cases change and while the live index does."""
-        records.keep(first)
+        self.changing = changing
+        """Held while cases change and while the live index does, by one thread of one copy of the service."""
         try:
-            self._start(records.read(), first)
+            with self.changing:
+                records.keep(first)
+                self._start(records.read(), first)
         except BaseException:
             self.close()
             raise

@@ -50,10 +50,10 @@ class Snapshots:
         self._indexes, self._images, self._description, self._blobs = indexes, images, description, blobs
 
     def take(self, name: SnapshotName) -> Snapshot:
-        """The live index as it is now; raises `Conflict` where there is such a snapshot, `StorageFull`."""
-        if self._blobs.exists(_key(name, _ABOUT)):
-            raise Conflict(f"there is a snapshot {name} already; name another, or delete it first")
+        """Copy the live index as it is now; raises `Conflict` where there is such a snapshot, `StorageFull`."""
         with self._indexes.changing:
+            if self._blobs.exists(_key(name, _ABOUT)):  # under the lock: another one of this name may just be done
+                raise Conflict(f"there is a snapshot {name} already; name another, or delete it first")
             live = self._indexes.live(fresh=True)
             self._blobs.delete_folder(f"{_FOLDER}/{name}")  # what a crash left of one
             ids = live.cases.ids()
@@ -74,10 +74,10 @@ class Snapshots:
 
         Raises `NotFound`, `StorageFull`.
         """
-        about = self._about(name)
-        manifest = BundleManifest.model_validate_json(self._read(_key(name, _MANIFEST)))
-        info = CollectionInfo.model_validate_json(self._read(_key(name, _COLLECTION)))
         with self._indexes.changing:
+            about = self._about(name)
+            manifest = BundleManifest.model_validate_json(self._read(_key(name, _MANIFEST)))
+            info = CollectionInfo.model_validate_json(self._read(_key(name, _COLLECTION)))
             target = self._indexes.add(manifest).cases
             kept: set[CaseId] = set()
             for pages in _gathered(self._pages(name), len):
@@ -91,9 +91,10 @@ class Snapshots:
 
     def delete(self, name: SnapshotName) -> None:
         """Delete a snapshot for good; raises `NotFound`."""
-        self._about(name)
-        self._blobs.delete([_key(name, _ABOUT)])
-        self._blobs.delete_folder(f"{_FOLDER}/{name}")
+        with self._indexes.changing:
+            self._about(name)
+            self._blobs.delete([_key(name, _ABOUT)])
+            self._blobs.delete_folder(f"{_FOLDER}/{name}")
 
     def forget(self, ids: Iterable[CaseId]) -> None:
         """Delete cases from every snapshot, with their images."""
@@ -128,6 +129,7 @@ class Snapshots:
         self._images.beside(f"{_FOLDER}/{name}/").copy_to(self._images, stored)
         ids = [one.case.id for one in stored]
         before = target.get(ids)
+        self._indexes.changing.check()
         target.upsert(stored)
         drop_unused(self._images, before, self._indexes.pictures(ids))
 
@@ -135,6 +137,7 @@ class Snapshots:
         for begin in range(0, len(ids), _READ):
             chunk = ids[begin : begin + _READ]
             before = target.get(chunk)
+            self._indexes.changing.check()
             target.delete(chunk)
             drop_unused(self._images, before, self._indexes.pictures(chunk))
 

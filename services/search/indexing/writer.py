@@ -8,6 +8,7 @@ import numpy as np
 from casekin.contracts.base import CaseId
 from casekin.contracts.search import CaseBatch, CaseBatchReceipt
 from casekin.errors import BadInput, CasekinError
+from services.search.indexing.deleter import Deleter
 from services.search.indexing.registry import Indexes
 from services.search.retrieval.metric import check_latent, check_version
 from services.search.storage.image_processing import Picture, prepare
@@ -19,8 +20,9 @@ from services.search.vector_store.port import CaseIndex, StoredCase
 class Writer:
     """Images first, then the live index, then the pictures that were replaced are dropped."""
 
-    def __init__(self, indexes: Indexes, images: ImageStore, disk: DiskReserve) -> None:
+    def __init__(self, indexes: Indexes, images: ImageStore, deleter: Deleter, disk: DiskReserve) -> None:
         self._indexes = indexes
+        self._deleter = deleter
         self._images = images
         self._disk = disk
 
@@ -42,6 +44,7 @@ class Writer:
         with self._indexes.changing:
             live = self._indexes.live(fresh=True)
             check_version(live.manifest, batch.bundle_version)  # again: it may have been switched meanwhile
+            self._deleter.finish_before_write(list(pictures))
             self._store(live.cases, pictures, stored)
             return CaseBatchReceipt(stored=len(stored), revision=live.cases.revision())
 
@@ -49,6 +52,7 @@ class Writer:
         replaced = {old.case.id for old in index.get(list(pictures)) if old.image != pictures[old.case.id].key}
         self._disk.check()
         self._images.put(pictures)
+        self._indexes.changing.check()
         index.upsert(stored)
         kept = self._indexes.pictures(sorted(replaced)) if replaced else []
         for case_id in replaced:

@@ -8,6 +8,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from casekin.atomic_files import link_all_durably, write_all_durably
+from services.search.storage.shared_lock import CopiesLock, FolderLock, Lease
 
 
 class Blobs:
@@ -15,8 +16,17 @@ class Blobs:
 
     def __init__(self, url: str) -> None:
         """Open the storage at `url`: a path, ``file://``, ``s3://`` with s3fs installed, and the like."""
-        self._fs, self._root = fsspec.core.url_to_fs(url)
+        # other copies of the service write too, so that a listing must not be remembered
+        self._fs, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._local = isinstance(self._fs, LocalFileSystem)
+
+    def lock(self, key: str) -> CopiesLock:
+        """A lock under `key` between all processes that use this storage."""
+        path = f"{self._root}/{key}"
+        if not self._local:
+            return Lease(self._fs, path)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return FolderLock(Path(path))
 
     def write(self, key: str, data: bytes) -> None:
         """Store `data`, replacing what is there."""

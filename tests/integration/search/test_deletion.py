@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +100,55 @@ def test_finish__completes_what_a_crash_interrupted(settings: SearchSettings) ->
         assert files_of(settings, GONE.id) == []
         assert client.collection().cases == 29
         np.testing.assert_array_equal([case.id == GONE.id for page in client.latents() for case in page.cases], False)
+
+
+def test_write__after_a_deletion_cut_short_survives_the_next_start(
+    settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = make_parts(settings, engine_of(settings))
+    parts.writer.put(*batch(CASES))
+    parts.snapshots.take("before")
+
+    def fail(_: object) -> None:
+        raise OSError("the image store is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(parts.snapshots, "forget", fail)
+        with pytest.raises(OSError, match="gone"):
+            parts.deleter.case(GONE.id)
+    parts.writer.put(*batch(CASES[4:5]))
+    parts.indexes.close()
+    assert len(files_of(settings, GONE.id)) == 2, "of the new case alone"
+    with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:
+        assert client.case(GONE.id) == GONE
+        assert client.image(GONE.id)[1] == "image/jpeg"
+
+
+def test_start__leaves_a_case_that_another_copy_deleted_and_wrote_meanwhile(
+    settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = make_parts(settings, engine_of(settings))
+    parts.writer.put(*batch(CASES))
+    mark = settings.data / "images" / "deletions" / GONE.id
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    changing = parts.indexes.changing
+
+    class OtherCopyFirst:
+        def __enter__(self) -> None:
+            mark.unlink(missing_ok=True)  # it completed its deletion, and the case that is stored now is a new one
+            changing.__enter__()
+
+        def __exit__(self, *error: Any) -> None:
+            changing.__exit__(*error)
+
+        def check(self) -> None:
+            changing.check()
+
+    monkeypatch.setattr(parts.indexes, "changing", OtherCopyFirst())
+    parts.deleter.finish()
+    assert [one.case for one in parts.indexes.live().cases.get([GONE.id])] == [GONE]
+    parts.indexes.close()
 
 
 def test_command__deletes_and_says_what_is_left(served: str) -> None:

@@ -1,5 +1,6 @@
 """A snapshot brings the collection back as it was, on both engines and from one to the other."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,26 @@ def test_snapshots__are_listed_and_deleted(client: SearchClient, settings: Searc
     for ask in (client.restore_snapshot, client.delete_snapshot):
         with pytest.raises(NotFound, match="there is no snapshot a; there are b"):
             ask("a")
+
+
+def test_take__of_one_name_at_once_keeps_the_first(client: SearchClient) -> None:
+    answers: list[object] = []
+
+    def take() -> None:
+        try:
+            answers.append(client.take_snapshot("same"))
+        except Conflict as error:
+            answers.append(str(error))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    taken = [answer for answer in answers if not isinstance(answer, str)]
+    assert client.snapshots() == taken, "one was taken, and is there"
+    assert len([answer for answer in answers if answer not in taken]) == 3
+    assert client.restore_snapshot("same").cases == 41
 
 
 def test_take__that_was_cut_short_is_none_and_is_done_anew(client: SearchClient, settings: SearchSettings) -> None:
