@@ -5,6 +5,7 @@ CasekinError
 │   ├── EmptyUpload           nothing was sent
 │   ├── UnsupportedImage      not JPEG, PNG, WebP or DICOM by content, or animated
 │   ├── CorruptImage          right type, cannot be decoded to its end
+│   ├── AmbiguousImage        several different files could be the image of a case
 │   ├── WrongLatent           wrong length, not finite, or of another bundle
 │   └── WrongWeights          wrong length, negative, all zero
 ├── UploadTooLarge (413)      more bytes or pixels than the limits allow
@@ -51,6 +52,10 @@ class UnsupportedImage(BadInput):
 
 class CorruptImage(BadInput):
     code, status, title = "corrupt-image", 422, "The image is damaged"
+
+
+class AmbiguousImage(BadInput):
+    code, status, title = "ambiguous-image", 422, "Several images could be meant"
 
 
 class WrongLatent(BadInput):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from casekin.cli.terminal.errors import stop
-from casekin.collections import place_at
+from casekin.collections import location_of
 from casekin.errors import CasekinError, StorageFull, Unavailable
 from casekin.launcher.console import Terminal
 from casekin.launcher.launch import launched
@@ -57,7 +57,7 @@ def up(
 
 def _found(collections: str) -> str:
     """The folder by its whole path, or the URL as it is; what a store holds, a worker says."""
-    place = place_at(collections)
+    place = location_of(collections)
     if not isinstance(place, Path):
         return collections
     if not place.is_dir():

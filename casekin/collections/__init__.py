@@ -1,9 +1,9 @@
 """Collections on disk: some downloads known by their columns, or any folder of images with a table."""
 
 from casekin.collections.collection import FOLDS_FILE, LoadedCollection, open_collection
-from casekin.collections.places import Place, answering, place_at
+from casekin.collections.files import ImageSource
+from casekin.collections.locations import Location, location_of, store_errors
 from casekin.collections.rows import Row, Skipped
-from casekin.collections.sources import ImageSource
 from casekin.collections.spec import CollectionSpec, Columns, built_in_names, built_in_spec, read_spec
 from casekin.collections.table import Table, read_table
 
@@ -13,15 +13,15 @@ __all__ = [
     "Columns",
     "ImageSource",
     "LoadedCollection",
-    "Place",
+    "Location",
     "Row",
     "Skipped",
     "Table",
-    "answering",
     "built_in_names",
     "built_in_spec",
+    "location_of",
     "open_collection",
-    "place_at",
     "read_spec",
     "read_table",
+    "store_errors",
 ]

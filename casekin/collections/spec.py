@@ -1,30 +1,33 @@
 """How the files of a collection are to be read and shown; written in TOML (``collection.toml``)."""
 
 import tomllib
+from collections import defaultdict
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from casekin.collections.places import Place, answering
+from casekin.collections.files import LooseFile, StoredFile
+from casekin.collections.text import decoded, folded
 from casekin.contracts.base import Code, Contract
 from casekin.contracts.search import Diagnosis
 from casekin.errors import BadInput
 
 UNKNOWN = ["", "unknown", "NA", "n/a", "nan", "null", "none"]
-"""What means "not known" where a collection does not say otherwise; case does not matter."""
-
+"""Values that mean "not known" where a collection does not say otherwise; case does not matter."""
+MAX_SPEC_BYTES = 10_000_000
 
 Column = str | list[str]
-"""Name of a column; of a list, the first that says something in a line is taken, and not all need be there."""
+"""Name of a column; of a list, each line takes the first with a known value, and not all need be there."""
 
 
 class Columns(Contract):
     """Which column of the table holds which field of a case; what is not taken becomes an attribute."""
 
-    id: Column | None = Field(default=None, description="none takes the image's file name without its suffix")
-    image: Column | None = Field(default=None, description="file name, with or without suffix; none takes the id")
+    id: Column | None = Field(default=None, description="none takes the image's file name without its ending")
+    image: Column | None = Field(default=None, description="path or name, with or without ending; none takes the id")
     lesion: Column | None = None
     patient: Column | None = Field(default=None, description="for folds in training only; no case carries it")
     diagnosis: Column | None = None
@@ -39,13 +42,30 @@ class Columns(Contract):
         given = self.model_dump()
         return {field: [c] if isinstance(c, str) else c for field, c in given.items() if c is not None}
 
+    def positions(self, header: list[str]) -> dict[str, list[int]]:
+        """Field -> positions of its columns in the header, by name or else by name in any case."""
+        exact = {name: position for position, name in enumerate(header)}
+        loose: dict[str, list[int]] = defaultdict(list)
+        for position, name in enumerate(header):
+            loose[folded(name)].append(position)
+
+        def position_of(name: str) -> int | None:
+            alike = loose[folded(name)]
+            return exact.get(name, alike[0] if len(alike) == 1 else None)
+
+        found = {
+            field: [place for column in columns if (place := position_of(column)) is not None]
+            for field, columns in self.named().items()
+        }
+        return {field: places for field, places in found.items() if places}
+
     def fit(self, header: list[str]) -> bool:
         """Whether a table of that header holds every named field, in one column of its list at least."""
         named = self.named()
-        return bool(named) and all(set(columns) & set(header) for columns in named.values())
+        return bool(named) and self.positions(header).keys() == named.keys()
 
     def described(self) -> str:
-        """For messages: all names, alternatives by "or"."""
+        """All names for messages, alternatives joined by "or"."""
         return ", ".join(" or ".join(columns) for columns in self.named().values())
 
 
@@ -55,9 +75,9 @@ class CollectionSpec(Contract):
     title: str = Field(min_length=1, max_length=120)
     licence: str | None = None
     citation: str | None = None
-    metadata: str | None = Field(default=None, description="file name of the table; none finds it by its columns")
+    metadata: str | None = Field(default=None, description="file name of the table; none takes all whose columns fit")
     unknown: list[str] = Field(default=UNKNOWN, description="values that mean not known")
-    ignore: list[str] = Field(default_factory=list, description="patterns of files and zips to leave alone")
+    ignore: list[str] = Field(default_factory=list, description="patterns of files, folders and zips to leave out")
     columns: Columns = Columns()
     optional_columns: Columns = Field(default=Columns(), description="likewise, and may be absent")
     separator: str | None = Field(
@@ -75,31 +95,37 @@ class CollectionSpec(Contract):
     )
 
 
-def read_spec(file: Place) -> CollectionSpec:
+def read_spec(file: StoredFile | Path) -> CollectionSpec:
     """Read a ``collection.toml``; ``base = "NAME"`` starts from a built-in one. Raises `BadInput`."""
+    if isinstance(file, Path):
+        file = LooseFile(file)
     try:
-        with answering(file):
-            text = file.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{file} cannot be read as TOML: {error}") from error
+        content = tomllib.loads(decoded(file.read(MAX_SPEC_BYTES)))
+    except ValueError as error:
+        raise BadInput(f"{file.name} cannot be read as TOML: {error}") from error
     base = content.pop("base", None)
     if base is not None:
         inherited = _built_in_content(str(base))
-        labels = inherited.get("labels", {}) | content.get("labels", {})
-        content = inherited | content | {"labels": labels}
-    return _validated(content, str(file))
+        content = inherited | content | {"labels": _both(inherited.get("labels"), content.get("labels"))}
+    return _validated(content, file.name)
 
 
 def built_in_names() -> list[str]:
-    """Names of the collections that Casekin knows without being told."""
+    """Names of the collections that are known by their columns."""
     folder = resources.files("casekin.collections")
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def built_in_spec(name: str) -> CollectionSpec:
-    """The spec of a collection that Casekin knows; raises `BadInput` for any other name."""
+    """The spec of a built-in collection; raises `BadInput` for any other name."""
     return _validated(_built_in_content(name), name)
+
+
+def _both(inherited: Any, own: Any) -> Any:
+    """Labels of both; what is no table is left to the validation."""
+    if inherited is None or own is None:
+        return own if inherited is None else inherited
+    return inherited | own if isinstance(own, dict) else own
 
 
 def _built_in_content(name: str) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def read_collection(folder: Path, mapping: str = "", folds: int = 5) -> Labelled
     labelled = [row for row in loaded.rows if row.labels and row.case.id in fold_of]
     _tell(loaded, fold_of)
     if not labelled:
-        raise BadInput(f"no line of {loaded.metadata} has an image and a diagnosis: {_faults(loaded)}")
+        raise BadInput(f"no line of {' or '.join(loaded.tables)} has an image and a diagnosis: {_faults(loaded)}")
     cases = sorted((_case(row, fold_of[row.case.id]) for row in labelled), key=lambda case: case.id)
     refuse_leaks(cases)
     return LabelledCollection(loaded.info, cases, {row.case.id: row.image for row in labelled})

@@ -73,4 +73,4 @@ def _column(table: Table, names: tuple[str, ...]) -> int:
     for name in names:
         if name in table.header:
             return table.header.index(name)
-    raise BadInput(f"{table.file} has no column {' or '.join(names)}; it has {', '.join(table.header)}")
+    raise BadInput(f"{table.name} has no column {' or '.join(names)}; it has {', '.join(table.header)}")

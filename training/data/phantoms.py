@@ -44,7 +44,7 @@ def phantom_factors(folder: Path, ids: list[str]) -> FactorTable:
     known = {line.values[0]: line.values[1:] for line in table.lines}
     if missing := [id for id in ids if id not in known]:
         raise BadInput(
-            f"{table.file} has no factors of {missing[0]} and {len(missing) - 1} more; draw the phantoms anew"
+            f"{table.name} has no factors of {missing[0]} and {len(missing) - 1} more; draw the phantoms anew"
         )
     values = np.array([known[id] for id in ids], np.float64).reshape(len(ids), len(SCALES))
     return FactorTable(tuple(Factor(name, ordered=True) for name in SCALES), values)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from casekin.clients import EncoderClient, SearchClient
-from casekin.collections import LoadedCollection, Place, answering, open_collection, place_at
+from casekin.collections import LoadedCollection, Location, location_of, open_collection, store_errors
 from casekin.contracts.ingest import FolderName, IngestPart
 from casekin.errors import BadInput
 from casekin.ingest import Ingest, Outcome, ReportFile, Summary
@@ -53,13 +53,13 @@ class BulkIngest:
             stream.write(file.read_bytes())
         return summary
 
-    def _folder(self, name: FolderName) -> Place:
+    def _folder(self, name: FolderName) -> Location:
         """Raises `BadInput` where there is no such folder, or a link leads out of the collections."""
         if self._collections is None:
             raise BadInput("this worker was given no folder of collections; start it with CASEKIN_COLLECTIONS")
-        root = place_at(self._collections)
+        root = location_of(self._collections)
         folder = root / name
-        with answering(folder):
+        with store_errors(folder):
             there = folder.is_dir()
         if isinstance(root, Path):  # only there are links
             there = there and (root / name).resolve().is_relative_to(root.resolve())

@@ -8,7 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from casekin.collections import Place, open_collection, place_at
+from casekin.collections import Location, location_of, open_collection
 from casekin.errors import BadInput, CorruptImage, Unavailable
 
 SPEC = b'title = "Clinic"\nignore = ["old"]\n[columns]\nimage = "image"\ndiagnosis = "diagnosis"\n'
@@ -16,7 +16,7 @@ TABLE = b"image,diagnosis\nsub/a.png,nv\nb,mel\nzipped,nv\nmissing,nv\n"
 
 
 @pytest.fixture
-def prefix() -> Iterator[Place]:
+def prefix() -> Iterator[Location]:
     memory = fsspec.filesystem("memory")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -31,13 +31,13 @@ def prefix() -> Iterator[Place]:
         "broken.zip": b"no zip",
     }
     memory.pipe({f"/bucket/clinic/{key}": content for key, content in objects.items()})
-    yield place_at("memory://bucket/clinic")
+    yield location_of("memory://bucket/clinic")
     memory.rm("/bucket", recursive=True)
 
 
-def test_store__is_read_as_a_folder_of_the_same_content(prefix: Place, tmp_path: Path) -> None:
+def test_store__is_read_as_a_folder_of_the_same_content(prefix: Location, tmp_path: Path) -> None:
     fsspec.filesystem("memory").get("/bucket/clinic", str(tmp_path), recursive=True)
-    here, there = open_collection(place_at(str(tmp_path / "clinic"))), open_collection(prefix)
+    here, there = open_collection(location_of(str(tmp_path / "clinic"))), open_collection(prefix)
     assert [row.case for row in there.rows] == [row.case for row in here.rows]
     assert [row.image.read() for row in there.rows] == [b"first", b"second", b"third"]
     assert [row.image.read() for row in here.rows] == [b"first", b"second", b"third"]
@@ -45,13 +45,13 @@ def test_store__is_read_as_a_folder_of_the_same_content(prefix: Place, tmp_path:
     assert there.info == here.info
 
 
-def test_store__shows_objects_that_came_meanwhile(prefix: Place) -> None:
+def test_store__shows_objects_that_came_meanwhile(prefix: Location) -> None:
     assert len(open_collection(prefix).rows) == 3
     fsspec.filesystem("memory").pipe("/bucket/clinic/missing.png", b"fourth")
     assert [row.image.read() for row in open_collection(prefix).rows][-1] == b"fourth"
 
 
-def test_store__an_object_that_went_meanwhile_is_told_of_that_image_alone(prefix: Place) -> None:
+def test_store__an_object_that_went_meanwhile_is_told_of_that_image_alone(prefix: Location) -> None:
     rows = open_collection(prefix).rows
     fsspec.filesystem("memory").rm("/bucket/clinic/b.png")
     with pytest.raises(CorruptImage, match=r"clinic/b\.png cannot be read: it is gone"):
@@ -61,9 +61,9 @@ def test_store__an_object_that_went_meanwhile_is_told_of_that_image_alone(prefix
 
 def test_store__without_such_a_prefix_holds_no_collection() -> None:
     with pytest.raises(BadInput, match=r"memory://bucket/nowhere is not a folder"):
-        open_collection(place_at("memory://bucket/nowhere"))
+        open_collection(location_of("memory://bucket/nowhere"))
 
 
 def test_store__that_is_away_is_unavailable() -> None:
     with pytest.raises(Unavailable, match=r"the store of http://127\.0\.0\.1:9/clinic.* does not answer"):
-        open_collection(place_at("http://127.0.0.1:9/clinic/"))
+        open_collection(location_of("http://127.0.0.1:9/clinic/"))

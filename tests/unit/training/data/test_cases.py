@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from casekin.collections import Row
-from casekin.collections.sources import LooseImage
+from casekin.collections.files import LooseFile
 from casekin.contracts.search import Case
 from casekin.errors import BadInput
 from training.data.cases import LabelledCase, read_collection, refuse_leaks
@@ -16,7 +16,7 @@ from training.data.folds import assigned, hashed_fold, read_folds
 
 
 def _row(id: str, lesion: str | None = None, patient: str | None = None) -> Row:
-    return Row(Case(id=id, lesion_id=lesion, diagnosis="nv"), LooseImage(Path(id)), labels=("nv",), patient=patient)
+    return Row(Case(id=id, lesion_id=lesion, diagnosis="nv"), LooseFile(Path(id)), labels=("nv",), patient=patient)
 
 
 def _table(file: Path, *rows: tuple[str, ...]) -> Path:

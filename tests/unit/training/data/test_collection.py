@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from casekin.collections.sources import LooseImage
+from casekin.collections.files import LooseFile
 from casekin.contracts.bundle import InputSpec
 from casekin.imaging.read import fit, read_image
 from tests.pictures import saved
@@ -49,14 +49,14 @@ def test_cached_pixels__are_made_anew_for_a_changed_file(tmp_path: Path) -> None
     for grey in (40, 90):
         Image.new("RGB", (64, 32), (grey, grey, grey)).save(file)
         os.utime(file, ns=(grey, grey))  # the same size, and on a coarse clock the same time
-        seen.append(int(cached_pixels({"a": LooseImage(file)}, ["a"], SPEC, cache).pixels[0, 0, 0, 0]))
+        seen.append(int(cached_pixels({"a": LooseFile(file)}, ["a"], SPEC, cache).pixels[0, 0, 0, 0]))
     assert seen == [40, 90]
 
 
 def test_cached_pixels__leave_out_what_cannot_be_read_and_say_why(tmp_path: Path) -> None:
     Image.new("RGB", (64, 48), (9, 9, 9)).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"not a picture")
-    images = {name: LooseImage(tmp_path / f"{name}.png") for name in ("bad", "good")}
+    images = {name: LooseFile(tmp_path / f"{name}.png") for name in ("bad", "good")}
     for _ in range(2):  # made, then from the cache
         decoded = cached_pixels(images, ["bad", "good"], SPEC, tmp_path / "cache")
         assert decoded.ids == ["good"]
