@@ -8,6 +8,7 @@ DATA ?=
 NAME ?=
 QUICK ?=
 ARGS ?=
+JOBS ?= auto
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
@@ -20,8 +21,9 @@ help: ## Say what each verb does
 demo: $(VENV)/.installed-standalone ## Install, ingest and serve on this machine: DATA=DIR of a collection, else phantoms
 	$(BIN)/casekin demo $(DATA) $(ARGS)
 
-test: $(VENV)/.installed-dev ## Run all tests: ARGS go to pytest
-	$(BIN)/python -m pytest $(ARGS)
+# A file's tests stay in one process: they share the services that it starts.
+test: $(VENV)/.installed-dev ## Run all tests, JOBS processes side by side (a core each if unset): ARGS go to pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules, and that the committed OpenAPI documents are current
 	$(BIN)/ruff check .

@@ -1,19 +1,60 @@
-"""Fixtures for all tests: where real data and the shipped bundle are."""
+"""Fixtures for all tests: where real data and the shipped bundle are; and which tests may skip in CI."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+pytest_plugins = ["pytester"]
+MAY_SKIP = (
+    "no real data in ",
+    "no Qdrant server: ",
+    "the collection is dropped through the same client",
+    "qdrant-client's in-memory mode is one thread's",
+    "no mount namespace here: ",
+    "needs the whole history",
+)
+"""How the reasons begin for which a test may skip under ``--fail-on-skip``: what it needs is not to be had there."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fail-on-skip",
+        action="store_true",
+        help="a skipped test fails, but for reasons in MAY_SKIP of tests/conftest.py (CI, where all else is installed)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if item.config.getoption("--fail-on-skip"):
+        refuse_skip(report)
+    return report
+
+
+def refuse_skip(report: pytest.TestReport) -> None:
+    """Turn the report of a skipped test into a failure unless its reason is in `MAY_SKIP`; an xfail is no skip."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        if not reason.startswith(MAY_SKIP):
+            report.outcome = "failed"
+            report.longrepr = f"this test must not skip here: {reason}"
 
 
 def shared_data(name: str) -> Path:
     """A folder of the real data beside the repository (or under ``CASEKIN_SHARED_DATA``), or a skip that says why."""
     base = Path(os.environ.get("CASEKIN_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not base.is_dir():
+        pytest.skip(f"no real data in {base}: set CASEKIN_SHARED_DATA to where it is")
     folder = base / name
     if not folder.is_dir():
-        pytest.skip(f"needs the real data in {folder}; set CASEKIN_SHARED_DATA to where it is")
+        pytest.skip(f"needs the real data in {folder}, which lacks it")
     return folder
 
 
