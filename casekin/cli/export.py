@@ -14,6 +14,7 @@ from casekin.cli.up import Data
 from casekin.clients import ProjectorClient, SearchClient
 from casekin.contracts.base import CaseId
 from casekin.contracts.export import Export, ExportResult
+from casekin.contracts.paths import file_stem
 from casekin.contracts.projector import Job
 from casekin.errors import BadInput, CasekinError
 
@@ -68,7 +69,7 @@ def _save_images(search: SearchClient, folder: Path) -> None:
         with progress("Images", len(ids)) as meter:
             for done, case_id in enumerate(ids, 1):
                 content, kind = search.image(case_id)
-                (folder / f"{case_id}{SUFFIXES[kind]}").write_bytes(content)
+                (folder / f"{file_stem(case_id)}{SUFFIXES[kind]}").write_bytes(content)
                 meter(done)
     except OSError as error:
         raise BadInput(f"{folder} cannot be written to: {error.strerror}; name another folder") from error

@@ -8,8 +8,7 @@ import httpx
 import stamina
 from pydantic import BaseModel, ValidationError
 
-from casekin.contracts.base import Contract
-from casekin.contracts.headers import USER_HEADER
+from casekin.contracts.base import USER_HEADER, Contract
 from casekin.contracts.problem import Problem
 from casekin.errors import ERRORS, CasekinError, Unavailable, Unexpected
 

@@ -1,15 +1,13 @@
 """Client of the search service."""
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote
 
 from casekin.clients.http import ServiceClient
-from casekin.contracts.base import CaseId
+from casekin.contracts.base import BundleVersion, CaseId
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.conditions import Filters
 from casekin.contracts.facets import FacetQuery, Facets
 from casekin.contracts.indexes import (
-    BundleVersion,
     Index,
     IndexFill,
     IndexFilled,
@@ -18,6 +16,7 @@ from casekin.contracts.indexes import (
     Switch,
     Switched,
 )
+from casekin.contracts.paths import quoted, url_segment
 from casekin.contracts.search import (
     Case,
     CaseBatch,
@@ -49,16 +48,16 @@ class SearchClient(ServiceClient):
 
     def case(self, case_id: CaseId) -> Case:
         """The metadata of one case."""
-        return self._get(Case, f"/v1/cases/{case_id}")
+        return self._get(Case, f"/v1/cases/{url_segment(case_id)}")
 
     def image(self, case_id: CaseId, *, user: str | None = None) -> tuple[bytes, str]:
         """The image of one case as ingested, and its media type; audited under `user`."""
-        response = self._call("GET", f"/v1/cases/{case_id}/image", user=user)
+        response = self._call("GET", f"/v1/cases/{url_segment(case_id)}/image", user=user)
         return response.content, response.headers["content-type"]
 
     def thumbnail(self, case_id: CaseId, *, user: str | None = None) -> tuple[bytes, str]:
         """The thumbnail of one case and its media type; audited under `user`."""
-        response = self._call("GET", f"/v1/cases/{case_id}/thumbnail", user=user)
+        response = self._call("GET", f"/v1/cases/{url_segment(case_id)}/thumbnail", user=user)
         return response.content, response.headers["content-type"]
 
     def collection(self) -> Collection:
@@ -75,18 +74,19 @@ class SearchClient(ServiceClient):
 
     def put_cases(self, batch: CaseBatch, images: Mapping[CaseId, bytes]) -> CaseBatchReceipt:
         """Store a batch with its images; returns when it is durable."""
-        files = [("images", (case_id, data, "application/octet-stream")) for case_id, data in images.items()]
+        files = [("images", (quoted(case_id), data, "application/octet-stream")) for case_id, data in images.items()]
         data = {"batch": batch.model_dump_json()}
         response = self._call("PUT", "/v1/cases", data=data, files=files)
         return CaseBatchReceipt.model_validate_json(response.content)
 
     def delete_case(self, case_id: CaseId, *, user: str | None = None) -> Deletion:
         """Delete a case with its images for good; audited under `user`."""
-        return Deletion.model_validate_json(self._call("DELETE", f"/v1/cases/{case_id}", user=user).content)
+        path = f"/v1/cases/{url_segment(case_id)}"
+        return Deletion.model_validate_json(self._call("DELETE", path, user=user).content)
 
     def delete_lesion(self, lesion_id: str, *, user: str | None = None) -> Deletion:
         """Delete all cases of a lesion with their images for good; audited under `user`."""
-        path = f"/v1/lesions/{quote(lesion_id, safe='')}"
+        path = f"/v1/lesions/{url_segment(lesion_id)}"
         return Deletion.model_validate_json(self._call("DELETE", path, user=user).content)
 
     def latents(self, page_size: int = 2000) -> Iterator[LatentPage]:
@@ -119,7 +119,7 @@ class SearchClient(ServiceClient):
 
     def image_in(self, version: BundleVersion, case_id: CaseId) -> bytes:
         """The image of one case as an index has it; raises `NotFound`."""
-        return self._call("GET", f"/v1/indexes/{version}/cases/{case_id}/image").content
+        return self._call("GET", f"/v1/indexes/{version}/cases/{url_segment(case_id)}/image").content
 
     def switch(self, asked: Switch) -> Switched:
         """Make an index live; raises `Conflict` where it lags behind and that was not allowed, `NotFound`."""

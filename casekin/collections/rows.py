@@ -13,8 +13,7 @@ from casekin.collections.image_index import Found, ImageIndex, Missing, name_wit
 from casekin.collections.listing import ListedFile
 from casekin.collections.spec import CollectionSpec
 from casekin.collections.table import Line, Table
-from casekin.collections.text import shortened
-from casekin.contracts.base import Code
+from casekin.contracts.base import Code, worded
 from casekin.contracts.search import Case
 
 AGE_MAX = 130
@@ -245,12 +244,4 @@ def _sentence(error: ValidationError) -> str:
     """The first fault of a case in words, with the value and the limit."""
     fault = error.errors()[0]
     field = fault["loc"][0] if fault["loc"] and isinstance(fault["loc"][0], str) else "diagnosis"
-    value, context = fault["input"], fault.get("ctx", {})
-    if fault["type"] == "string_too_long":
-        return f"{field} {shortened(value)} has {len(value)} characters; at most {context['max_length']} are allowed"
-    if fault["type"] == "too_long":
-        return f"{field} are {context['actual_length']}; at most {context['max_length']} are allowed"
-    if fault["type"] == "string_pattern_mismatch":
-        return f"{field} {shortened(value)} has characters that are not allowed: {context['pattern']}"
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{field}: {message}"
+    return f"{field}: {worded(fault)}"

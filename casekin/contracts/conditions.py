@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from casekin.contracts.base import Contract
+from casekin.contracts.base import Code, Contract
 
 FIELDS = ("diagnosis", "site", "sex", "evidence", "source", "lesion_id")
 _COLUMN = re.compile(r'attributes\.[^"\\\[\]]{1,80}')
@@ -29,7 +29,6 @@ def _code_field(name: str) -> str:
 
 CodeField = Annotated[str, AfterValidator(_code_field)]
 """A field that holds one value of a vocabulary; ``attributes.NAME`` is a further column of the collection."""
-Value = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 DEEPEST = 8
 """Conditions within conditions."""
 
@@ -39,7 +38,7 @@ class AnyOf(Contract):
 
     kind: Literal["any_of"] = "any_of"
     field: CodeField
-    values: tuple[Value, ...] = Field(default=(), max_length=1000)
+    values: tuple[Code, ...] = Field(default=(), max_length=1000)
     keep_unknown: bool = Field(default=False, description="a case whose value is unknown passes too")
 
     @model_validator(mode="after")

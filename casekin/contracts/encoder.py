@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from casekin.contracts.base import Code, Contract, Latent
+from casekin.contracts.base import BundleVersion, Code, Contract, Latent
 from casekin.contracts.bundle import EXAMPLE, BundleManifest
 
 
@@ -61,7 +61,7 @@ class DecodeRequest(Contract):
         }
     )
 
-    bundle_version: str
+    bundle_version: BundleVersion
     latents: list[Latent] = Field(min_length=1, max_length=1024)
     format: Literal["jpeg", "png", "webp"] = "jpeg"
 

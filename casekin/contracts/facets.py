@@ -2,14 +2,14 @@
 
 from pydantic import ConfigDict, Field
 
-from casekin.contracts.base import Contract
-from casekin.contracts.conditions import Filters, Value
+from casekin.contracts.base import Code, Contract
+from casekin.contracts.conditions import Filters
 
 
 class FacetValue(Contract):
     """How many cases under the current filter have this value; none counts the unknown."""
 
-    value: Value | None
+    value: Code | None
     count: int
 
 

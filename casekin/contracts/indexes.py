@@ -3,14 +3,12 @@
 An index is the collection as one bundle encodes it. One is live; others are filled beside it, or were live before.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import ConfigDict, Field, JsonValue
 
-from casekin.contracts.base import CaseId, Contract, Latent
+from casekin.contracts.base import BundleVersion, CaseId, Contract, Latent
 
-BundleVersion = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
-"""As in a bundle's manifest: it becomes part of the names of folders and collections."""
 IndexState = Literal["live", "standby", "filling"]
 """``live``: its cases are the collection; ``standby``: it was live before, and still answers latents of its own bundle;
 ``filling``: it was never live, and answers nothing."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
-from casekin.contracts.base import CaseId, Code, Contract, Latent, Preset
+from casekin.contracts.base import BundleVersion, CaseId, Code, Contract, Latent, Preset
 
 MapId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """The id of the job that fitted the map."""
@@ -46,7 +46,7 @@ class MapPlace(Contract):
     )
 
     kind: Literal["map.place"] = "map.place"
-    bundle_version: str
+    bundle_version: BundleVersion
     latent: Latent
     neighbours: int = Field(default=15, ge=1, le=100)
     map_id: MapId | None = Field(default=None, description="of a kept map; none takes the current one")

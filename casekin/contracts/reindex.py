@@ -1,14 +1,10 @@
 """Contracts of re-indexing: the collection encoded anew by another bundle, beside the index that is searched."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
-from casekin.contracts.base import CaseId, Contract
-from casekin.contracts.indexes import BundleVersion
-
-ServiceUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s@?#]+$", max_length=300)]
-"""Scheme, host and port."""
+from casekin.contracts.base import BundleVersion, CaseId, Contract, ServiceUrl
 
 
 class Reindex(Contract):

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
-from casekin.contracts.base import CaseId, Code, Contract, Latent
+from casekin.contracts.base import BundleVersion, CaseId, Code, Contract, Latent
 from casekin.contracts.maps import MapId
 
 _VERSION = "ham10000-2026.11.1"
@@ -33,7 +33,7 @@ _SCENE: dict[str, JsonValue] = {
 class FromSubject(Contract):
     """Where a way starts: exactly one of `latent` and `case`."""
 
-    bundle_version: str
+    bundle_version: BundleVersion
     latent: Latent | None = Field(default=None, description="of a query")
     case: CaseId | None = Field(default=None, description="of the collection; its own lesion is no neighbour of it")
     map_id: MapId | None = Field(default=None, description="of a kept map; none takes the current one, if there is one")

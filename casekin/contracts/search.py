@@ -2,9 +2,19 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
-from casekin.contracts.base import CaseId, Code, Contract, Latent, Preset
+from casekin.contracts.base import (
+    BundleVersion,
+    CaseId,
+    Cell,
+    Code,
+    Contract,
+    Label,
+    Latent,
+    Note,
+    Preset,
+)
 from casekin.contracts.conditions import Condition, Filters
 from casekin.contracts.neighbours import ImageMeasures, NeighbourStatistics
 
@@ -21,6 +31,26 @@ _CASE: dict[str, JsonValue] = {
 }
 FACETED = ("diagnosis", "site", "sex", "evidence", "source")
 """Fields of a case that hold one code and can be filtered and counted."""
+MOST_COLUMNS = 500
+"""Further columns of a case."""
+MOST_FILTERABLE = 64
+"""Further columns of the whole collection that can be counted and filtered by: each has an index of its own."""
+_LONGEST_CASE = 100_000
+"""Characters in all further columns of a case, so that a batch of cases fits into one request."""
+
+
+def _known(cells: dict[str, str]) -> dict[str, str]:
+    """Cells that are not empty; raises ValueError where there are too many, or they are too long in all."""
+    cells = {name: cell for name, cell in cells.items() if cell}
+    if len(cells) > MOST_COLUMNS:
+        raise ValueError(f"the case has {len(cells)} further columns; at most {MOST_COLUMNS} are allowed")
+    if (size := sum(map(len, cells.values()))) > _LONGEST_CASE:
+        raise ValueError(f"the further columns have {size} characters in all; at most {_LONGEST_CASE} are allowed")
+    return cells
+
+
+Attributes = Annotated[dict[Code, Cell], AfterValidator(_known)]
+"""Further columns of a case by name; an empty cell is unknown, and left out."""
 
 
 class Case(Contract):
@@ -36,7 +66,7 @@ class Case(Contract):
     sex: Code | None = None
     site: Code | None = None
     source: Code | None = None
-    attributes: dict[str, str] = Field(default_factory=dict, max_length=64, description="further columns, as they came")
+    attributes: Attributes = Field(default_factory=dict, description="further columns, as they came")
 
 
 class CaseUpload(Contract):
@@ -53,7 +83,10 @@ class CaseUpload(Contract):
 
 
 class CaseBatch(Contract):
-    """The part ``batch`` of ``PUT /v1/cases`` (multipart; parts ``images``: files named by case id)."""
+    """The part ``batch`` of ``PUT /v1/cases`` (multipart; parts ``images``: files named by case id).
+
+    A file name is the id percent-encoded, for quotes and backslashes do not survive in the name of a part.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -64,7 +97,7 @@ class CaseBatch(Contract):
         }
     )
 
-    bundle_version: str
+    bundle_version: BundleVersion
     cases: list[CaseUpload] = Field(min_length=1, max_length=256)
 
 
@@ -130,7 +163,7 @@ class Diagnosis(Contract):
     """One diagnosis of the collection's vocabulary."""
 
     code: Code
-    name: str
+    name: Label
     malignant: bool | None = Field(default=None, description="none where the collection does not say")
     colour: str | None = Field(default=None, pattern=r"^#[0-9a-fA-F]{6}$")
 
@@ -151,11 +184,13 @@ class CollectionInfo(Contract):
         }
     )
 
-    title: str = Field(min_length=1, max_length=120)
-    licence: str | None = None
-    citation: str | None = None
+    title: Label
+    licence: Note | None = None
+    citation: Note | None = None
     diagnoses: list[Diagnosis] = Field(default_factory=list, description="in the order to show them")
-    labels: dict[str, dict[str, str]] = Field(default_factory=dict, description="by field: code -> what the page shows")
+    labels: dict[Code, dict[Code, Label]] = Field(
+        default_factory=dict, description="by field: code -> what the page shows"
+    )
     evidence_weights: dict[Code, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=dict, description="how much a neighbour's diagnosis counts by its evidence; 1 where not named"
     )
@@ -220,7 +255,7 @@ class SearchRequest(Contract):
         }
     )
 
-    bundle_version: str
+    bundle_version: BundleVersion
     latents: tuple[Latent, ...] = Field(
         default=(), max_length=8, description="of images of one lesion: distance² is the mean over them"
     )

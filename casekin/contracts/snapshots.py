@@ -5,8 +5,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
-from casekin.contracts.base import Contract
-from casekin.contracts.indexes import BundleVersion
+from casekin.contracts.base import BundleVersion, Contract
 
 SnapshotName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """Part of the names of files."""

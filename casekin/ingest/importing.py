@@ -1,10 +1,14 @@
 """Import a table of cases that carry their latents already; needs no encoder."""
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from casekin.clients import SearchClient
-from casekin.contracts.base import CaseId
+from casekin.contracts.base import CaseId, worded
+from casekin.contracts.paths import file_stem
 from casekin.contracts.search import CaseUpload
 from casekin.errors import BadInput, CasekinError, Conflict, NotFound
 from casekin.ingest.encoding import FATAL, Encoded, case_digest, skipped
@@ -19,12 +23,12 @@ class Images:
 
     def __init__(self, folder: Path | None, search: SearchClient) -> None:
         files = folder.rglob("*") if folder else ()
-        self._files = {file.stem: file for file in files if file.is_file()}
+        self._files = {unicodedata.normalize("NFC", file.stem): file for file in files if file.is_file()}
         self._search = search
 
     def read(self, case_id: CaseId) -> bytes:
         """The bytes of the image; raises `NotFound`."""
-        if file := self._files.get(case_id):
+        if file := self._files.get(file_stem(case_id)):
             return file.read_bytes()
         try:
             return self._search.image(case_id)[0]
@@ -87,6 +91,7 @@ def _with_image(row: TableRow, image: bytes) -> Encoded:
     digest = row.digest or case_digest(image, row.case)
     try:
         upload = CaseUpload(case=row.case, latent=row.latent, digest=digest)
-    except ValueError as error:
-        raise BadInput(f"case {row.case.id}: the digest or the latent cannot be") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise BadInput(f"case {row.case.id}: {'.'.join(map(str, fault['loc']))}: {worded(fault)}") from error
     return Encoded(upload, image, note="")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request
 
-from casekin.contracts.headers import USER_HEADER
+from casekin.contracts.base import USER_HEADER
 from casekin.errors import Unauthorized
 from casekin.service.settings import ServiceSettings
 

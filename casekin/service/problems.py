@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from casekin.contracts.base import worded
 from casekin.contracts.problem import Problem
 from casekin.errors import BadInput, CasekinError, NotFound, StorageFull, Unexpected, WrongLatent, WrongWeights
 
@@ -35,6 +36,7 @@ def describe(error: CasekinError, request_id: str | None = None) -> Problem:
 def _answer(request: Request, error: CasekinError) -> JSONResponse:
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else None
     body = describe(error, getattr(request.state, "request_id", None)).model_dump()
+    body["detail"] = error.detail.encode(errors="backslashreplace").decode()  # it may quote a lone surrogate
     return JSONResponse(body, error.status, headers, media_type="application/problem+json")
 
 
@@ -50,9 +52,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     lines = []
     for fault in error.errors()[:5]:
         where = ".".join(str(part) for part in fault["loc"] if part not in ("body", "query", "path"))
-        value = fault.get("input")
-        shown = f" (got {value!r})" if isinstance(value, str | int | float | bool) and len(str(value)) <= 80 else ""
-        lines.append(f"{where or 'request'}: {fault['msg'].removeprefix('Value error, ')}{shown}")
+        lines.append(f"{where or 'request'}: {worded(fault)}")
     first = next((part for part in error.errors()[0]["loc"] if part in _CLASS_BY_FIELD), "")
     return _answer(request, _CLASS_BY_FIELD.get(first, BadInput)("; ".join(lines)))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from casekin.contracts.reindex import ServiceUrl
+from casekin.contracts.base import ServiceUrl
 from casekin.service.settings import ServiceSettings
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from casekin.clients import SearchClient
-from casekin.contracts.base import CaseId
+from casekin.contracts.paths import CaseIdInPath
 from casekin.errors import NotFound
 from services.ui.security.basic_auth import signed_in
 from services.ui.session.service_cache import Catalog
@@ -17,13 +17,13 @@ def image_routes(search: SearchClient) -> APIRouter:
     router = APIRouter(tags=["images"])
 
     @router.get("/images/{case_id}", response_class=Response)
-    def image(case_id: CaseId, request: Request) -> Response:
+    def image(case_id: CaseIdInPath, request: Request) -> Response:
         """The image of one case as ingested."""
         content, media_type = search.image(case_id, user=signed_in(request))
         return Response(content, media_type=media_type)
 
     @router.get("/thumbnails/{case_id}", response_class=Response)
-    def thumbnail(case_id: CaseId, request: Request) -> Response:
+    def thumbnail(case_id: CaseIdInPath, request: Request) -> Response:
         """The thumbnail of one case."""
         content, media_type = search.thumbnail(case_id, user=signed_in(request))
         return Response(content, media_type=media_type)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from casekin.clients import EncoderClient, SearchClient
-from casekin.contracts.base import CaseId
-from casekin.contracts.indexes import BundleVersion, EncodedAnew, IndexFill, IndexLag
-from casekin.contracts.reindex import ReindexResult, ServiceUrl
+from casekin.contracts.base import BundleVersion, CaseId, ServiceUrl
+from casekin.contracts.indexes import EncodedAnew, IndexFill, IndexLag
+from casekin.contracts.reindex import ReindexResult
 from casekin.errors import BadInput, CasekinError, Conflict
 from casekin.ingest.encoding import FATAL
 from services.projector.jobs.progress import Report, Stage

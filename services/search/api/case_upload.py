@@ -1,20 +1,24 @@
 """Reads ``PUT /v1/cases``: a multipart body with the part ``batch`` and files ``images`` named by case id."""
 
+import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from casekin.contracts.base import CaseId
+from casekin.contracts.base import CaseId, excerpt, worded
+from casekin.contracts.paths import CaseIdInPath
 from casekin.contracts.search import CaseBatch
 from casekin.errors import BadInput, UploadTooLarge
 
 _BATCH_BYTES = 32_000_000
 """Of the part ``batch``: 256 cases of 4096 dimensions."""
+_CASE_ID: TypeAdapter[CaseId] = TypeAdapter(CaseIdInPath)
 
 BATCH_BODY: dict[str, Any] = {
     "requestBody": {
@@ -34,7 +38,7 @@ BATCH_BODY: dict[str, Any] = {
                         "images": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": "one file a case, its filename the case's id",
+                            "description": "one file a case, its filename the case's id, percent-encoded",
                         },
                     },
                 }
@@ -77,8 +81,25 @@ def _parse(batch: str) -> CaseBatch:
     try:
         return CaseBatch.model_validate_json(batch)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
+        faults = (f"{_place(batch, fault['loc'])}: {worded(fault)}" for fault in error.errors()[:5])
         raise BadInput(f"batch: {'; '.join(faults)}") from error
+
+
+def _place(batch: str, place: tuple[int | str, ...]) -> str:
+    """Where a fault lies, by the id of its case where that can be read."""
+    match place:
+        case ("cases", int(number), *rest):
+            with suppress(ValueError, LookupError, TypeError):
+                case_id = json.loads(batch)["cases"][number]["case"]["id"]
+                return f"case {excerpt(str(case_id))}: {'.'.join(map(str, rest))}"
+    return ".".join(map(str, place))
+
+
+def _case_id(name: str) -> CaseId:
+    try:
+        return _CASE_ID.validate_python(name)
+    except ValidationError as error:
+        raise BadInput(f"a file is named {excerpt(name)}; name it by the case's id, percent-encoded") from error
 
 
 async def _images(form: FormData, limit: int) -> dict[CaseId, bytes]:
@@ -86,8 +107,8 @@ async def _images(form: FormData, limit: int) -> dict[CaseId, bytes]:
     _check_size(sum(file.size or 0 for file in files), limit)
     images: dict[CaseId, bytes] = {}
     for file in files:
-        name = file.filename or ""
-        if name in images:
-            raise BadInput(f"two files are named {name!r}; send one image a case")
-        images[name] = await file.read()
+        case_id = _case_id(file.filename or "")
+        if case_id in images:
+            raise BadInput(f"two files are named {excerpt(case_id)}; send one image a case")
+        images[case_id] = await file.read()
     return images

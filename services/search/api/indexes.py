@@ -4,11 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from casekin.contracts.base import CaseId
+from casekin.contracts.base import BundleVersion, CaseId
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.indexes import (
     FILL,
-    BundleVersion,
     Index,
     IndexFill,
     IndexFilled,
@@ -17,6 +16,7 @@ from casekin.contracts.indexes import (
     Switch,
     Switched,
 )
+from casekin.contracts.paths import CaseIdInPath
 from casekin.errors import BadInput
 from casekin.service.auth import acting_user
 from services.search.api.dependencies import Parts
@@ -71,7 +71,7 @@ def index_routes(parts: Parts) -> APIRouter:
         return parts.filler.fill(bundle_version, asked)
 
     @router.get("/indexes/{bundle_version}/cases/{case_id}/image", response_class=Response, responses=_PICTURE)
-    def image(bundle_version: BundleVersion, case_id: CaseId, request: Request) -> Response:
+    def image(bundle_version: BundleVersion, case_id: CaseIdInPath, request: Request) -> Response:
         """The image of one case as an index has it."""
         parts.audit.record(acting_user(request), "view image", case_id)
         data = parts.filler.image(bundle_version, case_id)

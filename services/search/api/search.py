@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from casekin.contracts.base import CaseId
 from casekin.contracts.facets import FacetQuery, Facets
+from casekin.contracts.paths import CaseIdInPath, LesionIdInPath
 from casekin.contracts.search import (
     Case,
     CaseBatchReceipt,
@@ -73,17 +74,17 @@ def case_routes(parts: Parts) -> APIRouter:
     router = APIRouter(tags=["cases"])
 
     @router.get("/cases/{case_id}")
-    def case(case_id: CaseId) -> Case:
+    def case(case_id: CaseIdInPath) -> Case:
         """The metadata of one case."""
         return _stored(parts, case_id).case
 
     @router.get("/cases/{case_id}/image", response_class=Response, responses=_PICTURE)
-    def image(case_id: CaseId, request: Request) -> Response:
+    def image(case_id: CaseIdInPath, request: Request) -> Response:
         """The image of one case, without metadata."""
         return _picture(parts, case_id, request, "image")
 
     @router.get("/cases/{case_id}/thumbnail", response_class=Response, responses=_PICTURE)
-    def thumbnail(case_id: CaseId, request: Request) -> Response:
+    def thumbnail(case_id: CaseIdInPath, request: Request) -> Response:
         """The image of one case, small."""
         return _picture(parts, case_id, request, "thumbnail")
 
@@ -93,13 +94,13 @@ def case_routes(parts: Parts) -> APIRouter:
         return Digests(digests=parts.indexes.live().cases.digests(query.ids))
 
     @router.delete("/cases/{case_id}")
-    def delete_case(case_id: CaseId, request: Request) -> Deletion:
+    def delete_case(case_id: CaseIdInPath, request: Request) -> Deletion:
         """Delete a case with its images; answers when all of it is gone for good."""
         parts.audit.record(acting_user(request), "delete case", case_id)
         return parts.deleter.case(case_id)
 
     @router.delete("/lesions/{lesion_id}")
-    def delete_lesion(lesion_id: str, request: Request) -> Deletion:
+    def delete_lesion(lesion_id: LesionIdInPath, request: Request) -> Deletion:
         """Delete all cases of a lesion with their images."""
         parts.audit.record(acting_user(request), "delete lesion", lesion_id)
         return parts.deleter.lesion(lesion_id)

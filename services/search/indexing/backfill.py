@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from casekin.contracts.base import CaseId
-from casekin.contracts.indexes import BundleVersion, EncodedAnew, IndexFill, IndexFilled, IndexLag, Switch, Switched
+from casekin.contracts.base import BundleVersion, CaseId
+from casekin.contracts.indexes import EncodedAnew, IndexFill, IndexFilled, IndexLag, Switch, Switched
 from casekin.errors import Conflict, NotFound
 from services.search.indexing.registry import Indexes, OpenIndex
 from services.search.retrieval.metric import check_latent

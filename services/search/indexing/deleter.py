@@ -9,10 +9,10 @@ from casekin.errors import NotFound, Unavailable
 from services.search.indexing.registry import Indexes
 from services.search.indexing.snapshots import Snapshots
 from services.search.storage.blob_store import Blobs
-from services.search.storage.image_store import ImageStore
+from services.search.storage.image_store import ImageStore, name_in_store
 
 _FOLDER = "deletions"
-"""An empty blob for each case whose deletion has begun, until it is complete."""
+"""A blob with the id of each case whose deletion has begun, until it is complete."""
 
 
 class Deleter:
@@ -63,16 +63,18 @@ class Deleter:
                 raise Unavailable(f"the deletion of {named} is not complete: {done.left} left; try again")
 
     def _begun(self) -> list[CaseId]:
-        return [key.rpartition("/")[2] for key in self._blobs.keys(f"{_FOLDER}/")]
+        """Cases whose deletion is marked as begun; a mark of a former release is empty, and named by the id itself."""
+        keys = self._blobs.keys(f"{_FOLDER}/")
+        return [(self._blobs.read(key) or b"").decode() or key.rpartition("/")[2] for key in keys]
 
     def _stored(self, ids: Sequence[CaseId]) -> list[CaseId]:
         """Those of `ids` that any index has."""
         return sorted({case_id for _, index in self._indexes.all() for case_id in index.cases.digests(ids)})
 
     def _delete(self, ids: Sequence[CaseId]) -> Deletion:
-        marks = [f"{_FOLDER}/{case_id}" for case_id in ids]
+        marks = {f"{_FOLDER}/{name_in_store(case_id)}": case_id.encode() for case_id in ids}
         with self._indexes.changing:
-            self._blobs.write_all(dict.fromkeys(marks, b""))
+            self._blobs.write_all(marks)
             stored = self._stored(ids)
             for _, index in self._indexes.all():
                 self._indexes.changing.check()

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from casekin.contracts.base import CaseId
+from casekin.contracts.base import BundleVersion, CaseId
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.indexes import BundleVersion, IndexState
+from casekin.contracts.indexes import IndexState
 from casekin.errors import Conflict, WrongLatent
 from services.search.indexing.registry_state import Records, Register
 from services.search.retrieval.search import Searcher

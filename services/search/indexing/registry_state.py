@@ -4,8 +4,9 @@ from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from casekin.contracts.base import BundleVersion
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.indexes import BundleVersion, IndexState
+from casekin.contracts.indexes import IndexState
 from casekin.errors import NotFound, Unexpected
 from services.search.storage.blob_store import Blobs
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from casekin.contracts.base import is_code
 from casekin.contracts.conditions import AnyOf, Condition, leaves
 from casekin.contracts.search import FACETED
 from casekin.errors import BadInput
@@ -37,7 +38,7 @@ class Census:
     def values(self, name: str) -> dict[str, int]:
         """How many cases have each value of a field of `fields`; of a further column the most frequent alone."""
         if name not in self._values:
-            self._values[name] = self.index.facet(name, most=most_listed(name))
+            self._values[name] = countable(self.index.facet(name, most=most_listed(name)))
         return self._values[name]
 
     @cached_property
@@ -84,7 +85,7 @@ class Census:
     def _check_field(self, name: str) -> None:
         if name != "lesion_id" and name not in self.fields:
             known = ", ".join((*self.fields, "lesion_id", "age"))
-            raise BadInput(f"no case has a field {name!r}; there are {known}")
+            raise BadInput(f"cases cannot be filtered by {name!r}; they can by {known}")
 
     def _check_value(self, name: str, value: str, named: set[str]) -> None:
         if value in named or (name in self.fields and value in self.values(name)):
@@ -95,6 +96,11 @@ class Census:
         more = f" and {len(known) - 50} more" if len(known) > 50 else ""
         listed = f"; it has {', '.join(known[:50]) or 'none yet'}{more}" if name in self.fields else ""
         raise BadInput(f"{name}: the collection has no {value!r}{listed}")
+
+
+def countable(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts without values that are no `Code`, such as long texts: no filter could name them."""
+    return {value: count for value, count in counts.items() if is_code(value)}
 
 
 def most_listed(name: str) -> int | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from casekin.contracts.conditions import Between, Condition, Filters, without
 from casekin.contracts.facets import Facets, FacetValue
 from casekin.contracts.search import ConditionEffect
-from services.search.retrieval.collection_counts import Census, most_listed
+from services.search.retrieval.collection_counts import Census, countable, most_listed
 from services.search.vector_store.port import CaseIndex
 
 ANY_AGE = Between(low=0)
@@ -41,7 +41,7 @@ def _field(index: CaseIndex, census: Census, filters: Sequence[Condition], name:
     """Every value of the collection, also those that no case has under the filter: they can still be chosen."""
     others = without(filters, name)
     whole = census.values(name)
-    counts = dict.fromkeys(whole, 0) | index.facet(name, others, most_listed(name)) if others else whole
+    counts = dict.fromkeys(whole, 0) | countable(index.facet(name, others, most_listed(name))) if others else whole
     values = [FacetValue(value=value, count=count) for value, count in counts.items()]
     if unknown := census.unknown(name, others):
         values.append(FacetValue(value=None, count=unknown))

@@ -6,6 +6,7 @@ crash leaves behind is a file that nothing refers to.
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Self
 
@@ -15,9 +16,11 @@ from services.search.storage.blob_store import Blobs
 from services.search.storage.image_processing import Picture
 from services.search.vector_store.port import StoredCase
 
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
 
 class ImageStore:
-    """Pictures in `Blobs` below `root`; ``~`` parts id and key, for no id contains it."""
+    """Pictures in `Blobs` below `root`, each named ``NAME~KEY``: by its case (see `name_in_store`) and its content."""
 
     def __init__(self, blobs: Blobs, root: str = "") -> None:
         self._blobs = blobs
@@ -56,7 +59,7 @@ class ImageStore:
 
     def files(self, case_id: CaseId) -> list[str]:
         """What lies in the store of a case: pictures in use, and such as a crash left behind."""
-        return self._blobs.keys(f"{self._root}{_folder(case_id)}/{case_id}~")
+        return self._blobs.keys(f"{self._root}{_folder(case_id)}/{name_in_store(case_id)}~")
 
     def copy_to(self, other: Self, cases: Iterable[StoredCase]) -> None:
         """Copy the pictures of cases durably; raises `NotFound` where one is not there."""
@@ -67,7 +70,7 @@ class ImageStore:
         self._blobs.copy({file: copy for _, mine, theirs in files for file, copy in zip(mine, theirs, strict=True)})
 
     def _keys(self, case_id: CaseId, key: str) -> tuple[str, str]:
-        base = f"{self._root}{_folder(case_id)}/{case_id}~{key}"
+        base = f"{self._root}{_folder(case_id)}/{name_in_store(case_id)}~{key}"
         return f"{base}.original", f"{base}.thumbnail"
 
     def _read(self, case_id: CaseId, key: str) -> bytes:
@@ -81,6 +84,11 @@ def _folder(case_id: CaseId) -> str:
     """One of 4096 folders, so that none grows beyond what a file system lists quickly."""
     digest = hashlib.sha256(case_id.encode()).hexdigest()
     return f"cases/{digest[:3]}"
+
+
+def name_in_store(case_id: CaseId) -> str:
+    """The id where it is a safe name for files and objects, else a hash of it after a ``~``, which no safe id has."""
+    return case_id if _SAFE.fullmatch(case_id) else f"~{hashlib.sha256(case_id.encode()).hexdigest()}"
 
 
 def drop_unused(images: ImageStore, replaced: Iterable[StoredCase], kept: Iterable[tuple[CaseId, str]]) -> None:

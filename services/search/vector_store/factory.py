@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from typing_extensions import override
 
+from casekin.contracts.base import BundleVersion
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.indexes import BundleVersion
 from services.search.settings import SearchSettings
 from services.search.vector_store.edge.index import EdgeIndex
 from services.search.vector_store.port import CaseIndex, index_name

@@ -1,14 +1,14 @@
 """How the engine stores a case: a point id, and a payload without the unknown values."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from casekin.contracts.base import CaseId
 from casekin.contracts.conditions import is_column
-from casekin.contracts.search import FACETED, Case
+from casekin.contracts.search import FACETED, MOST_FILTERABLE, Case
 from services.search.vector_store.port import StoredCase
 
 KEYWORDS = (*FACETED, "lesion_id")
@@ -34,10 +34,14 @@ def field_of(key: str) -> str:
     return f"{group}.{name.strip(chr(34))}" if dot else key
 
 
-def columns_of(cases: Iterable[StoredCase]) -> set[str]:
-    """Further fields of these cases that can be filtered by."""
-    names = {name for stored in cases for name in stored.case.attributes}
-    return {f"attributes.{name}" for name in names if is_column(f"attributes.{name}")}
+def columns_to_index(cases: Iterable[StoredCase], indexed: Collection[str]) -> list[str]:
+    """Further fields of these cases that need a payload index beside those `indexed`, at most `MOST_FILTERABLE` in all.
+
+    A column of the collection beyond that is stored with its cases, and cannot be counted or filtered by.
+    """
+    fields = {f"attributes.{name}" for stored in cases for name in stored.case.attributes}
+    new = sorted(field for field in fields.difference(indexed) if is_column(field))
+    return new[: max(0, MOST_FILTERABLE - len(indexed))]
 
 
 def to_payload(stored: StoredCase) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from casekin.contracts.base import CaseId
+from casekin.contracts.base import BundleVersion, CaseId
 from casekin.contracts.conditions import Condition
-from casekin.contracts.indexes import BundleVersion
 from casekin.contracts.search import Case
 from services.search.vector_store.named_vectors import Metric
 

@@ -157,6 +157,12 @@
     }, 60);
   }
 
+  /* An id in a path, encoded twice as in casekin.contracts.paths: it may hold slashes, or be "." or "..". */
+  function urlSegment(id) {
+    const once = id === "." || id === ".." ? id.replaceAll(".", "%2E") : encodeURIComponent(id);
+    return encodeURIComponent(once);
+  }
+
   /* The thumbnail under the pointer. */
   function hover(data, figure) {
     const point = data && data.points && data.points[0];
@@ -166,7 +172,7 @@
     const trace = figure.data[point.curveNumber] || {};
     const name = html("Div", { children: trace.meta || "", className: "hover-name" });
     if (!id) return [true, point.bbox, [name]];
-    const image = html("Img", { src: "/thumbnails/" + encodeURIComponent(id), alt: "Case " + id });
+    const image = html("Img", { src: "/thumbnails/" + urlSegment(id), alt: "Case " + id });
     return [true, point.bbox, [image, name, html("Div", { children: id, className: "hover-id" })]];
   }
 

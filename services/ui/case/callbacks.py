@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import ALL, Dash, Input, Output, State
 
+from casekin.contracts.paths import url_segment
 from casekin.contracts.search import Case, SearchResponse
 from casekin.errors import CasekinError
 from services.ui.case.layout import case_facts, case_title, contributions
@@ -98,7 +99,7 @@ def register(app: Dash, catalog: Catalog) -> None:
 def _shown(case: Case, vocabulary: Vocabulary) -> dict[str, Any]:
     return {
         "opened": True,
-        "image": f"/images/{case.id}",
+        "image": f"/images/{url_segment(case.id)}",
         "alt": f"Case {case.id}, {vocabulary.diagnosis(case.diagnosis)}",
         "caption": f"Case {case.id}",
         "title": case_title(case, vocabulary),

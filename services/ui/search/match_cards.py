@@ -7,6 +7,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from casekin.contracts.conditions import leaves
+from casekin.contracts.paths import url_segment
 from casekin.contracts.search import ConditionEffect, Match, SearchResponse
 from services.ui.presentation import texts
 from services.ui.presentation.components import HIDDEN, aria, bar, data, dot, empty, icon
@@ -111,7 +112,7 @@ def card(
     name = vocabulary.diagnosis(case.diagnosis)
     shown = texts.percent(match.similarity)
     spoken = f"Match {rank}: {name}, similarity {shown}, {texts.age(case.age)}, case {case.id}. Open."
-    thumbnail = html.Img(src=f"/thumbnails/{case.id}", alt=f"Case {case.id}, {name}", className="thumb")
+    thumbnail = html.Img(src=f"/thumbnails/{url_segment(case.id)}", alt=f"Case {case.id}, {name}", className="thumb")
     named = [dot(vocabulary.colour(case.diagnosis)), html.Span(name, className="diagnosis", title=name)]
     title = html.Span([*named, _tooltip(match, own_weights=own_weights)], className="card-title")
     evidence = vocabulary.label("evidence", case.evidence)

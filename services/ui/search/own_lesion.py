@@ -3,6 +3,7 @@
 from dash import html
 from dash.development.base_component import Component
 
+from casekin.contracts.paths import url_segment
 from casekin.contracts.search import OwnCase
 from services.ui.presentation import texts
 from services.ui.presentation.components import aria, dot
@@ -25,7 +26,7 @@ def _own(one: OwnCase, vocabulary: Vocabulary) -> Component:
     said = "the same image" if one.same_picture else f"distance {one.distance:.2f}"
     return html.Button(
         [
-            html.Img(src=f"/thumbnails/{case.id}", alt=f"Case {case.id}, {name}"),
+            html.Img(src=f"/thumbnails/{url_segment(case.id)}", alt=f"Case {case.id}, {name}"),
             html.Span(
                 [
                     html.Span([dot(vocabulary.colour(case.diagnosis)), name], className="own-name"),

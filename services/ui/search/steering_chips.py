@@ -5,6 +5,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
+from casekin.contracts.paths import url_segment
 from casekin.contracts.search import Example
 from services.ui.presentation import texts
 from services.ui.presentation.components import aria, icon
@@ -48,7 +49,7 @@ def _example(example: Example) -> Component:
 
 
 def _thumbnail(case: str) -> Component:
-    return html.Img(src=f"/thumbnails/{case}", alt=f"Case {case}")
+    return html.Img(src=f"/thumbnails/{url_segment(case)}", alt=f"Case {case}")
 
 
 def _button(glyph: str, component_id: dict[str, Any], text: str) -> Component:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from casekin.collections import files, open_collection
+from casekin.collections import built_in_spec, files, open_collection
 from casekin.errors import BadInput, CorruptImage, UploadTooLarge
 from tests.unit.collections.conftest import HEADER, ROWS, jpeg, write_table, write_zip
 
@@ -65,10 +65,21 @@ def test_rows__unusable_ids_and_ragged_lines(make_folder) -> None:
     assert codes(folder) == [("passwd", "no-image"), ("", "no-id"), ("HAM_9", "bad-row")]
 
 
-def test_rows__id_that_no_file_name_can_be(tmp_path: Path) -> None:
-    (tmp_path / "a b.jpg").write_bytes(jpeg(9))
-    write_table(tmp_path / "x.csv", [HEADER, ["HAM_9", "a b", *ROWS[0][2:]]])
-    assert codes(tmp_path) == [("a b", "bad-row")]
+@pytest.mark.parametrize("name", ["a b", "Zürich (2)", "a" * 140])
+def test_rows__ids_as_hospitals_have_them(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.jpg").write_bytes(jpeg(9))
+    write_table(tmp_path / "x.csv", [HEADER, ["HAM_9", name, *ROWS[0][2:]]])
+    assert [row.case.id for row in open_collection(tmp_path).rows] == [name]
+
+
+def test_rows__id_beyond_the_limit_names_value_and_limit(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(9))
+    write_table(tmp_path / "x.csv", [["image", *HEADER], ["a.jpg", "HAM_9", "i" * 201, *ROWS[0][2:]]])
+    spec = built_in_spec("ham10000")
+    spec = spec.model_copy(update={"columns": spec.columns.model_copy(update={"image": "image"})})
+    reason = open_collection(tmp_path, spec).skipped[0].reason
+    assert "id: 'iii" in reason
+    assert reason.endswith("has 201 characters; at most 200 are allowed")
 
 
 def test_zip__corrupt_one_is_named_and_the_other_goes_on(tmp_path: Path, images: dict[str, bytes]) -> None:

@@ -103,10 +103,11 @@ def test_nih__vocabulary_knows_labels_that_never_stand_first(tmp_path: Path) -> 
 
 def test_nih__finding_too_long_for_a_code_is_named(tmp_path: Path) -> None:
     folder, row = write_nih(tmp_path, 1), nih_rows(1)[0]
-    write_csv(folder / "Data_Entry_2017.csv", NIH_HEADER, [(row[0], f"Hernia|{'x' * 65}", *row[2:])])
+    write_csv(folder / "Data_Entry_2017.csv", NIH_HEADER, [(row[0], f"Hernia|{'x' * 501}", *row[2:])])
     skipped = open_collection(folder).skipped[0]
     assert skipped.code == "bad-row"
-    assert "diagnosis 'xxx" in skipped.reason
+    assert "diagnosis: 'xxx" in skipped.reason
+    assert skipped.reason.endswith("has 501 characters; at most 500 are allowed")
 
 
 @pytest.mark.parametrize(

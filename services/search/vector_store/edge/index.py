@@ -20,7 +20,7 @@ from services.search.vector_store.edge.folder import IndexFolder
 from services.search.vector_store.edge.shard import Shard, payload_of
 from services.search.vector_store.edge.view import EdgeView, by_point
 from services.search.vector_store.named_vectors import Space, stored_vectors
-from services.search.vector_store.payload import columns_of, field_of, payload_key, point_id, to_payload
+from services.search.vector_store.payload import columns_to_index, field_of, payload_key, point_id, to_payload
 from services.search.vector_store.port import CaseIndex, IndexView, StoredCase
 from services.search.vector_store.search_plan import EXACT_BELOW
 
@@ -76,11 +76,11 @@ class EdgeIndex(CaseIndex):
             qe.Point(point, _by_name(stored_vectors(stored.latent, self._clinical)), to_payload(stored))
             for point, stored in written.items()
         ]
-        self._index_columns(columns_of(cases))
+        self._index_columns(columns_to_index(cases, self._columns))
         self._update(qe.UpdateOperation.upsert_points(points), list(written), written)
 
-    def _index_columns(self, columns: set[str]) -> None:
-        for column in sorted(columns - self._columns):
+    def _index_columns(self, columns: Sequence[str]) -> None:
+        for column in columns:
             with self._writing:
                 self._shard.update(
                     qe.UpdateOperation.create_field_index(payload_key(column), qe.PayloadSchemaType.Keyword)

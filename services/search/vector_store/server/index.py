@@ -15,7 +15,14 @@ from typing_extensions import override
 from casekin.contracts.base import CaseId
 from casekin.contracts.conditions import Condition, is_column
 from services.search.vector_store.named_vectors import stored_vectors
-from services.search.vector_store.payload import columns_of, field_of, payload_key, point_id, to_payload, to_stored
+from services.search.vector_store.payload import (
+    columns_to_index,
+    field_of,
+    payload_key,
+    point_id,
+    to_payload,
+    to_stored,
+)
 from services.search.vector_store.port import CaseIndex, IndexView, StoredCase, index_name
 from services.search.vector_store.server.client import Remote
 from services.search.vector_store.server.collection_config import (
@@ -93,11 +100,11 @@ class ServerIndex(CaseIndex):
             for stored in cases
         ]
         if points:
-            self._index_columns(columns_of(cases))
+            self._index_columns(columns_to_index(cases, self._columns))
             self._change(lambda client: client.upsert(self.collection, points, wait=True))
 
-    def _index_columns(self, columns: set[str]) -> None:
-        for column in sorted(columns - self._columns):
+    def _index_columns(self, columns: Sequence[str]) -> None:
+        for column in columns:
             self._remote.call(partial(self._index_column, payload_key(column)))
             self._columns = self._columns | {column}
 

@@ -45,9 +45,9 @@ def test_put__that_fails_leaves_nothing_new(tmp_path: Path) -> None:
     store = ImageStore(blobs)
     store.put({"a": Picture("k", b"1", b"1")})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    too_long = "n" * 240  # with the key and the name of the staged file beyond what a file system takes
+    too_long = "k" * 260  # as the key of a picture, beyond what a file system takes
     with pytest.raises(OSError, match="too long"):
-        store.put({"a": Picture("k2", b"2", b"2"), too_long: Picture("k", b"3", b"3")})
+        store.put({"a": Picture("k2", b"2", b"2"), "b": Picture(too_long, b"3", b"3")})
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
