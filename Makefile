@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LINKS := $(foreach place,$(PIP_FIND_LINKS),--find-links $(place))
-DATA ?=
+export DATA ?=
 NAME ?=
 QUICK ?=
 ARGS ?=
@@ -19,7 +19,7 @@ help: ## Say what each verb does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-standalone ## Install, ingest and serve on this machine: DATA=DIR of a collection, else phantoms
-	$(BIN)/casekin demo $(DATA) $(ARGS)
+	$(BIN)/casekin demo $${DATA:+"$$DATA"} $(ARGS)
 
 # A file's tests stay in one process: they share the services that it starts.
 test: $(VENV)/.installed-dev ## Run all tests, JOBS processes side by side (a core each if unset): ARGS go to pytest

@@ -1,4 +1,7 @@
-"""The `casekin` command: each command lives in a file of its own and is put together here."""
+"""The `casekin` command, put together from one file per command."""
+
+import io
+import sys
 
 import typer
 
@@ -20,6 +23,9 @@ app = typer.Typer(name="casekin", no_args_is_help=True, add_completion=False, pr
 @app.callback()
 def main() -> None:
     """Finds the dermatoscopic cases that look like the one on the screen, and shows why."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know every letter of a file name
 
 
 app.command()(bulk)

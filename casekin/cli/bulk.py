@@ -1,4 +1,4 @@
-"""`casekin bulk`: have the workers bring a collection in, split over them."""
+"""`casekin bulk`: have the workers ingest a collection, split over them."""
 
 import time
 from collections import Counter
@@ -6,34 +6,33 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
-from casekin.cli.ingest import ATTEMPTS, INTERRUPTED, where
+from casekin.cli.options import ATTEMPTS, INTERRUPTED, ApiKey, Data, ProjectorUrl, service_url
 from casekin.cli.terminal.errors import stop
 from casekin.cli.terminal.progress import progress
-from casekin.cli.up import Data
 from casekin.clients import ProjectorClient
 from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.projector import Job, JobState
 from casekin.errors import BadInput, CasekinError
 
-LOOK_S = 0.5
-WHERE = "Left out: where `casekin up` runs it on --data, or else on its own port of this machine."
+POLL_S = 0.5
 
 
 def bulk(
     folder: Annotated[str, typer.Argument(help="Its name below the folder of collections that the workers see.")],
     parts: Annotated[int, typer.Option(min=1, max=1000, help="How many jobs it is split into.")] = 8,
-    projector_url: Annotated[str | None, typer.Option(envvar="CASEKIN_PROJECTOR_URL", help=WHERE)] = None,
-    api_key: Annotated[str | None, typer.Option(envvar="CASEKIN_API_KEY", show_default=False)] = None,
+    projector_url: ProjectorUrl = None,
+    api_key: ApiKey = None,
     data: Data = Path("data"),
 ) -> None:
-    """Have the workers bring a collection in; the same command again follows what runs, and does again what ended."""
+    """Have the workers ingest a collection; the same command again follows what runs, and repeats what ended."""
     try:
-        asked = _asked(folder, parts)
+        payloads = _payloads(folder, parts)
         with ProjectorClient(
-            projector_url or where("projector", data), api_key=api_key, attempts=ATTEMPTS
+            projector_url or service_url("projector", data), api_key=api_key, attempts=ATTEMPTS
         ) as projector:
-            ended = _followed(projector, [projector.submit(part) for part in asked])
+            ended = _follow(projector, [projector.submit(payload) for payload in payloads])
             results = [projector.result(job.id, IngestResult) for job in ended if job.state is JobState.SUCCEEDED]
     except CasekinError as error:
         raise stop(error) from error
@@ -43,19 +42,20 @@ def bulk(
     _sum_up(ended, results)
 
 
-def _asked(folder: str, parts: int) -> list[IngestPart]:
-    """Raises `BadInput` where the name leads out of the collections."""
+def _payloads(folder: str, parts: int) -> list[IngestPart]:
+    """Raises `BadInput` where the name is none of a folder below the collections."""
     try:
         return [IngestPart(folder=folder, part=part, parts=parts) for part in range(1, parts + 1)]
-    except ValueError as error:
-        raise BadInput(f"{folder!r} is no name of a folder below the collections of the workers") from error
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise BadInput(f"{folder!r} is no name of a folder below the collections of the workers: {reason}") from error
 
 
-def _followed(projector: ProjectorClient, jobs: list[Job]) -> list[Job]:
+def _follow(projector: ProjectorClient, jobs: list[Job]) -> list[Job]:
     """The jobs once all have ended."""
     with progress("Parts, percent", 100) as meter:
         while not all(job.state.final for job in jobs):
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
             jobs = [job if job.state.final else projector.job(job.id) for job in jobs]
             shares = [1.0 if job.state.final else job.progress.fraction for job in jobs]
             meter(int(100 * sum(shares) / len(shares)))
@@ -63,7 +63,7 @@ def _followed(projector: ProjectorClient, jobs: list[Job]) -> list[Job]:
 
 
 def _sum_up(jobs: list[Job], results: list[IngestResult]) -> None:
-    """Say how many ended how; exits with 1 where a part was not brought in."""
+    """Print how many ended how; exit with 1 where a part failed, or where nothing is in."""
     counts: Counter[str] = Counter()
     codes: Counter[str] = Counter()
     for result in results:
@@ -77,5 +77,8 @@ def _sum_up(jobs: list[Job], results: list[IngestResult]) -> None:
         typer.echo(
             f"casekin: job {job.id} {job.state}: {job.problem.detail if job.problem else 'by request'}", err=True
         )
-    if bad:
+    nothing = not (counts["ingested"] or counts["unchanged"])
+    if nothing:
+        typer.echo("casekin: no image of it is in the collection", err=True)
+    if bad or nothing:
         raise typer.Exit(1)

@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
-from casekin.cli.bulk import WHERE
-from casekin.cli.ingest import ATTEMPTS, where
+from casekin.cli.options import ATTEMPTS, ApiKey, Data, ProjectorUrl, SearchUrl, service_url
 from casekin.cli.terminal.errors import stop
-from casekin.cli.terminal.job_progress import followed
+from casekin.cli.terminal.job_progress import follow
 from casekin.cli.terminal.progress import progress
-from casekin.cli.up import Data
 from casekin.clients import ProjectorClient, SearchClient
 from casekin.contracts.base import CaseId
 from casekin.contracts.export import Export, ExportResult
@@ -26,21 +24,21 @@ def export(
     images: Annotated[
         Path | None, typer.Option(help="Folder to write the images into too, each named by its case; made if missing.")
     ] = None,
-    projector_url: Annotated[str | None, typer.Option(envvar="CASEKIN_PROJECTOR_URL", help=WHERE)] = None,
-    search_url: Annotated[str | None, typer.Option(envvar="CASEKIN_SEARCH_URL", help=WHERE)] = None,
-    api_key: Annotated[str | None, typer.Option(envvar="CASEKIN_API_KEY", show_default=False)] = None,
+    projector_url: ProjectorUrl = None,
+    search_url: SearchUrl = None,
+    api_key: ApiKey = None,
     data: Data = Path("data"),
 ) -> None:
     """Write all cases with metadata, place on the map and latent into a Parquet table, as other tools open it."""
     try:
         with ProjectorClient(
-            projector_url or where("projector", data), api_key=api_key, attempts=ATTEMPTS
+            projector_url or service_url("projector", data), api_key=api_key, attempts=ATTEMPTS
         ) as projector:
             job = projector.submit(Export())
-            result = followed(projector, job, "Table", ExportResult)
+            result = follow(projector, job, "Table", ExportResult)
             _save(projector, job, file)
         if images is not None:
-            with SearchClient(search_url or where("search", data), api_key=api_key, attempts=ATTEMPTS) as search:
+            with SearchClient(search_url or service_url("search", data), api_key=api_key, attempts=ATTEMPTS) as search:
                 _save_images(search, images)
     except CasekinError as error:
         raise stop(error) from error

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from casekin.cli.options import ApiKey, Data, SearchUrl
 from casekin.cli.terminal.progress import progress
-from casekin.cli.terminal.search_client import Key, SearchUrl, searching
-from casekin.cli.up import Data
+from casekin.cli.terminal.search_client import searching
 from casekin.clients import SearchClient
 from casekin.errors import Unavailable
 from casekin.ingest import Kind, Outcome, Summary
@@ -27,7 +27,7 @@ def import_cases(
         ),
     ] = None,
     search_url: SearchUrl = None,
-    api_key: Key = None,
+    api_key: ApiKey = None,
     data: Data = Path("data"),
 ) -> None:
     """Bring a table in with the latents that it has; cases of the same id are replaced, the same table changes nothing.
@@ -37,7 +37,7 @@ def import_cases(
     with searching(search_url, api_key, data) as search:
         summary = _imported(file, images, search)
     typer.echo(f"{summary.counts[Kind.INGESTED]} cases imported, {summary.counts[Kind.SKIPPED]} skipped")
-    if summary.counts[Kind.SKIPPED]:
+    if summary.counts[Kind.SKIPPED] or not summary.counts[Kind.INGESTED]:
         raise typer.Exit(1)
 
 
@@ -51,11 +51,11 @@ def _imported(file: Path, images: Path | None, search: SearchClient) -> Summary:
     with progress("Table", table.rows_in_all) as meter:
         done = 0
 
-        def tell(outcome: Outcome) -> None:
+        def on_outcome(outcome: Outcome) -> None:
             nonlocal done, named
             done += 1
             meter(done)
             if outcome.kind is Kind.SKIPPED and (named := named + 1) <= SHOWN:
                 typer.echo(f"  {outcome.id} skipped, {outcome.code}: {outcome.reason}", err=True)
 
-        return import_table(table, search, Images(images, search), tell)
+        return import_table(table, search, Images(images, search), on_outcome)

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from casekin.cli.bulk import WHERE
-from casekin.cli.ingest import ATTEMPTS, INTERRUPTED, where
-from casekin.cli.terminal.job_progress import followed
-from casekin.cli.terminal.search_client import Key, SearchUrl, searching
-from casekin.cli.up import Data
+from casekin.cli.options import ATTEMPTS, INTERRUPTED, ApiKey, Data, ProjectorUrl, SearchUrl, service_url
+from casekin.cli.terminal.job_progress import follow
+from casekin.cli.terminal.search_client import searching
 from casekin.clients import ProjectorClient, SearchClient
 from casekin.contracts.indexes import Index, Switch, Switched
 from casekin.contracts.reindex import Reindex, ReindexResult
@@ -25,15 +23,14 @@ TURNS = 5
 BESIDE = "next"
 """Below the data folder: log and lock of the second encoder."""
 
-ProjectorUrl = Annotated[str | None, typer.Option(envvar="CASEKIN_PROJECTOR_URL", help=WHERE)]
 Version = Annotated[str, typer.Argument(help="Version of the bundle, as `casekin index list` has it.")]
-EvenIfBehind = Annotated[bool, typer.Option("--even-if-behind", help="Also where it lacks cases of the live one.")]
+EvenIfBehind = Annotated[bool, typer.Option("--even-if-behind", help="Even where it lacks cases of the live one.")]
 
 index = typer.Typer(no_args_is_help=True, help="Indexes of the collection, one a bundle: re-index, switch, roll back.")
 
 
 @index.command("list")
-def list_indexes(search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
+def list_indexes(search_url: SearchUrl = None, api_key: ApiKey = None, data: Data = Path("data")) -> None:
     """List the indexes with their states: the live one first, then what a roll back would make live."""
     with searching(search_url, api_key, data) as search:
         _show(search.indexes())
@@ -51,7 +48,7 @@ def reindex(
     switch: Annotated[bool, typer.Option("--switch", help="Make the new index live when nothing is missing.")] = False,
     search_url: SearchUrl = None,
     projector_url: ProjectorUrl = None,
-    api_key: Key = None,
+    api_key: ApiKey = None,
     data: Data = Path("data"),
 ) -> None:
     """Encode the collection anew beside the index that is searched; the same command goes on where it stopped."""
@@ -59,12 +56,14 @@ def reindex(
         raise typer.BadParameter("give --bundle or --encoder-url")
     with (
         searching(search_url, api_key, data) as search,
-        ProjectorClient(projector_url or where("projector", data), api_key=api_key, attempts=ATTEMPTS) as projector,
+        ProjectorClient(
+            projector_url or service_url("projector", data), api_key=api_key, attempts=ATTEMPTS
+        ) as projector,
         _encoder(bundle, encoder_url, data) as url,
     ):
-        done = _reindexed(projector, url)
+        done = _reindex(projector, url)
         if switch:
-            _tell(_caught_up(search, projector, url, done))
+            _print_switched(_switch(search, projector, url, done))
 
 
 @index.command("switch")
@@ -72,26 +71,26 @@ def switch_index(
     version: Version,
     even_if_behind: EvenIfBehind = False,
     search_url: SearchUrl = None,
-    api_key: Key = None,
+    api_key: ApiKey = None,
     data: Data = Path("data"),
 ) -> None:
     """Make an index live, at once; the one before stays, and `casekin index rollback` goes back to it."""
     with searching(search_url, api_key, data) as search:
-        _tell(search.switch(Switch(bundle_version=version, even_if_behind=even_if_behind)))
+        _print_switched(search.switch(Switch(bundle_version=version, even_if_behind=even_if_behind)))
 
 
 @index.command()
-def rollback(search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
+def rollback(search_url: SearchUrl = None, api_key: ApiKey = None, data: Data = Path("data")) -> None:
     """Make the index live again that was live before, at once, even if cases were added since."""
     with searching(search_url, api_key, data) as search:
         before = next((one for one in search.indexes() if one.state == "standby"), None)
         if before is None:
             raise Conflict("no other index was live before; `casekin index list` shows what there is")
-        _tell(search.switch(Switch(bundle_version=before.bundle_version, even_if_behind=True)))
+        _print_switched(search.switch(Switch(bundle_version=before.bundle_version, even_if_behind=True)))
 
 
 @index.command()
-def delete(version: Version, search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
+def delete(version: Version, search_url: SearchUrl = None, api_key: ApiKey = None, data: Data = Path("data")) -> None:
     """Delete an index that is not live; there is no way back."""
     with searching(search_url, api_key, data) as search:
         _show(search.delete_index(version))
@@ -108,15 +107,15 @@ def _encoder(bundle: Path | None, url: str | None, data: Path) -> Iterator[str |
         yield running.url("encoder")
 
 
-def _reindexed(projector: ProjectorClient, url: str | None) -> ReindexResult:
+def _reindex(projector: ProjectorClient, url: str | None) -> ReindexResult:
     """Run the job to its end; Ctrl-C cancels it, and what is done stays."""
     try:
-        asked = Reindex(encoder_url=url)
+        payload = Reindex(encoder_url=url)
     except ValueError as error:
         raise BadInput(f"{url!r} is no URL of an encoder; give one as http://host:8101") from error
-    job = projector.submit(asked)
+    job = projector.submit(payload)
     try:
-        result = followed(projector, job, "Re-index", ReindexResult)
+        result = follow(projector, job, "Re-index", ReindexResult)
     except KeyboardInterrupt:
         projector.cancel(job.id)
         typer.echo("casekin: stopped; the same command goes on where this stopped", err=True)
@@ -127,7 +126,7 @@ def _reindexed(projector: ProjectorClient, url: str | None) -> ReindexResult:
     return result
 
 
-def _caught_up(search: SearchClient, projector: ProjectorClient, url: str | None, done: ReindexResult) -> Switched:
+def _switch(search: SearchClient, projector: ProjectorClient, url: str | None, done: ReindexResult) -> Switched:
     """Switch; where cases came in since the re-index, bring those in first. Raises `Conflict` where it cannot."""
     for _ in range(TURNS):
         try:
@@ -135,11 +134,11 @@ def _caught_up(search: SearchClient, projector: ProjectorClient, url: str | None
         except Conflict:
             if done.skipped:
                 raise
-            done = _reindexed(projector, url)
+            done = _reindex(projector, url)
     return search.switch(Switch(bundle_version=done.bundle_version))
 
 
-def _tell(done: Switched) -> None:
+def _print_switched(done: Switched) -> None:
     back = f"; the way back: casekin index rollback, to {done.before}" if done.before else ""
     typer.echo(f"live is the index of {done.live}{back}")
     if done.behind:

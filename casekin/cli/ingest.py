@@ -11,50 +11,49 @@ from typing import Annotated
 
 import stamina.instrumentation
 import typer
+from pydantic import ValidationError
 
+from casekin.cli.options import (
+    ATTEMPTS,
+    INTERRUPTED,
+    ApiKey,
+    Data,
+    EncoderUrl,
+    Ignore,
+    Metadata,
+    SearchUrl,
+    service_url,
+)
 from casekin.cli.terminal.errors import stop
 from casekin.cli.terminal.progress import progress
-from casekin.cli.up import Data
 from casekin.clients import EncoderClient, SearchClient
-from casekin.collections import CollectionSpec, Columns, LoadedCollection, open_collection, read_spec
+from casekin.collections import Columns, LoadedCollection, location_of, open_collection, read_spec
 from casekin.contracts.search import CollectionInfo
-from casekin.errors import CasekinError
+from casekin.errors import BadInput, CasekinError
 from casekin.ingest import Ingest, Kind, Outcome, ReportFile, Summary
-from casekin.launcher.state import running
 
-ATTEMPTS = 6
-"""Of each request: some seconds, in which a crashed service is back."""
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 RESUME = "the same command goes on where this stopped"
 """True at any point: what is stored is known by its digest."""
-
-ALONE = {
-    "encoder": "http://127.0.0.1:8101",
-    "search": "http://127.0.0.1:8102",
-    "projector": "http://127.0.0.1:8103",
-}
-"""Where services listen that no launcher started."""
-WHERE = "Left out: where `casekin up` runs it on --data, or else on its own port of this machine."
 
 Column = Annotated[str | None, typer.Option(metavar="NAME", help="Column that holds it.", rich_help_panel="Columns")]
 Word = Annotated[str | None, typer.Option(rich_help_panel="Collection")]
 
 
 def ingest(
-    folder: Annotated[Path, typer.Argument(help="A download of HAM10000, or images with a table.")],
-    encoder_url: Annotated[str | None, typer.Option(envvar="CASEKIN_ENCODER_URL", help=WHERE)] = None,
-    search_url: Annotated[str | None, typer.Option(envvar="CASEKIN_SEARCH_URL", help=WHERE)] = None,
-    api_key: Annotated[str | None, typer.Option(envvar="CASEKIN_API_KEY", show_default=False)] = None,
+    folder: Annotated[
+        str, typer.Argument(help="A download of HAM10000 or of the ISIC Archive, or images with a table; may be a zip.")
+    ],
+    encoder_url: EncoderUrl = None,
+    search_url: SearchUrl = None,
+    api_key: ApiKey = None,
     data: Data = Path("data"),
     report: Annotated[Path | None, typer.Option(help="The report; else ingest-report.csv under --data.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Images at a time; else two a core.")] = None,
     collection: Annotated[
         Path | None, typer.Option(help="A collection.toml; else the one in the folder.", rich_help_panel="Collection")
     ] = None,
-    metadata: Annotated[
-        str | None, typer.Option(help="File name of the table, if several would fit.", rich_help_panel="Collection")
-    ] = None,
+    metadata: Metadata = None,
+    ignore: Ignore = None,
     title: Word = None,
     licence: Word = None,
     citation: Word = None,
@@ -80,66 +79,68 @@ def ingest(
         site=site_column,
         source=source_column,
     )
-    words = {"title": title, "licence": licence, "citation": citation}
-    file = report or data / "ingest-report.csv"
     try:
-        loaded = open_collection(folder, _spec(folder, collection, columns), metadata=metadata)
-        loaded = _titled(loaded, {name: word for name, word in words.items() if word})
+        spec = read_spec(collection) if collection else None
+        loaded = open_collection(location_of(folder), spec, columns=columns, metadata=metadata, ignore=ignore)
+        loaded = _described(loaded, title=title, licence=licence, citation=citation)
     except CasekinError as error:
         raise stop(error) from error
     try:
-        encoder_url, search_url = encoder_url or where("encoder", data), search_url or where("search", data)
         with (
-            EncoderClient(encoder_url, api_key=api_key, attempts=ATTEMPTS) as encoder,
-            SearchClient(search_url, api_key=api_key, attempts=ATTEMPTS, timeout_s=120) as search,
+            EncoderClient(encoder_url or service_url("encoder", data), api_key=api_key, attempts=ATTEMPTS) as encoder,
+            SearchClient(
+                search_url or service_url("search", data), api_key=api_key, attempts=ATTEMPTS, timeout_s=120
+            ) as search,
         ):
+            file = report or data / "ingest-report.csv"
             summary = run_ingest(Ingest(encoder, search, workers=workers), loaded, file)
     except CasekinError as error:
         raise stop(error, RESUME) from error
     if summary.interrupted:
         typer.echo(f"casekin: interrupted; {RESUME}", err=True)
         raise typer.Exit(INTERRUPTED)
+    if summary.is_empty:
+        raise stop(nothing_ingested(folder))
 
 
-def where(service: str, data: Path) -> str:
-    """URL of a service: of the launcher that runs on `data`, or else its own port on this machine."""
-    found = running(data)
-    return found.url(service) if found else ALONE[service]
+def nothing_ingested(folder: str | Path) -> BadInput:
+    """The error of an ingest after which no image of the folder is in the collection."""
+    return BadInput(f"no image of {folder} is in the collection; the report says why, line by line")
 
 
-def _spec(folder: Path, file: Path | None, columns: Columns) -> CollectionSpec | None:
-    """How to read `folder`; none where neither file nor options say so and it has to be recognised."""
-    if file is None and (folder / "collection.toml").is_file():
-        file = folder / "collection.toml"
-    named = columns.named()
-    if file is None:
-        return CollectionSpec(title=folder.resolve().name or "Collection", columns=columns) if named else None
-    spec = read_spec(file)
-    return spec.model_copy(update={"columns": spec.columns.model_copy(update=named)})
-
-
-def _titled(loaded: LoadedCollection, words: dict[str, str]) -> LoadedCollection:
-    return replace(loaded, info=CollectionInfo.model_validate(loaded.info.model_dump() | words))
+def _described(loaded: LoadedCollection, **words: str | None) -> LoadedCollection:
+    """`loaded` with title, licence and citation of the command line; raises `BadInput` that names the value."""
+    given = {name: word for name, word in words.items() if word}
+    try:
+        return replace(loaded, info=CollectionInfo.model_validate(loaded.info.model_dump() | given))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = str(fault["loc"][0])
+        text = given.get(name, "")
+        raise BadInput(
+            f"--{name} {text[:60]!r} has {len(text)} characters and cannot be used: {fault['msg']}"
+        ) from error
 
 
 def run_ingest(ingest: Ingest, loaded: LoadedCollection, report: Path) -> Summary:
     """Ingest `loaded` with progress on the terminal and line by line in `report`; Ctrl-C interrupts it tidily."""
     stamina.instrumentation.set_on_retry_hooks([])
     started, done = time.monotonic(), -len(loaded.skipped)  # those come first and take no time
-    with ReportFile(report) as lines, progress(loaded.info.title, len(loaded.rows)) as meter, _asked_to_stop() as asked:
+    with ReportFile(report) as lines, progress(loaded.info.title, len(loaded.rows)) as meter, stop_on_signal() as stop:
 
-        def tell(outcome: Outcome) -> None:
+        def on_outcome(outcome: Outcome) -> None:
             nonlocal done
             done += 1
             lines.add(outcome)
-            meter(max(done, 0))
+            if done > 0:
+                meter(done)
 
-        summary = ingest.run(loaded, tell, asked)
-    _sum_up(summary, time.monotonic() - started, report)
+        summary = ingest.run(loaded, on_outcome, stop)
+    _print_summary(summary, time.monotonic() - started, report)
     return summary
 
 
-def _sum_up(summary: Summary, seconds: float, report: Path) -> None:
+def _print_summary(summary: Summary, seconds: float, report: Path) -> None:
     counts = ", ".join(f"{summary.counts[kind]} {kind}" for kind in Kind)
     rate = (summary.done - summary.counts[Kind.SKIPPED]) / max(seconds, 1e-3)
     typer.echo(f"{summary.done} images in {seconds:.1f} s ({rate:.1f}/s): {counts}")
@@ -149,13 +150,13 @@ def _sum_up(summary: Summary, seconds: float, report: Path) -> None:
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
+def stop_on_signal() -> Iterator[threading.Event]:
     """An event that the first Ctrl-C (or SIGTERM) sets; the second ends the process at once."""
-    asked = threading.Event()
+    stop = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def first(*_: object) -> None:
-        asked.set()
+        stop.set()
         typer.echo("casekin: finishing what is under way; once more to leave at once", err=True)
         for number in before:
             signal.signal(number, signal.SIG_DFL)
@@ -163,7 +164,7 @@ def _asked_to_stop() -> Iterator[threading.Event]:
     for number in before:
         signal.signal(number, first)
     try:
-        yield asked
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,11 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from casekin.cli.bulk import WHERE
-from casekin.cli.ingest import ATTEMPTS, where
+from casekin.cli.options import ATTEMPTS, ApiKey, Data, ProjectorUrl, service_url
 from casekin.cli.terminal.errors import stop
-from casekin.cli.terminal.job_progress import followed
-from casekin.cli.up import Data
+from casekin.cli.terminal.job_progress import follow
 from casekin.clients import ProjectorClient
 from casekin.contracts.maps import MapFit, MapQuality, MapVersion
 from casekin.errors import CasekinError
@@ -18,14 +16,16 @@ _DEFAULTS: dict[str, Any] = {name: field.default for name, field in MapFit.model
 
 
 def draw_map(
-    visual: Annotated[bool, typer.Option("--visual", help="All dimensions alike, not as they tell diagnoses.")] = False,
-    supervised: Annotated[bool, typer.Option(help="Also draw cases of one diagnosis together.")] = False,
-    afresh: Annotated[bool, typer.Option("--afresh", help="Not from where cases lay on the map before.")] = False,
+    visual: Annotated[
+        bool, typer.Option("--visual", help="Weigh all dimensions alike, not as learned from diagnoses.")
+    ] = False,
+    supervised: Annotated[bool, typer.Option(help="Also pull cases of one diagnosis together.")] = False,
+    afresh: Annotated[bool, typer.Option("--afresh", help="Start from PCA, not from the current map.")] = False,
     neighbours: Annotated[int, typer.Option(min=2, max=200)] = _DEFAULTS["neighbours"],
     min_dist: Annotated[float, typer.Option(min=0, max=1)] = _DEFAULTS["min_dist"],
     seed: Annotated[int, typer.Option(min=0)] = _DEFAULTS["seed"],
-    projector_url: Annotated[str | None, typer.Option(envvar="CASEKIN_PROJECTOR_URL", help=WHERE)] = None,
-    api_key: Annotated[str | None, typer.Option(envvar="CASEKIN_API_KEY", show_default=False)] = None,
+    projector_url: ProjectorUrl = None,
+    api_key: ApiKey = None,
     data: Data = Path("data"),
 ) -> None:
     """Draw the map of all cases and make it the current one; the same map is not drawn twice."""
@@ -38,14 +38,14 @@ def draw_map(
         seed=seed,
     )
     try:
-        url = projector_url or where("projector", data)
+        url = projector_url or service_url("projector", data)
         with ProjectorClient(url, api_key=api_key, attempts=ATTEMPTS) as projector:
-            version = followed(projector, projector.submit(payload), "Map", MapVersion)
+            version = follow(projector, projector.submit(payload), "Map", MapVersion)
     except CasekinError as error:
         raise stop(error) from error
-    typer.echo(f"map of {version.cases} cases: {_told(version.quality)}")
+    typer.echo(f"map of {version.cases} cases: {_summary(version.quality)}")
 
 
-def _told(quality: MapQuality) -> str:
+def _summary(quality: MapQuality) -> str:
     moved = "" if quality.moved is None else f", moved {quality.moved:.1%} of its width"
     return f"trustworthiness {quality.trustworthiness:.3f}, continuity {quality.continuity:.3f}{moved}"

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from casekin.cli.terminal.search_client import Key, SearchUrl, searching
-from casekin.cli.up import Data
+from casekin.cli.options import ApiKey, Data, SearchUrl
+from casekin.cli.terminal.search_client import searching
 from casekin.clients import SearchClient
 from casekin.contracts.snapshots import Snapshot
 
@@ -19,28 +19,28 @@ snapshot = typer.Typer(no_args_is_help=True, help="Keep the collection as it is 
 
 
 @snapshot.command("list")
-def list_snapshots(search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
+def list_snapshots(search_url: SearchUrl = None, api_key: ApiKey = None, data: Data = Path("data")) -> None:
     """List the snapshots."""
     with _patient(search_url, api_key, data) as search:
         _show(search.snapshots())
 
 
 @snapshot.command()
-def take(name: Name, search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
+def take(name: Name, search_url: SearchUrl = None, api_key: ApiKey = None, data: Data = Path("data")) -> None:
     """Keep cases, latents, images and vocabulary as they are now; writes wait meanwhile, searches do not."""
     with _patient(search_url, api_key, data) as search:
         _show([search.take_snapshot(name)])
 
 
 @snapshot.command()
-def restore(name: Name, search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
+def restore(name: Name, search_url: SearchUrl = None, api_key: ApiKey = None, data: Data = Path("data")) -> None:
     """Make the collection what it was; what came since is gone, and what was deleted stays so."""
     with _patient(search_url, api_key, data) as search:
         _show([search.restore_snapshot(name)])
 
 
 @snapshot.command()
-def delete(name: Name, search_url: SearchUrl = None, api_key: Key = None, data: Data = Path("data")) -> None:
+def delete(name: Name, search_url: SearchUrl = None, api_key: ApiKey = None, data: Data = Path("data")) -> None:
     """Delete a snapshot for good."""
     with _patient(search_url, api_key, data) as search:
         _show(search.delete_snapshot(name))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from casekin.cli.options import Data
 from casekin.cli.terminal.errors import stop
 from casekin.collections import location_of
 from casekin.errors import CasekinError, StorageFull, Unavailable
@@ -18,9 +19,6 @@ from casekin.launcher.plan import Options, make_plan
 from casekin.launcher.ports import PAGE_PORT
 from casekin.launcher.state import Running
 
-Data = Annotated[
-    Path, typer.Option(envvar="CASEKIN_DATA", help="Folder of index, images, jobs and logs; made where missing.")
-]
 Bundle = Annotated[Path, typer.Option(envvar="CASEKIN_BUNDLE", help="Folder of the trained model.")]
 Port = Annotated[
     int | None,
@@ -48,15 +46,15 @@ def up(
 ) -> None:
     """Start encoder, search, projector, workers and page under one launcher, until Ctrl-C."""
     terminal = Terminal()
-    found_at = _found(collections) if collections else None
+    found_at = _checked(collections) if collections else None
     options = Options(data=data.resolve(), bundle=bundle.resolve(), host=host, port=port, collections=found_at)
     with served(options, terminal) as found:
-        welcome(terminal, found, asked=port)
+        welcome(terminal, found, port)
         signal.pause()
 
 
-def _found(collections: str) -> str:
-    """The folder by its whole path, or the URL as it is; what a store holds, a worker says."""
+def _checked(collections: str) -> str:
+    """The folder by its whole path, or the URL as it is: only the worker can look into a store."""
     place = location_of(collections)
     if not isinstance(place, Path):
         return collections
@@ -67,7 +65,7 @@ def _found(collections: str) -> str:
 
 @contextmanager
 def served(options: Options, terminal: Terminal) -> Iterator[Running]:
-    """The services of `options` for the length of the block; what stops them is said in words."""
+    """Run the services of `options` for the length of the block; errors end the command with one line."""
     terminal.say(f"casekin starts on {options.data}; logs are in {options.data / 'logs'}")
     try:
         with launched(options.data, lambda: make_plan(options), terminal) as found:
@@ -81,9 +79,9 @@ def served(options: Options, terminal: Terminal) -> Iterator[Running]:
         raise stop((StorageFull if full else Unavailable)(f"{options.data}: {error}")) from error
 
 
-def welcome(terminal: Terminal, found: Running, *, asked: int | None) -> None:
-    """Say where the page is, and why it is not where it is looked for first."""
+def welcome(terminal: Terminal, found: Running, port: int | None) -> None:
+    """Print where the page is, and why it is not on its usual port where no `port` was given."""
     page = found.url("ui")
-    if asked is None and not page.endswith(f":{PAGE_PORT}"):
+    if port is None and not page.endswith(f":{PAGE_PORT}"):
         terminal.say(f"port {PAGE_PORT} is taken by another program: --port chooses one")
     terminal.say(f"casekin is ready: {page}   (Ctrl-C stops all)")

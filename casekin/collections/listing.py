@@ -3,7 +3,7 @@
 import os
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -69,6 +69,11 @@ def list_files(root: Location, ignore: list[str], within: Path | None = None) ->
     return _Lister(ignore, within).list(root)
 
 
+def walk(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Relative path and location of each file below `folder` that is not hidden; links are followed."""
+    return _Walk(folder, _Lister([], None)).files()
+
+
 class _Lister:
     def __init__(self, ignore: list[str], within: Path | None) -> None:
         self._ignore = [pattern.lower() for pattern in ignore]
@@ -85,6 +90,7 @@ class _Lister:
                 raise BadInput(f"{printable(root)} is no folder, and {self._listing.faults[0].reason}")
             return self._listing
         zips: list[tuple[str, Location]] = []
+        found: Iterable[tuple[str, Location]]
         found = _Walk(root, self).files() if isinstance(root, Path) else self._objects(root)
         for relative, location in found:
             if PurePosixPath(relative.lower()).suffix == ".zip":
@@ -200,7 +206,7 @@ class _Walk:
         self._linked: list[tuple[Path, str]] = []
         self._seen: set[tuple[int, int]] = set()
 
-    def files(self) -> Iterator[tuple[str, Location]]:
+    def files(self) -> Iterator[tuple[str, Path]]:
         """Path relative to the folder, and the file, in the order of names."""
         while self._folders or self._linked:
             folder, relative = self._folders.pop() if self._folders else self._linked.pop(0)
@@ -216,7 +222,7 @@ class _Walk:
                 self._seen.add((status.st_dev, status.st_ino))
                 yield from self._in_folder(entries, relative)
 
-    def _in_folder(self, entries: list["os.DirEntry[str]"], relative: str) -> Iterator[tuple[str, Location]]:
+    def _in_folder(self, entries: list["os.DirEntry[str]"], relative: str) -> Iterator[tuple[str, Path]]:
         folders: list[tuple[Path, str]] = []
         for entry in entries:
             if self._lister.is_ignored(entry.name):

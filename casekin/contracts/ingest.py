@@ -1,20 +1,36 @@
-"""Contracts of bulk ingest: a folder that the workers see, split into parts that any of them may bring in."""
+"""Contracts of bulk ingest: a folder that the workers see, split into parts that any of them may ingest."""
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from casekin.contracts.base import Contract
 
-_NAME = r"[A-Za-z0-9_][A-Za-z0-9_. -]*"
-FolderName = Annotated[str, StringConstraints(pattern=f"^{_NAME}(/{_NAME})*$", max_length=400)]
-"""A path below the folder of collections that the workers were given; none leads out of it."""
+LONGEST_FOLDER = 1000
+"""Characters of a path below the folder of collections."""
+
+
+def _folder_name(path: str) -> str:
+    if len(path) > LONGEST_FOLDER:
+        raise ValueError(f"the path has {len(path)} characters; at most {LONGEST_FOLDER} are allowed")
+    if not path.isprintable() or "\\" in path:
+        raise ValueError("a path has no control characters and no backslashes")
+    for name in path.split("/"):
+        if not name:
+            raise ValueError("a path neither begins nor ends with a slash, and has no two in a row")
+        if name.startswith("."):
+            raise ValueError(f"no name in a path begins with a dot, as {name!r} does")
+    return path
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name), Field(json_schema_extra={"maxLength": LONGEST_FOLDER})]
+"""A path of a folder or zip below the folder of collections that the workers were given; none leads out of it."""
 
 
 class IngestPart(Contract):
-    """Bring in one part of a collection: each `parts`-th case of it, from the `part`-th on.
+    """Ingest one part of a collection: every `parts`-th case of it, from the `part`-th on.
 
-    Asked for again once it has ended, it looks again: what is stored already is known by its digest.
+    Submitted again once it has ended, it runs again; what is stored already is known by its digest.
     """
 
     model_config = ConfigDict(
@@ -34,7 +50,7 @@ class IngestPart(Contract):
 
 
 class IngestResult(Contract):
-    """Result of ``ingest``: how many images ended how; the file has a line for each."""
+    """Result of ``ingest``: number of images by how they ended; the file has a line for each."""
 
     model_config = ConfigDict(
         json_schema_extra={

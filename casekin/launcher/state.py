@@ -1,4 +1,4 @@
-"""What runs on a data folder: one lock that only one launcher holds, and a file that says where its services answer."""
+"""The state of a data folder: the lock of its only launcher, and a file that says where its services answer."""
 
 import fcntl
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from casekin.atomic_files import write_durably
 from casekin.errors import Conflict, Unavailable
 
 LOCK = "launcher.lock"
@@ -32,33 +33,31 @@ class Running(BaseModel):
 
 
 def running(data: Path) -> Running | None:
-    """What a launcher runs on `data` now, or none; a file left by a killed launcher does not count."""
+    """The services that run on `data` now, or none; the file of a killed launcher does not count."""
     try:
         found = Running.model_validate_json((data / STATE).read_bytes())
-    except (FileNotFoundError, ValidationError):
+    except (OSError, ValidationError):
         return None
-    return found if _held(data / LOCK) else None
+    return found if _is_locked(data / LOCK) else None
 
 
 def write_running(data: Path, urls: dict[str, str]) -> Running:
-    """Tell others where the services of this launcher answer; replaces the file as a whole."""
+    """Write down for other processes where the services of this launcher answer."""
     state = Running(pid=os.getpid(), started=datetime.now(UTC), urls=urls)
-    fresh = data / f"{STATE}.tmp"
-    fresh.write_text(state.model_dump_json(indent=1))
-    fresh.replace(data / STATE)
+    write_durably(data / STATE, state.model_dump_json(indent=1).encode())
     return state
 
 
 def forget_running(data: Path) -> None:
-    """The services are going."""
+    """Remove the file, before the services stop."""
     (data / STATE).unlink(missing_ok=True)
 
 
 def take_lock(data: Path, *, patience_s: float = 15.0) -> int:
-    """Hold `data` for this launcher; returns the descriptor, whose closing by all who inherited it frees the folder.
+    """Lock `data` for this launcher; returns the descriptor: the lock ends when all who inherited it have closed it.
 
-    Where the holder itself is gone and its watchdog still stops the services, waits up to `patience_s` seconds.
-    Raises `Conflict` that names the process which holds it.
+    Where the other launcher is gone and its watchdog still stops the services, waits up to `patience_s` seconds.
+    Raises `Conflict` that names the process which has the lock.
     """
     descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + patience_s
@@ -94,11 +93,13 @@ def _alive(pid: str) -> bool:
     return True
 
 
-def _held(lock: Path) -> bool:
+def _is_locked(lock: Path) -> bool:
     try:
         descriptor = os.open(lock, os.O_RDONLY)
     except FileNotFoundError:
         return False
+    except PermissionError:  # another user's, who runs it or has left the file behind
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

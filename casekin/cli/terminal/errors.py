@@ -2,10 +2,11 @@
 
 import typer
 
+from casekin.collections.text import printable
 from casekin.errors import CasekinError
 
 
 def stop(error: CasekinError, hint: str = "") -> typer.Exit:
-    """Say what is wrong in one line on standard error; raise the result to leave with status 1."""
-    typer.echo(f"casekin: {error.detail}" + (f"; {hint}" if hint else ""), err=True)
+    """Print the error in one line on standard error; raise the result to exit with status 1."""
+    typer.echo(f"casekin: {printable(error.detail)}" + (f"; {hint}" if hint else ""), err=True)
     return typer.Exit(1)

@@ -10,8 +10,8 @@ from casekin.contracts.projector import Job
 R = TypeVar("R", bound=Contract)
 
 
-def followed(projector: ProjectorClient, job: Job, label: str, kind: type[R]) -> R:
-    """The job's result once it has ended, its progress shown meanwhile; raises what failed it."""
+def follow(projector: ProjectorClient, job: Job, label: str, kind: type[R]) -> R:
+    """Show the progress of a job until it ends; returns its result, or raises the error that it failed with."""
     with progress(f"{label}, percent", 100) as meter:
         for seen in projector.follow(job):
             job = seen

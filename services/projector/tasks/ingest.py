@@ -43,7 +43,7 @@ class BulkIngest:
 
         Raises `BadInput` where the folder holds no collection, and what would befall every further image.
         """
-        part = _part(open_collection(self._folder(payload.folder)), payload)
+        part = _part(self._open(payload.folder), payload)
         total = len(part.rows) + len(part.skipped)
         stage = Stage(report, 0.0, 1.0, lambda done, of: f"{done:,} of {of:,} images", last=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -53,19 +53,27 @@ class BulkIngest:
             stream.write(file.read_bytes())
         return summary
 
-    def _folder(self, name: FolderName) -> Location:
-        """Raises `BadInput` where there is no such folder, or a link leads out of the collections."""
+    def _open(self, name: FolderName) -> LoadedCollection:
+        """Open a folder or zip below the collections.
+
+        Raises `BadInput` where there is none of that name, or a link leads out of the collections.
+        """
         if self._collections is None:
             raise BadInput("this worker was given no folder of collections; start it with CASEKIN_COLLECTIONS")
         root = location_of(self._collections)
-        folder = root / name
-        with store_errors(folder):
-            there = folder.is_dir()
-        if isinstance(root, Path):  # only there are links
-            there = there and (root / name).resolve().is_relative_to(root.resolve())
-        if not there:
+        within = root if isinstance(root, Path) else None  # stores have no links
+        if not _exists(root / name, within):
             raise BadInput(f"there is no folder {name} among the collections of the workers")
-        return folder
+        return open_collection(root / name, within=within)
+
+
+def _exists(location: Location, within: Path | None) -> bool:
+    try:
+        with store_errors(location):
+            exists = location.is_dir() or location.is_file()
+    except OSError:  # a name that no file can have
+        return False
+    return exists and (within is None or Path(str(location)).resolve().is_relative_to(within.resolve()))
 
 
 def _part(whole: LoadedCollection, payload: IngestPart) -> LoadedCollection:

@@ -1,11 +1,12 @@
 """The report is there line by line, whatever happens next."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
 
-from casekin.errors import BadInput
+from casekin.errors import BadInput, StorageFull
 from casekin.ingest import Kind, Outcome, ReportFile, Summary
 
 OUTCOMES = [
@@ -45,3 +46,28 @@ def test_summary__counts_by_kind_and_code() -> None:
     assert summary.done == 4
     assert summary.counts == {Kind.INGESTED: 1, Kind.SKIPPED: 2, Kind.UNCHANGED: 1}
     assert summary.skipped_by_code == {"corrupt-image": 1, "no-image": 1}
+
+
+def test_report_file__of_names_that_are_no_utf8(tmp_path: Path) -> None:
+    with ReportFile(tmp_path / "report.csv") as report:
+        report.add(Outcome("gr\udcf6\udcdfe", Kind.SKIPPED, "no-row", "größe"))
+    assert (tmp_path / "report.csv").read_text(encoding="utf-8").splitlines()[
+        1
+    ] == r"gr\udcf6\udcdfe,skipped,no-row,größe"
+
+
+def test_report_file__on_a_disk_that_is_full(tmp_path: Path) -> None:
+    with ReportFile(tmp_path / "report.csv") as report:
+        os.dup2(os.open("/dev/full", os.O_WRONLY), report._stream.fileno())
+        with pytest.raises(StorageFull, match="any further: No space left"):
+            report.add(Outcome("a", Kind.INGESTED))
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_empty"), [(Kind.INGESTED, False), (Kind.UNCHANGED, False), (Kind.SKIPPED, True), (None, True)]
+)
+def test_summary__is_empty_where_nothing_is_in(kind: Kind | None, is_empty: bool) -> None:
+    summary = Summary()
+    if kind:
+        summary.add(Outcome("a", kind))
+    assert summary.is_empty is is_empty

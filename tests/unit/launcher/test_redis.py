@@ -1,6 +1,8 @@
+import os
 import sys
 from pathlib import Path
 
+import pytest
 import redis as client
 
 from casekin.launcher import redis
@@ -46,3 +48,18 @@ def test_password__is_on_no_command_line(tmp_path: Path) -> None:
     if sys.platform == "linux":
         assert b"correct-horse" not in Path(f"/proc/{child.pid}/cmdline").read_bytes()
     child.end(within_s=0)
+
+
+@pytest.mark.parametrize(
+    "name", ['a "quote"', "back\\slash", "größe (2)", "a\nb", "#{x} $y", os.fsdecode(b"gr\xf6\xdfe")]
+)
+def test_server__starts_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    port = free_port()
+    child = Child(part(folder, port, "correct-horse"))
+    wait_ready(child)
+    client.Redis(port=port, password="correct-horse").set("job", "accepted")
+    child.ask_to_stop()
+    assert child.end(within_s=10)
+    assert (folder / "appendonlydir").is_dir()
