@@ -25,8 +25,8 @@ from benchmarks.report import is_quick, report
 from casekin.contracts.conditions import AnyOf, Filters
 from casekin.contracts.search import SearchRequest
 from services.search.retrieval.search import Searcher
-from services.search.storage.blob_store import Blobs
-from services.search.storage.collection_info import Description
+from services.search.storage.blob_store import BlobStore
+from services.search.storage.collection_info import CollectionInfoStore
 from services.search.vector_store.edge.folder import READ_AHEAD
 from services.search.vector_store.edge.index import EdgeIndex
 
@@ -156,7 +156,7 @@ def build(folder: Path, count: int) -> None:
 
 def _open(folder: Path) -> tuple[Searcher, EdgeIndex]:
     index = EdgeIndex(folder / "index", clinical_weights())
-    return Searcher(index, cohort_manifest(), Description(Blobs(str(folder / "images")), "cohort")), index
+    return Searcher(index, cohort_manifest(), CollectionInfoStore(BlobStore(str(folder / "images")), "cohort")), index
 
 
 def _read_ahead() -> None:

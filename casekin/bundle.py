@@ -69,6 +69,36 @@ def _check(folder: Path, name: str, digest: FileDigest) -> None:
         )
 
 
+def content_differences(known: BundleManifest, given: BundleManifest) -> list[str]:
+    """How two bundles differ in what latents and distances depend on, each as one phrase; empty where they do not.
+
+    Calibration, names, metrics and provenance do not count: they may be renewed under the same version.
+    """
+    names = sorted(known.files.keys() | given.files.keys())
+    differ = [
+        f"{name} has sha256 {_short(given, name)}, not {_short(known, name)}"
+        for name in names
+        if _sha256(known, name) != _sha256(given, name)
+    ]
+    scales = [[(one.mean, one.std) for one in manifest.dimensions] for manifest in (known, given)]
+    if scales[0] != scales[1]:
+        differ.append("its dimensions are standardised otherwise")
+    if known.clinical_weights != given.clinical_weights:
+        differ.append("its clinical weights are others")
+    if known.input != given.input:
+        differ.append("its input is another")
+    return differ
+
+
+def _short(manifest: BundleManifest, name: str) -> str:
+    sha256 = _sha256(manifest, name)
+    return f"{sha256[:12]}..." if sha256 else "none"
+
+
+def _sha256(manifest: BundleManifest, name: str) -> str:
+    return manifest.files[name].sha256 if name in manifest.files else ""
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file as 64 hexadecimal digits."""
     digest = hashlib.sha256()

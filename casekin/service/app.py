@@ -17,7 +17,8 @@ from casekin.service.problems import install_problems
 from casekin.service.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-ReadyCheck = Callable[[], None]
+ReadyCheck = Callable[[], str | None]
+"""Returns what is degraded, if anything; raises a `CasekinError` where the service cannot do its work."""
 
 
 @asynccontextmanager
@@ -35,8 +36,8 @@ def create_service(
 ) -> FastAPI:
     """A FastAPI application with `routers` under ``/v1`` behind the API key.
 
-    ``/health`` answers while the process lives; ``/ready`` calls `ready`, which raises a `CasekinError` that says what
-    is missing; ``/metrics`` is for Prometheus. These three need no key and tell nothing of patients.
+    ``/health`` answers while the process lives; ``/ready`` calls `ready`;
+    ``/metrics`` is for Prometheus. These three need no key and tell nothing of patients.
     """
     configure_logs(settings.log_level)
     app = FastAPI(
@@ -73,11 +74,11 @@ def _probes(ready: ReadyCheck) -> APIRouter:
 
     @router.get("/ready")
     def readiness() -> dict[str, Any]:
-        """The service can do its work; 503 says what is missing."""
+        """The service can do its work, if with something `degraded`; 503 says what is missing."""
         try:
-            ready()
+            degraded = ready()
         except CasekinError as error:
             raise Unavailable(error.detail, retry_after_s=2) from error
-        return {"status": "ready"}
+        return {"status": "ready", "degraded": degraded} if degraded else {"status": "ready"}
 
     return router

@@ -8,19 +8,20 @@ from fastapi import FastAPI
 from casekin.bundle import read_manifest
 from casekin.service.app import create_service
 from casekin.service.audit import AuditLog
-from services.search.api.dependencies import Parts
+from services.search.api.cases import case_routes
+from services.search.api.dependencies import ChangeThreads, Dependencies
 from services.search.api.indexes import index_routes
-from services.search.api.search import case_routes, search_routes
+from services.search.api.search import search_routes
 from services.search.api.snapshots import snapshot_routes
-from services.search.indexing.backfill import Filler
+from services.search.indexing.backfill import Backfill
 from services.search.indexing.deleter import Deleter
-from services.search.indexing.registry import Indexes
-from services.search.indexing.registry_state import Records
+from services.search.indexing.registry import IndexRegistry
+from services.search.indexing.registry_state import RegistryStore
 from services.search.indexing.snapshots import Snapshots
 from services.search.indexing.writer import Writer
 from services.search.settings import SearchSettings
-from services.search.storage.blob_store import Blobs
-from services.search.storage.collection_info import Description
+from services.search.storage.blob_store import BlobStore
+from services.search.storage.collection_info import CollectionInfoStore
 from services.search.storage.image_store import ImageStore
 from services.search.storage.shared_lock import ChangeLock
 from services.search.vector_store.disk_reserve import DiskReserve
@@ -29,11 +30,11 @@ from services.search.vector_store.factory import Engine, engine_of
 
 def create_app(settings: SearchSettings) -> FastAPI:
     """The service with its indexes open; raises `BundleRefused`, `Conflict` or `Unavailable`."""
-    return serve(make_parts(settings, engine_of(settings)), settings)
+    return serve(assemble(settings, engine_of(settings)), settings)
 
 
-def serve(parts: Parts, settings: SearchSettings) -> FastAPI:
-    """The service over parts that are made."""
+def serve(parts: Dependencies, settings: SearchSettings) -> FastAPI:
+    """The service over `parts`, once the deletions that a crash cut short are complete."""
     parts.deleter.finish()
 
     @asynccontextmanager
@@ -42,31 +43,34 @@ def serve(parts: Parts, settings: SearchSettings) -> FastAPI:
         parts.indexes.close()
         parts.audit.close()
 
-    def ready() -> None:
+    def ready() -> str | None:
         parts.indexes.live().cases.revision()
+        parts.collection_info.read()
+        return parts.collection_info.fault
 
     routers = [search_routes(parts), case_routes(parts), index_routes(parts), snapshot_routes(parts)]
     return create_service("search", settings, routers, ready=ready, lifespan=lifespan)
 
 
-def make_parts(settings: SearchSettings, engine: Engine) -> Parts:
-    """What the routes need, with all indexes open; raises as `create_app`."""
+def assemble(settings: SearchSettings, engine: Engine) -> Dependencies:
+    """Everything that the routes need, with all indexes open; raises as `create_app`."""
     manifest = read_manifest(settings.bundle)
-    blobs = Blobs(settings.images_url or str(settings.data / "images"))
+    blobs = BlobStore(settings.images_url or str(settings.data / "images"))
     images = ImageStore(blobs)
-    description = Description(blobs, fallback_title=settings.collection)
+    collection_info = CollectionInfoStore(blobs, fallback_title=settings.collection)
     changing = ChangeLock(blobs.lock("locks/changes"))
-    indexes = Indexes(engine, Records(blobs), description, manifest, changing)
-    snapshots = Snapshots(indexes, images, description, blobs)
+    indexes = IndexRegistry(engine, RegistryStore(blobs), collection_info, manifest, changing)
+    snapshots = Snapshots(indexes, images, collection_info, blobs)
     deleter = Deleter(indexes, images, blobs, snapshots)
-    return Parts(
+    return Dependencies(
         indexes=indexes,
         images=images,
-        description=description,
+        collection_info=collection_info,
         writer=Writer(indexes, images, deleter, _disk_reserve(settings)),
         deleter=deleter,
-        filler=Filler(indexes, images),
+        backfill=Backfill(indexes, images),
         snapshots=snapshots,
+        changes=ChangeThreads(),
         audit=AuditLog(settings.audit_file),
         batch_bytes=settings.batch_mb * 1_000_000,
     )

@@ -1,8 +1,9 @@
-"""The life of an index over HTTP: what there is, fill, switch, delete."""
+"""Routes of indexes: list, add, fill, switch, delete."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from casekin.contracts.base import BundleVersion, CaseId
 from casekin.contracts.bundle import BundleManifest
@@ -19,14 +20,12 @@ from casekin.contracts.indexes import (
 from casekin.contracts.paths import CaseIdInPath
 from casekin.errors import BadInput
 from casekin.service.auth import acting_user
-from services.search.api.dependencies import Parts
-from services.search.indexing.registry import Indexes
-from services.search.storage.image_processing import media_type
-
-_PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}, "image/png": {}}}}
+from services.search.api.cases import IMAGE_RESPONSE, image_response
+from services.search.api.dependencies import Dependencies
+from services.search.indexing.registry import IndexRegistry
 
 
-def index_routes(parts: Parts) -> APIRouter:
+def index_routes(parts: Dependencies) -> APIRouter:
     """Routes over all indexes."""
     router = APIRouter(tags=["indexes"])
 
@@ -36,25 +35,26 @@ def index_routes(parts: Parts) -> APIRouter:
         return _listed(parts.indexes)
 
     @router.put("/indexes/{bundle_version}")
-    def add(bundle_version: BundleVersion, manifest: BundleManifest) -> Index:
+    async def add(bundle_version: BundleVersion, manifest: BundleManifest) -> Index:
         """Make an empty index for a bundle, beside the others; one that is there stays as it is."""
         if manifest.version != bundle_version:
             raise BadInput(f"the manifest is of bundle {manifest.version}, the address of {bundle_version}")
-        parts.indexes.add(manifest)
-        return next(index for index in _listed(parts.indexes).indexes if index.bundle_version == bundle_version)
+        await parts.changes.run(lambda: parts.indexes.add(manifest))
+        listed = await run_in_threadpool(_listed, parts.indexes)
+        return next(index for index in listed.indexes if index.bundle_version == bundle_version)
 
     @router.delete("/indexes/{bundle_version}")
-    def delete(bundle_version: BundleVersion, request: Request) -> IndexList:
+    async def delete(bundle_version: BundleVersion, request: Request) -> IndexList:
         """Delete an index that is not live, for good."""
         parts.audit.record(acting_user(request), "delete index", bundle_version)
-        parts.filler.delete(bundle_version)
-        return _listed(parts.indexes)
+        await parts.changes.run(lambda: parts.backfill.delete(bundle_version))
+        return await run_in_threadpool(_listed, parts.indexes)
 
     @router.put("/collection/index")
-    def switch(asked: Switch, request: Request) -> Switched:
+    async def switch(body: Switch, request: Request) -> Switched:
         """Make an index live, at once; the one before stays and is the way back."""
-        parts.audit.record(acting_user(request), "switch index", asked.bundle_version)
-        return parts.filler.switch(asked)
+        parts.audit.record(acting_user(request), "switch index", body.bundle_version)
+        return await parts.changes.run(lambda: parts.backfill.switch(body))
 
     @router.get("/indexes/{bundle_version}/lag")
     def lag(
@@ -63,24 +63,23 @@ def index_routes(parts: Parts) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=FILL)] = FILL,
     ) -> IndexLag:
         """Cases that the index does not have yet, page by page."""
-        return parts.filler.lag(bundle_version, after, limit)
+        return parts.backfill.lag(bundle_version, after, limit)
 
     @router.put("/indexes/{bundle_version}/latents")
-    def fill(bundle_version: BundleVersion, asked: IndexFill) -> IndexFilled:
+    async def fill(bundle_version: BundleVersion, body: IndexFill) -> IndexFilled:
         """Take cases over from another index with new latents; answers when all of it is durable."""
-        return parts.filler.fill(bundle_version, asked)
+        return await parts.changes.run(lambda: parts.backfill.fill(bundle_version, body))
 
-    @router.get("/indexes/{bundle_version}/cases/{case_id}/image", response_class=Response, responses=_PICTURE)
+    @router.get("/indexes/{bundle_version}/cases/{case_id}/image", response_class=Response, responses=IMAGE_RESPONSE)
     def image(bundle_version: BundleVersion, case_id: CaseIdInPath, request: Request) -> Response:
         """The image of one case as an index has it."""
         parts.audit.record(acting_user(request), "view image", case_id)
-        data = parts.filler.image(bundle_version, case_id)
-        return Response(data, media_type=media_type(data), headers={"Cache-Control": "no-store"})
+        return image_response(parts.backfill.image(bundle_version, case_id))
 
     return router
 
 
-def _listed(indexes: Indexes) -> IndexList:
+def _listed(indexes: IndexRegistry) -> IndexList:
     return IndexList(
         indexes=[
             Index(bundle_version=index.version, state=state, cases=index.cases.count())

@@ -1,13 +1,14 @@
 """Snapshots over HTTP: take, list, restore, delete."""
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 
 from casekin.contracts.snapshots import Snapshot, SnapshotList, SnapshotName
 from casekin.service.auth import acting_user
-from services.search.api.dependencies import Parts
+from services.search.api.dependencies import Dependencies
 
 
-def snapshot_routes(parts: Parts) -> APIRouter:
+def snapshot_routes(parts: Dependencies) -> APIRouter:
     """Routes over all snapshots."""
     router = APIRouter(tags=["snapshots"])
 
@@ -17,22 +18,22 @@ def snapshot_routes(parts: Parts) -> APIRouter:
         return SnapshotList(snapshots=parts.snapshots.all())
 
     @router.put("/snapshots/{name}")
-    def take(name: SnapshotName, request: Request) -> Snapshot:
-        """Keep the collection as it is now under a name; writes wait meanwhile, searches do not."""
+    async def take(name: SnapshotName, request: Request) -> Snapshot:
+        """Keep the collection as it is under a name that is free; writes wait meanwhile, searches do not."""
         parts.audit.record(acting_user(request), "take snapshot", name)
-        return parts.snapshots.take(name)
+        return await parts.changes.run(lambda: parts.snapshots.take(name))
 
     @router.post("/snapshots/{name}/restore")
-    def restore(name: SnapshotName, request: Request) -> Snapshot:
+    async def restore(name: SnapshotName, request: Request) -> Snapshot:
         """Make the collection what it was; what came since is gone, and what was deleted stays so."""
         parts.audit.record(acting_user(request), "restore snapshot", name)
-        return parts.snapshots.restore(name)
+        return await parts.changes.run(lambda: parts.snapshots.restore(name))
 
     @router.delete("/snapshots/{name}")
-    def delete(name: SnapshotName, request: Request) -> SnapshotList:
+    async def delete(name: SnapshotName, request: Request) -> SnapshotList:
         """Delete a snapshot for good."""
         parts.audit.record(acting_user(request), "delete snapshot", name)
-        parts.snapshots.delete(name)
-        return SnapshotList(snapshots=parts.snapshots.all())
+        await parts.changes.run(lambda: parts.snapshots.delete(name))
+        return SnapshotList(snapshots=await run_in_threadpool(parts.snapshots.all))
 
     return router

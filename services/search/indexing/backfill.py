@@ -8,7 +8,7 @@ import numpy as np
 from casekin.contracts.base import BundleVersion, CaseId
 from casekin.contracts.indexes import EncodedAnew, IndexFill, IndexFilled, IndexLag, Switch, Switched
 from casekin.errors import Conflict, NotFound
-from services.search.indexing.registry import Indexes, OpenIndex
+from services.search.indexing.registry import IndexRegistry, OpenIndex
 from services.search.retrieval.metric import check_latent
 from services.search.storage.image_store import ImageStore, drop_unused
 from services.search.vector_store.port import StoredCase
@@ -17,20 +17,20 @@ _CHUNK = 2048
 """Cases compared or read at once, which bounds memory."""
 
 
-class Filler:
+class Backfill:
     """Cases keep id, metadata, digest and image; the latent is the new bundle's.
 
     A case is taken over only in the state in which it was encoded, and none that has been deleted, so whatever is
     added, changed or deleted while an index is filled, the index agrees with its source once it has no lag.
     """
 
-    def __init__(self, indexes: Indexes, images: ImageStore) -> None:
+    def __init__(self, indexes: IndexRegistry, images: ImageStore) -> None:
         self._indexes = indexes
         self._images = images
 
     def lag(self, version: BundleVersion, after: CaseId | None, limit: int) -> IndexLag:
         """The first cases after `after` that the index does not have yet; raises `NotFound`, `Conflict`."""
-        target, source = self._indexes.of(version), self._source_of(version)
+        target, source = self._indexes.index(version), self._source_of(version)
         ids = source.cases.ids()
         start = bisect.bisect_right(ids, after) if after is not None else 0
         found: dict[CaseId, str] = {}
@@ -48,7 +48,7 @@ class Filler:
         if asked.source == version:
             raise Conflict(f"the index of bundle {version} cannot be filled from itself")
         with self._indexes.changing:
-            target, source = self._indexes.of(version), self._indexes.of(asked.source)
+            target, source = self._indexes.index(version), self._indexes.index(asked.source)
             there = {stored.case.id: stored for stored in source.cases.get([case.id for case in asked.cases])}
             taken = [
                 _taken_over(target, there[case.id], case)
@@ -59,14 +59,14 @@ class Filler:
             self._indexes.changing.check()
             target.cases.upsert(taken)
             ids = [stored.case.id for stored in replaced]
-            drop_unused(self._images, replaced, self._indexes.pictures(ids))
+            drop_unused(self._images, replaced, self._indexes.image_keys(ids))
         done = {stored.case.id for stored in taken}
         return IndexFilled(stored=len(taken), passed_over=[case.id for case in asked.cases if case.id not in done])
 
     def switch(self, asked: Switch) -> Switched:
         """Make an index live; raises `Conflict` where it lags behind and that was not allowed, `NotFound`."""
         with self._indexes.changing:
-            target, live = self._indexes.of(asked.bundle_version), self._indexes.live(fresh=True)
+            target, live = self._indexes.index(asked.bundle_version), self._indexes.live(fresh=True)
             ids = live.cases.ids() if live.version != target.version else []
             behind = sum(1 for _ in self._lagging(live, target, ids, 0))
             if behind and not asked.even_if_behind:
@@ -91,19 +91,19 @@ class Filler:
 
     def image(self, version: BundleVersion, case_id: CaseId) -> bytes:
         """The image to which an index refers; raises `NotFound`."""
-        stored = self._indexes.of(version).cases.get([case_id])
+        stored = self._indexes.index(version).cases.get([case_id])
         if not stored:
             raise NotFound(f"no case {case_id} in the index of bundle {version}")
         return self._images.original(case_id, stored[0].image)
 
     def _source_of(self, version: BundleVersion) -> OpenIndex:
         """The live index; for that one itself the one that was live before. Raises `Conflict` where there is none."""
-        register = self._indexes.register(fresh=True)
+        register = self._indexes.state(fresh=True)
         if version != register.live:
-            return self._indexes.of(register.live)
+            return self._indexes.index(register.live)
         if not register.standby:
             raise Conflict(f"the index of bundle {version} is live and there is no other to bring cases from")
-        return self._indexes.of(register.standby[0])
+        return self._indexes.index(register.standby[0])
 
     def _lagging(
         self, source: OpenIndex, target: OpenIndex, ids: list[CaseId], start: int

@@ -6,9 +6,9 @@ from casekin.contracts.base import CaseId
 from casekin.contracts.conditions import AnyOf
 from casekin.contracts.search import Deletion
 from casekin.errors import NotFound, Unavailable
-from services.search.indexing.registry import Indexes
+from services.search.indexing.registry import IndexRegistry
 from services.search.indexing.snapshots import Snapshots
-from services.search.storage.blob_store import Blobs
+from services.search.storage.blob_store import BlobStore
 from services.search.storage.image_store import ImageStore, name_in_store
 
 _FOLDER = "deletions"
@@ -22,7 +22,7 @@ class Deleter:
     before.
     """
 
-    def __init__(self, indexes: Indexes, images: ImageStore, blobs: Blobs, snapshots: Snapshots) -> None:
+    def __init__(self, indexes: IndexRegistry, images: ImageStore, blobs: BlobStore, snapshots: Snapshots) -> None:
         self._indexes = indexes
         self._snapshots = snapshots
         self._images = images

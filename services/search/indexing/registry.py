@@ -1,9 +1,9 @@
-"""The indexes that are open in this process, each for the latents of its own bundle, and which of them is live.
+"""All indexes, open in this process: one for the latents of each bundle; the cases of the live one are the collection.
 
-A search is answered by the index of its latent's bundle, so none is ever answered from the wrong one, whatever is
-switched meanwhile. All else that asks for the collection means the live index.
+A search is answered by the index of its latent's bundle, so a switch never lets an index answer latents of another one.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,24 +15,25 @@ import structlog
 from casekin.contracts.base import BundleVersion, CaseId
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.indexes import IndexState
-from casekin.errors import Conflict, WrongLatent
-from services.search.indexing.registry_state import Records, Register
+from casekin.errors import Conflict, Unavailable, WrongLatent
+from casekin.ttl_cache import TtlCache
+from services.search.indexing.registry_state import RegistryState, RegistryStore
 from services.search.retrieval.search import Searcher
-from services.search.storage.collection_info import Description
+from services.search.storage.collection_info import CollectionInfoStore
 from services.search.storage.shared_lock import ChangeLock
 from services.search.vector_store.factory import Engine
 from services.search.vector_store.port import CaseIndex
 
 log = structlog.get_logger("search")
 _FRESH_S = 2.0
-"""After so long another copy of the service has seen a switch; a write looks anew, and so does a refusal."""
+"""Seconds after which a request starts a read of the state in the background, to see a switch by another copy."""
 _SETTLED_S = 2.0
 """Searches that began on an index are over by then: it is not closed under them."""
 
 
 @dataclass(frozen=True)
 class OpenIndex:
-    """One index with what reads it."""
+    """One index, its bundle's manifest, and the search over it."""
 
     manifest: BundleManifest
     cases: CaseIndex
@@ -40,161 +41,195 @@ class OpenIndex:
 
     @property
     def version(self) -> BundleVersion:
-        """Of its bundle."""
+        """Version of its bundle."""
         return self.manifest.version
 
 
-class Indexes:
-    """All indexes of the register, open; safe to share between threads."""
+class IndexRegistry:
+    """Opens, switches and deletes indexes; safe to share between threads.
+
+    Searches never wait for the image store: the state is read in the background, or by a caller that needs it fresh,
+    and no lock is held meanwhile.
+    """
 
     def __init__(
         self,
         engine: Engine,
-        records: Records,
-        description: Description,
+        store: RegistryStore,
+        collection_info: CollectionInfoStore,
         first: BundleManifest,
         changing: ChangeLock,
     ) -> None:
-        """Open what is registered, and the index of the bundle `first`; it is live where no other has cases.
+        """Open all registered indexes and that of the bundle `first`, which becomes live where no other has cases.
 
-        Raises `Conflict` where another process has an index open, `Unavailable`.
+        Raises `Conflict` where another process has an index open, or where the index of that version was made with
+        another bundle; `Unavailable`.
         """
-        self._engine, self._records, self._description = engine, records, description
-        self._lock = threading.RLock()
-        """Held while the register is read or written, so that no older one comes after a newer one."""
+        self._engine, self._store, self._collection_info = engine, store, collection_info
+        self._lock = threading.Lock()
+        """Guards the fields below, held while indexes open and close; those that are open need no lock."""
         self._open: dict[BundleVersion, OpenIndex] = {}
-        self._parting: list[tuple[float, OpenIndex]] = []
-        """Deleted; searches on them may be under way until the time given."""
+        self._closing: list[tuple[float, OpenIndex]] = []
+        """Deleted indexes, each with the time after which no search uses it."""
+        self._state = RegistryState(live=first.version)
+        self._refresh = TtlCache(self._read, fresh_s=_FRESH_S, stale_s=math.inf)
         self.changing = changing
         """Held while cases change and while the live index does, by one thread of one copy of the service."""
         try:
             with self.changing:
-                records.keep(first)
-                self._start(records.read(), first)
+                store.add_manifest(first)
+                self._start(store.read(), first)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, known: Register | None, first: BundleManifest) -> None:
-        register = known or Register(live=first.version)
-        for version in register.leaving:
-            register = self._removed(register, version)
-        register = register.with_new(first.version)
-        if register.live != first.version and self._opened(register.live).cases.count() == 0:
-            register = register.switched(first.version)
-        self._hold(register)
-        if register.live != first.version:
-            log.warning("another bundle is live than CASEKIN_BUNDLE", live=register.live, given=first.version)
-        if register != known:
-            self._records.write(register)
-        self._engine.announce_live(register.live)
+    def _start(self, stored: RegistryState | None, first: BundleManifest) -> None:
+        state = stored or self._state
+        for version in state.deleting:
+            state = self._removed(state, version)
+        state = state.with_new(first.version)
+        self._adopt(state)
+        if state.live != first.version and self._open[state.live].cases.count() == 0:
+            state = state.switched(first.version)
+            self._adopt(state)
+        if state.live != first.version:
+            log.warning("another bundle is live than CASEKIN_BUNDLE", live=state.live, given=first.version)
+        if state != stored:
+            self._store.write(state)
+        self._engine.announce_live(state.live)
+        self._refresh.put(state)
 
-    def _hold(self, register: Register) -> None:
-        """Believe `register`, with each of its indexes open; those that are deleted are let go when they are quiet."""
-        for version in register.states:
-            self._opened(version)
-        now = time.monotonic()
-        self._register, self._read_at = register, now
-        gone = self._open.keys() - register.states.keys()
-        self._parting += [(now + _SETTLED_S, self._open.pop(version)) for version in gone]
-        for due, index in self._parting:
-            if due <= now:
-                index.cases.close()
-        self._parting = [(due, index) for due, index in self._parting if due > now]
+    def _read(self) -> RegistryState:
+        """Read the stored state and adopt it, unless a newer one is known."""
+        stored = self._store.read()
+        if stored is not None:
+            self._adopt(stored)
+        return self._state
+
+    def _adopt(self, state: RegistryState) -> None:
+        """Open the indexes of a state and make it known; close those it does not have once no search uses them."""
+        with self._lock:
+            if state.changes < self._state.changes:
+                return
+            for version in state.states:
+                if version not in self._open:
+                    self._open[version] = self._opened(version)
+            now = time.monotonic()
+            self._state = state
+            gone = self._open.keys() - state.states.keys()
+            self._closing += [(now + _SETTLED_S, self._open.pop(version)) for version in gone]
+            for due, index in self._closing:
+                if due <= now:
+                    index.cases.close()
+            self._closing = [(due, index) for due, index in self._closing if due > now]
 
     def _opened(self, version: BundleVersion) -> OpenIndex:
-        if (held := self._open.get(version)) is not None:
-            return held
-        with self._lock:
-            if version not in self._open:
-                manifest = self._records.manifest(version)
-                cases = self._engine.open(manifest)
-                self._open[version] = OpenIndex(manifest, cases, Searcher(cases, manifest, self._description))
-            return self._open[version]
+        manifest = self._store.manifest(version)
+        cases = self._engine.open(manifest)
+        return OpenIndex(manifest, cases, Searcher(cases, manifest, self._collection_info))
 
-    def register(self, *, fresh: bool = False) -> Register:
-        """Which indexes there are; some seconds old unless `fresh`, and older where the image store does not answer."""
+    def state(self, *, fresh: bool = False) -> RegistryState:
+        """The indexes and their states; without `fresh` at once, and older while the image store does not answer."""
         if fresh:
-            with self._lock:
-                self._hold(self._records.read() or self._register)
-        elif time.monotonic() - self._read_at > _FRESH_S and self._lock.acquire(blocking=False):
-            try:  # one thread looks, others take what is known
-                with suppress(OSError):
-                    self._hold(self._records.read() or self._register)
-            finally:
-                self._lock.release()
-        return self._register
+            self._read()
+        else:
+            self._refresh.get()
+        return self._state
 
     def live(self, *, fresh: bool = False) -> OpenIndex:
         """The index whose cases are the collection."""
-        return self._opened(self.register(fresh=fresh).live)
+        return self._index(self.state(fresh=fresh).live)
 
-    def of(self, version: BundleVersion) -> OpenIndex:
+    def index(self, version: BundleVersion) -> OpenIndex:
         """The index of a bundle, whatever its state; raises `NotFound`."""
-        self.register(fresh=True).check(version)
-        return self._opened(version)
+        self.state(fresh=True).check(version)
+        return self._index(version)
 
     def answering(self, version: BundleVersion) -> OpenIndex:
         """The index that answers latents of a bundle: live, or live before; raises `WrongLatent` where none does."""
-        for fresh in (False, True):
-            register = self.register(fresh=fresh)
-            if register.states.get(version) in ("live", "standby"):
-                return self._opened(version)
-        raise WrongLatent(
-            f"the latent is of bundle {version}, this collection of bundle {register.live}; encode the image again"
-        )
+        if (found := self._answering(version)) is None:
+            with suppress(Unavailable):  # another copy may just have switched
+                self.state(fresh=True)
+            found = self._answering(version)
+        if found is None:
+            raise WrongLatent(
+                f"the latent is of bundle {version}, this collection of bundle {self._state.live}; "
+                "encode the image again"
+            )
+        return found
+
+    def _answering(self, version: BundleVersion) -> OpenIndex | None:
+        answers = self.state().states.get(version) in ("live", "standby")
+        return self._index(version) if answers else None
+
+    def _index(self, version: BundleVersion) -> OpenIndex:
+        """An index of the state as it is or was a moment ago."""
+        if (index := self._open.get(version)) is not None:
+            return index
+        with self._lock:
+            for known in (*self._open.values(), *(closing for _, closing in self._closing)):
+                if known.version == version:
+                    return known
+        raise Conflict(f"the index of bundle {version} has just been deleted; look again")
 
     def all(self) -> list[tuple[IndexState, OpenIndex]]:
         """Every index with its state, in the order of `IndexList`."""
-        return [(state, self._opened(version)) for version, state in self.register(fresh=True).states.items()]
+        return [(state, self._index(version)) for version, state in self.state(fresh=True).states.items()]
 
-    def pictures(self, ids: Sequence[CaseId]) -> list[tuple[CaseId, str]]:
-        """Ids of cases with the key of each picture that an index refers to."""
+    def image_keys(self, ids: Sequence[CaseId]) -> list[tuple[CaseId, str]]:
+        """Ids of cases with the key of each image that an index refers to."""
         return [(stored.case.id, stored.image) for _, index in self.all() for stored in index.cases.get(ids)]
 
     def add(self, manifest: BundleManifest) -> OpenIndex:
-        """The index of a bundle, made empty beside the others where it is not there."""
-        with self.changing:
-            self._records.keep(manifest)
-            self._change(lambda register: register.with_new(manifest.version))
-            return self._opened(manifest.version)
+        """The index of a bundle, made empty beside the others where there is none.
 
-    def make_live(self, version: BundleVersion) -> Register:
+        Raises `Conflict` where it was made with another bundle of this version.
+        """
+        with self.changing:
+            self._store.add_manifest(manifest)
+            self._change(lambda state: state.with_new(manifest.version))
+            return self._index(manifest.version)
+
+    def make_live(self, version: BundleVersion) -> RegistryState:
         """Make an index live, durably and at once; with `changing` held, so that no case comes in between."""
-        self.of(version)
-        self._change(lambda register: register.switched(version))
+        self.index(version)
+        state = self._change(lambda state: state.switched(version))
         self._engine.announce_live(version)
-        return self._register
+        return state
 
     def deletable(self, version: BundleVersion) -> OpenIndex:
         """An index that is not live; raises `Conflict`, `NotFound`."""
-        index = self.of(version)
-        if self._register.live == version:
+        index = self.index(version)
+        if self._state.live == version:
             raise Conflict(f"the index of bundle {version} is live; switch to another one first")
         return index
 
     def delete(self, version: BundleVersion) -> None:
-        """Delete an index that is not live, with all that it holds; raises `Conflict`, `NotFound`."""
+        """Delete an index that is not live, with all its cases; raises `Conflict`, `NotFound`."""
         with self.changing:
             self.deletable(version)
-            self._change(lambda register: register.losing(version))
+            self._change(lambda state: state.without(version))
             time.sleep(_SETTLED_S)
-            self._change(lambda register: self._removed(register, version))
+            self._change(lambda state: self._removed(state, version))
 
-    def _change(self, change: Callable[[Register], Register]) -> None:
-        with self._lock:
-            register = change(self.register(fresh=True))
-            self._records.write(register)
-            self._hold(register)
+    def _change(self, change: Callable[[RegistryState], RegistryState]) -> RegistryState:
+        """Change the stored state, with `changing` held: no other copy writes it meanwhile."""
+        before = self.state(fresh=True)
+        state = change(before)
+        if state != before:
+            self._store.write(state)
+            self._adopt(state)
+            self._refresh.put(state)
+        return state
 
-    def _removed(self, register: Register, version: BundleVersion) -> Register:
-        if version not in register.leaving:  # it was asked for again meanwhile
-            return register
+    def _removed(self, state: RegistryState, version: BundleVersion) -> RegistryState:
+        if version not in state.deleting:  # added again meanwhile
+            return state
         self._engine.remove(version)
-        self._records.forget(version)
-        return register.lost(version)
+        self._store.delete_manifest(version)
+        return state.with_deleted(version)
 
     def close(self) -> None:
-        """Flush and let go of all."""
-        for index in (*self._open.values(), *(index for _, index in self._parting)):
+        """Flush and close all indexes."""
+        for index in (*self._open.values(), *(index for _, index in self._closing)):
             index.cases.close()

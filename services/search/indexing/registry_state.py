@@ -1,36 +1,39 @@
-"""Which indexes there are and which one is live, kept beside the images so that all copies of the service agree."""
+"""The list of indexes and the live one, stored beside the images so that all copies of the service agree."""
 
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from casekin.bundle import content_differences
 from casekin.contracts.base import BundleVersion
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.indexes import IndexState
-from casekin.errors import NotFound, Unexpected
-from services.search.storage.blob_store import Blobs
+from casekin.errors import Conflict, NotFound, Unexpected
+from services.search.storage.blob_store import BlobStore
 
 M = TypeVar("M", bound=BaseModel)
-_REGISTER = "indexes/register.json"
+_STATE = "indexes/register.json"
 
 
-class Register(BaseModel):
-    """Indexes by the version of their bundle; a change makes another register."""
+class RegistryState(BaseModel):
+    """The indexes, by the version of their bundle; a change makes another state."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    changes: int = 0
+    """Number of changes so far: of two states that a process has read, the one with more is the newer one."""
     live: BundleVersion
     standby: tuple[BundleVersion, ...] = ()
-    """Were live before, the last one first."""
+    """Live before, the last one first."""
     filling: tuple[BundleVersion, ...] = ()
-    leaving: tuple[BundleVersion, ...] = ()
-    """Their deletion has begun."""
+    deleting: tuple[BundleVersion, ...] = Field(default=(), validation_alias=AliasChoices("deleting", "leaving"))
+    """Their deletion has begun; ``leaving`` in files of earlier releases."""
 
     @property
     def states(self) -> dict[BundleVersion, IndexState]:
         """The state of each index, in the order of `IndexList`."""
-        there: dict[BundleVersion, IndexState] = {self.live: "live"}
-        return there | dict.fromkeys(self.standby, "standby") | dict.fromkeys(self.filling, "filling")
+        live: dict[BundleVersion, IndexState] = {self.live: "live"}
+        return live | dict.fromkeys(self.standby, "standby") | dict.fromkeys(self.filling, "filling")
 
     def check(self, version: BundleVersion) -> None:
         """Raise `NotFound` where there is no such index."""
@@ -38,66 +41,75 @@ class Register(BaseModel):
             raise NotFound(f"there is no index of bundle {version}; there are {', '.join(self.states)}")
 
     def with_new(self, version: BundleVersion) -> Self:
-        """With one more that is to be filled; the same where it is there."""
+        """With one more index to fill; the same where it has it."""
         if version in self.states:
             return self
-        return self.model_copy(update={"filling": (*self.filling, version), "leaving": _but(self.leaving, version)})
+        return self._changed(filling=(*self.filling, version), deleting=_without(self.deleting, version))
 
     def switched(self, version: BundleVersion) -> Self:
-        """With another live one, and the one before first among those on standby."""
+        """With another live index, and the one before first among those on standby."""
         if version == self.live:
             return self
-        standby = (self.live, *_but(self.standby, version))
-        return self.model_copy(
-            update={"live": version, "standby": standby, "filling": _but(self.filling, version)},
+        standby = (self.live, *_without(self.standby, version))
+        return self._changed(live=version, standby=standby, filling=_without(self.filling, version))
+
+    def without(self, version: BundleVersion) -> Self:
+        """Without an index whose deletion begins."""
+        return self._changed(
+            standby=_without(self.standby, version),
+            filling=_without(self.filling, version),
+            deleting=(*self.deleting, version),
         )
 
-    def losing(self, version: BundleVersion) -> Self:
-        """Without one whose deletion begins."""
-        return self.model_copy(
-            update={
-                "standby": _but(self.standby, version),
-                "filling": _but(self.filling, version),
-                "leaving": (*self.leaving, version),
-            }
-        )
+    def with_deleted(self, version: BundleVersion) -> Self:
+        """With the deletion of an index complete."""
+        return self._changed(deleting=_without(self.deleting, version))
 
-    def lost(self, version: BundleVersion) -> Self:
-        """Its deletion is complete."""
-        return self.model_copy(update={"leaving": _but(self.leaving, version)})
+    def _changed(self, **fields: Any) -> Self:
+        return self.model_copy(update={**fields, "changes": self.changes + 1})
 
 
-class Records:
+class RegistryStore:
     """``indexes/register.json`` and the manifest of each index in the image store."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
 
-    def read(self) -> Register | None:
-        """As last written; none before the first start. Raises `Unexpected` where it is damaged."""
-        data = self._blobs.read(_REGISTER)
-        return None if data is None else _parsed(Register, data, _REGISTER)
+    def read(self) -> RegistryState | None:
+        """The state last written; none before the first start. Raises `Unexpected` where it is damaged."""
+        data = self._blobs.read(_STATE)
+        return None if data is None else _parsed(RegistryState, data, _STATE)
 
-    def write(self, register: Register) -> None:
-        """Replace it, durably: from now on every copy that looks sees it."""
-        self._blobs.write(_REGISTER, register.model_dump_json(indent=1).encode())
+    def write(self, state: RegistryState) -> None:
+        """Replace the state, durably: every copy that reads it from now on sees this one."""
+        self._blobs.write(_STATE, state.model_dump_json(indent=1).encode())
 
     def manifest(self, version: BundleVersion) -> BundleManifest:
-        """Of the bundle whose index it is; raises `Unexpected` where it is not there."""
+        """The manifest of an index's bundle; raises `Unexpected` where there is none."""
         key = _manifest(version)
         data = self._blobs.read(key)
         if data is None:
             raise Unexpected(f"{key} is not in the image store; start search once with CASEKIN_BUNDLE {version}")
         return _parsed(BundleManifest, data, key)
 
-    def keep(self, manifest: BundleManifest) -> None:
-        """Remember the manifest of a bundle, durably, unless it is known."""
+    def add_manifest(self, manifest: BundleManifest) -> None:
+        """Store a bundle's manifest, durably; of a known version its calibration and names may be new.
+
+        Raises `Conflict` where the known bundle of this version has other graphs, standardisation or clinical weights:
+        the latents of two models would mix in one index.
+        """
         key, data = _manifest(manifest.version), manifest.model_dump_json().encode()
-        if self._blobs.read(key) != data:
+        known = self._blobs.read(key)
+        if known is not None and (differ := content_differences(_parsed(BundleManifest, known, key), manifest)):
+            raise Conflict(
+                f"the index of bundle {manifest.version} was made with another bundle of that version: "
+                f"{'; '.join(differ)}. Export this bundle under a version of its own, or delete that index first"
+            )
+        if known != data:
             self._blobs.write(key, data)
 
-    def forget(self, version: BundleVersion) -> None:
-        """Drop the manifest of a bundle."""
+    def delete_manifest(self, version: BundleVersion) -> None:
+        """Delete the manifest of a bundle."""
         self._blobs.delete([_manifest(version)])
 
 
@@ -105,7 +117,7 @@ def _manifest(version: BundleVersion) -> str:
     return f"indexes/manifests/{version}.json"
 
 
-def _but(versions: tuple[BundleVersion, ...], one: BundleVersion) -> tuple[BundleVersion, ...]:
+def _without(versions: tuple[BundleVersion, ...], one: BundleVersion) -> tuple[BundleVersion, ...]:
     return tuple(version for version in versions if version != one)
 
 

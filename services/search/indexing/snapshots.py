@@ -20,9 +20,9 @@ from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.search import Case, CollectionInfo
 from casekin.contracts.snapshots import Snapshot, SnapshotName
 from casekin.errors import Conflict, NotFound
-from services.search.indexing.registry import Indexes
-from services.search.storage.blob_store import Blobs
-from services.search.storage.collection_info import Description
+from services.search.indexing.registry import IndexRegistry
+from services.search.storage.blob_store import BlobStore
+from services.search.storage.collection_info import CollectionInfoStore
 from services.search.storage.image_store import ImageStore, drop_unused
 from services.search.vector_store.port import CaseIndex, StoredCase
 
@@ -46,7 +46,9 @@ _PAGE: TypeAdapter[list[_Record]] = TypeAdapter(list[_Record])
 class Snapshots:
     """All snapshots of one image store; taking and restoring hold up writes, never searches."""
 
-    def __init__(self, indexes: Indexes, images: ImageStore, description: Description, blobs: Blobs) -> None:
+    def __init__(
+        self, indexes: IndexRegistry, images: ImageStore, description: CollectionInfoStore, blobs: BlobStore
+    ) -> None:
         self._indexes, self._images, self._description, self._blobs = indexes, images, description, blobs
 
     def take(self, name: SnapshotName) -> Snapshot:
@@ -131,7 +133,7 @@ class Snapshots:
         before = target.get(ids)
         self._indexes.changing.check()
         target.upsert(stored)
-        drop_unused(self._images, before, self._indexes.pictures(ids))
+        drop_unused(self._images, before, self._indexes.image_keys(ids))
 
     def _drop(self, target: CaseIndex, ids: Sequence[CaseId]) -> None:
         for begin in range(0, len(ids), _READ):
@@ -139,7 +141,7 @@ class Snapshots:
             before = target.get(chunk)
             self._indexes.changing.check()
             target.delete(chunk)
-            drop_unused(self._images, before, self._indexes.pictures(chunk))
+            drop_unused(self._images, before, self._indexes.image_keys(chunk))
 
     def _names(self) -> list[SnapshotName]:
         return sorted(key.rpartition("/")[2] for key in self._blobs.keys(f"{_FOLDER}/"))

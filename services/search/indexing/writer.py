@@ -9,7 +9,7 @@ from casekin.contracts.base import CaseId
 from casekin.contracts.search import CaseBatch, CaseBatchReceipt
 from casekin.errors import BadInput, CasekinError
 from services.search.indexing.deleter import Deleter
-from services.search.indexing.registry import Indexes
+from services.search.indexing.registry import IndexRegistry
 from services.search.retrieval.metric import check_latent, check_version
 from services.search.storage.image_processing import Picture, prepare
 from services.search.storage.image_store import ImageStore
@@ -20,7 +20,7 @@ from services.search.vector_store.port import CaseIndex, StoredCase
 class Writer:
     """Images first, then the live index, then the pictures that were replaced are dropped."""
 
-    def __init__(self, indexes: Indexes, images: ImageStore, deleter: Deleter, disk: DiskReserve) -> None:
+    def __init__(self, indexes: IndexRegistry, images: ImageStore, deleter: Deleter, disk: DiskReserve) -> None:
         self._indexes = indexes
         self._deleter = deleter
         self._images = images
@@ -54,7 +54,7 @@ class Writer:
         self._images.put(pictures)
         self._indexes.changing.check()
         index.upsert(stored)
-        kept = self._indexes.pictures(sorted(replaced)) if replaced else []
+        kept = self._indexes.image_keys(sorted(replaced)) if replaced else []
         for case_id in replaced:
             self._images.drop_all_but(case_id, {key for of, key in kept if of == case_id})
 

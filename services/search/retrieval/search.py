@@ -15,7 +15,7 @@ from services.search.retrieval.neighbour_votes import NeighbourReader
 from services.search.retrieval.query import Asked, case_reader, itself_among, resolve
 from services.search.retrieval.ranking import Ranker, Ranking
 from services.search.retrieval.results import Similarity, Teller, ordered, to_own
-from services.search.storage.collection_info import Description
+from services.search.storage.collection_info import CollectionInfoStore
 from services.search.vector_store.payload import point_id
 from services.search.vector_store.port import CaseIndex
 
@@ -30,7 +30,7 @@ OWN_SHOWN = 24
 class Searcher:
     """Nearest cases and facets of one collection."""
 
-    def __init__(self, index: CaseIndex, manifest: BundleManifest, description: Description) -> None:
+    def __init__(self, index: CaseIndex, manifest: BundleManifest, description: CollectionInfoStore) -> None:
         self._index = index
         self._manifest = manifest
         self._description = description

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Self
 
 from casekin.contracts.base import CaseId
-from casekin.errors import NotFound
-from services.search.storage.blob_store import Blobs
+from casekin.errors import NotFound, Unavailable
+from services.search.storage.blob_store import BlobStore
 from services.search.storage.image_processing import Picture
 from services.search.vector_store.port import StoredCase
 
@@ -20,9 +20,9 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class ImageStore:
-    """Pictures in `Blobs` below `root`, each named ``NAME~KEY``: by its case (see `name_in_store`) and its content."""
+    """Images in a `BlobStore` below `root`, named ``NAME~KEY``: by case (see `name_in_store`) and by content."""
 
-    def __init__(self, blobs: Blobs, root: str = "") -> None:
+    def __init__(self, blobs: BlobStore, root: str = "") -> None:
         self._blobs = blobs
         self._root = root
 
@@ -40,7 +40,7 @@ class ImageStore:
         try:
             self._blobs.write_all(new)
         except BaseException:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, Unavailable):
                 self._blobs.delete(new)
             raise
 

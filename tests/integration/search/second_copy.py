@@ -12,8 +12,8 @@ from typing import Any
 from qdrant_client import QdrantClient
 
 from casekin.contracts.indexes import EncodedAnew, IndexFill
-from services.search.api.dependencies import Parts
-from services.search.app import make_parts
+from services.search.api.dependencies import Dependencies
+from services.search.app import assemble
 from services.search.settings import SearchSettings
 from services.search.vector_store.factory import ServerEngine
 from services.search.vector_store.port import StoredCase
@@ -82,9 +82,9 @@ class Place:
         shared.connect()
         return shared
 
-    def open(self) -> Parts:
+    def open(self) -> Dependencies:
         client: Any = RemoteClient(self.shared().client(self.name))
-        return make_parts(self.settings, ServerEngine(lambda: client, "cases", ServerOptions()))
+        return assemble(self.settings, ServerEngine(lambda: client, "cases", ServerOptions()))
 
     def event(self, name: str) -> Any:
         return self.shared().event(f"{self.name}-{name}")
@@ -98,9 +98,9 @@ class Place:
 def filled(place: Place, cases: Sequence[StoredCase]) -> int:
     """Fill the new index, with a pause between reading the cases and writing them."""
     parts = place.open()
-    _pause_before(parts.indexes.of(NEW).cases, "upsert", place)
+    _pause_before(parts.indexes.index(NEW).cases, "upsert", place)
     taken = [EncodedAnew(id=one.case.id, digest=one.digest, latent=one.latent.tolist()) for one in cases]
-    return parts.filler.fill(NEW, IndexFill(source="made-1", cases=taken)).stored
+    return parts.backfill.fill(NEW, IndexFill(source="made-1", cases=taken)).stored
 
 
 def written(place: Place, cases: Sequence[StoredCase]) -> int:

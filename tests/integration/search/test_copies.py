@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from casekin.errors import Conflict
-from services.search.api.dependencies import Parts
+from services.search.api.dependencies import Dependencies
 from services.search.settings import SearchSettings
 from tests.integration.search import second_copy
 from tests.integration.search.conftest import settings_in
@@ -67,7 +67,7 @@ def place(store: str, shared: Shared, s3: str, tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def first(place: Place) -> Parts:
+def first(place: Place) -> Dependencies:
     """The copy in this process, with the cases in its live index and an empty one beside it."""
     parts = place.open()
     parts.writer.put(*batch(CASES))
@@ -101,7 +101,7 @@ def begin(place: Place, process: Pool) -> Callable[..., AsyncResult[int]]:
 )
 def test_deleted_case__is_not_written_back_by_another_copy(
     place: Place,
-    first: Parts,
+    first: Dependencies,
     begin: Callable[..., AsyncResult[int]],
     change: Callable[..., int],
     arguments: tuple[Any, ...],
@@ -118,7 +118,7 @@ def test_deleted_case__is_not_written_back_by_another_copy(
 
 @pytest.mark.parametrize("store", ["folder", "s3"], indirect=True)
 def test_snapshot_of_one_name__is_taken_by_one_copy(
-    place: Place, first: Parts, begin: Callable[..., AsyncResult[int]]
+    place: Place, first: Dependencies, begin: Callable[..., AsyncResult[int]]
 ) -> None:
     running = begin(second_copy.taken, "same")
     with pytest.raises(Conflict, match="there is a snapshot same already"):
@@ -127,7 +127,9 @@ def test_snapshot_of_one_name__is_taken_by_one_copy(
     assert first.snapshots.restore("same").cases == first.indexes.live().cases.count() == len(CASES)
 
 
-def test_added_indexes__are_both_kept(place: Place, first: Parts, begin: Callable[..., AsyncResult[int]]) -> None:
+def test_added_indexes__are_both_kept(
+    place: Place, first: Dependencies, begin: Callable[..., AsyncResult[int]]
+) -> None:
     running = begin(second_copy.added, "made-3")
     first.indexes.add(manifest("made-4"))
     running.get(30)

@@ -13,10 +13,10 @@ from casekin.cli import app as casekin
 from casekin.clients.search import SearchClient
 from casekin.contracts.search import SearchRequest
 from casekin.errors import NotFound
-from services.search.app import create_app, make_parts
+from services.search.app import assemble, create_app
 from services.search.indexing.deleter import Deleter
 from services.search.settings import SearchSettings
-from services.search.storage.blob_store import Blobs
+from services.search.storage.blob_store import BlobStore
 from services.search.storage.image_store import ImageStore
 from services.search.vector_store.factory import engine_of
 from tests.integration.search.made import batch, collection
@@ -86,7 +86,7 @@ def test_case__comes_back_with_another_ingest(served: str) -> None:
 def test_finish__completes_what_a_crash_interrupted(settings: SearchSettings) -> None:
     with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:
         client.put_cases(*batch(CASES))
-    parts, blobs = make_parts(settings, engine_of(settings)), Blobs(str(settings.data / "images"))
+    parts, blobs = assemble(settings, engine_of(settings)), BlobStore(str(settings.data / "images"))
 
     class Dies(ImageStore):
         def drop_all_but(self, case_id: str, keys: Collection[str]) -> None:
@@ -105,7 +105,7 @@ def test_finish__completes_what_a_crash_interrupted(settings: SearchSettings) ->
 def test_write__after_a_deletion_cut_short_survives_the_next_start(
     settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = make_parts(settings, engine_of(settings))
+    parts = assemble(settings, engine_of(settings))
     parts.writer.put(*batch(CASES))
     parts.snapshots.take("before")
 
@@ -127,7 +127,7 @@ def test_write__after_a_deletion_cut_short_survives_the_next_start(
 def test_start__leaves_a_case_that_another_copy_deleted_and_wrote_meanwhile(
     settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = make_parts(settings, engine_of(settings))
+    parts = assemble(settings, engine_of(settings))
     parts.writer.put(*batch(CASES))
     mark = settings.data / "images" / "deletions" / GONE.id
     mark.parent.mkdir(exist_ok=True)

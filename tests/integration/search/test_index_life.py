@@ -1,18 +1,19 @@
 """An index is filled beside the live one, switched to, gone back from and deleted, on both engines."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from casekin.clients.search import SearchClient
+from casekin.contracts.bundle import BundleManifest, FileDigest
 from casekin.contracts.indexes import EncodedAnew, IndexFill, Switch
 from casekin.contracts.search import SearchRequest
 from casekin.errors import BadInput, Conflict, NotFound, WrongLatent
-from services.search.app import make_parts, serve
+from services.search.app import assemble, serve
 from services.search.indexing import registry as indexes_module
-from services.search.indexing.registry_state import Records
 from services.search.settings import SearchSettings
 from services.search.vector_store.factory import Engine, ServerEngine, engine_of
 from services.search.vector_store.port import StoredCase
@@ -28,7 +29,10 @@ NEW = "made-2"
 
 @pytest.fixture
 def client(engine: Callable[[], Engine], settings: SearchSettings) -> Iterator[SearchClient]:
-    with serving(serve(make_parts(settings, engine()), settings)) as url, SearchClient(url, attempts=1) as client:
+    with (
+        serving(serve(assemble(settings, engine()), settings)) as url,
+        SearchClient(url, attempts=1) as client,
+    ):
         client.put_cases(*batch(CASES))
         yield client
 
@@ -151,24 +155,33 @@ def test_delete_index__takes_pictures_along_that_no_other_has(client: SearchClie
 def test_start__goes_on_with_what_was_live_whatever_bundle_it_is_given(
     engine: Callable[[], Engine], settings: SearchSettings
 ) -> None:
-    with serving(serve(make_parts(settings, engine()), settings)) as url, SearchClient(url, attempts=1) as client:
+    with (
+        serving(serve(assemble(settings, engine()), settings)) as url,
+        SearchClient(url, attempts=1) as client,
+    ):
         client.put_cases(*batch(CASES))
     (settings.bundle / "bundle.json").write_text(manifest(NEW).model_dump_json())
-    with serving(serve(make_parts(settings, engine()), settings)) as url, SearchClient(url, attempts=1) as client:
+    with (
+        serving(serve(assemble(settings, engine()), settings)) as url,
+        SearchClient(url, attempts=1) as client,
+    ):
         assert states(client) == [("made-1", "live", 30), (NEW, "filling", 0)]
         fill(client, CASES)
         client.switch(Switch(bundle_version=NEW))
     (settings.bundle / "bundle.json").write_text(manifest("made-1").model_dump_json())
-    with serving(serve(make_parts(settings, engine()), settings)) as url, SearchClient(url, attempts=1) as client:
+    with (
+        serving(serve(assemble(settings, engine()), settings)) as url,
+        SearchClient(url, attempts=1) as client,
+    ):
         assert states(client) == [(NEW, "live", 30), ("made-1", "standby", 30)]
 
 
 def test_start__on_an_empty_collection_takes_the_bundle_it_is_given(
     engine: Callable[[], Engine], settings: SearchSettings
 ) -> None:
-    make_parts(settings, engine()).indexes.close()
+    assemble(settings, engine()).indexes.close()
     (settings.bundle / "bundle.json").write_text(manifest(NEW).model_dump_json())
-    parts = make_parts(settings, engine())
+    parts = assemble(settings, engine())
     assert parts.indexes.live().version == NEW
     parts.indexes.close()
 
@@ -176,7 +189,7 @@ def test_start__on_an_empty_collection_takes_the_bundle_it_is_given(
 def test_start__completes_a_deletion_that_a_crash_interrupted(
     engine: Callable[[], Engine], settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = make_parts(settings, engine())
+    parts = assemble(settings, engine())
     parts.indexes.add(manifest(NEW))
 
     def die(_: float) -> None:
@@ -186,21 +199,21 @@ def test_start__completes_a_deletion_that_a_crash_interrupted(
     with pytest.raises(KeyboardInterrupt):
         parts.indexes.delete(NEW)
     parts.indexes.close()
-    again = make_parts(settings, engine())
+    again = assemble(settings, engine())
     assert [index.version for _, index in again.indexes.all()] == ["made-1"]
-    assert again.indexes.register(fresh=True).leaving == ()
+    assert again.indexes.state(fresh=True).deleting == ()
     assert again.indexes.add(manifest(NEW)).cases.count() == 0
     again.indexes.close()
 
 
 def test_another_copy_of_the_service__sees_a_switch(settings: SearchSettings) -> None:
     held = InMemory(":memory:")
-    made = [make_parts(settings, ServerEngine(lambda: held, "copies", ServerOptions())) for _ in range(2)]
+    made = [assemble(settings, ServerEngine(lambda: held, "copies", ServerOptions())) for _ in range(2)]
     for parts in made:
         assert parts.indexes.live().version == "made-1"
     first, second = made
     first.indexes.add(manifest(NEW))
-    first.filler.switch(Switch(bundle_version=NEW))
+    first.backfill.switch(Switch(bundle_version=NEW))
     assert second.indexes.answering(NEW).version == NEW, "a refusal looks anew"
     with pytest.raises(WrongLatent, match="this collection of bundle made-2"):
         second.writer.put(*batch(CASES[:1]))
@@ -209,15 +222,57 @@ def test_another_copy_of_the_service__sees_a_switch(settings: SearchSettings) ->
     ]
 
 
-def test_search__goes_on_while_the_image_store_does_not_answer(
-    client: SearchClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(_: Records) -> None:
-        raise OSError("the image store is gone")
+RETRAINED = manifest().model_copy(
+    update={"files": manifest().files | {"encoder.onnx": FileDigest(sha256="1" * 64, size=1000)}}
+)
+REWEIGHTED = manifest(clinical=(1.0, 1.0, 0.5, 1.5))
+RENEWED = manifest().model_copy(update={"metrics": {"top_5": 0.5}, "created": datetime(2026, 12, 1, tzinfo=UTC)})
 
-    monkeypatch.setattr(indexes_module, "_FRESH_S", 0.0)
-    monkeypatch.setattr(Records, "read", gone)
-    assert nearest(client, "made-1", CASES[7].latent.tolist()) == (CASES[7].case.id, 0.0)
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (RETRAINED, r"encoder\.onnx has sha256 111111111111\.\.\., not 000000000000\.\.\."),
+        (REWEIGHTED, "its clinical weights are others"),
+    ],
+)
+def test_another_bundle_of_a_known_version__is_refused(
+    engine: Callable[[], Engine], settings: SearchSettings, other: BundleManifest, says: str
+) -> None:
+    """Else latents of two models lie in one index."""
+    parts = assemble(settings, engine())
+    parts.writer.put(*batch(CASES))
+    with pytest.raises(Conflict, match=f"the index of bundle made-1 was made with another .*: {says}.* of its own"):
+        parts.indexes.add(other)
+    parts.indexes.close()
+    (settings.bundle / "bundle.json").write_text(other.model_dump_json())
+    with pytest.raises(Conflict, match=says):
+        assemble(settings, engine())
+    (settings.bundle / "bundle.json").write_text(RENEWED.model_dump_json())
+    again = assemble(settings, engine())
+    assert again.indexes.live().manifest == RENEWED, "a calibration may be renewed"
+    assert again.indexes.live().cases.count() == 30
+    again.indexes.close()
+
+
+def test_snapshot_of_another_bundle_of_a_known_version__is_refused(settings: SearchSettings) -> None:
+    parts = assemble(settings, engine_of(settings))
+    parts.writer.put(*batch(CASES))
+    parts.snapshots.take("foreign")
+    (settings.data / "images" / "snapshots" / "foreign" / "bundle.json").write_text(RETRAINED.model_dump_json())
+    with pytest.raises(Conflict, match=r"encoder\.onnx"):
+        parts.snapshots.restore("foreign")
+    assert parts.indexes.live().cases.count() == 30
+    parts.indexes.close()
+
+
+def test_state__of_an_earlier_release_is_read(settings: SearchSettings) -> None:
+    assemble(settings, engine_of(settings)).indexes.close()
+    stored = settings.data / "images" / "indexes" / "register.json"
+    stored.write_text('{"live": "made-1", "standby": [], "filling": [], "leaving": ["made-0"]}')
+    parts = assemble(settings, engine_of(settings))
+    assert parts.indexes.state(fresh=True).deleting == ()
+    parts.indexes.close()
 
 
 @pytest.mark.parametrize(
@@ -242,9 +297,9 @@ def test_fill__refuses_latents_of_another_length(client: SearchClient) -> None:
 
 
 def test_files__of_a_deleted_index_are_gone(settings: SearchSettings, tmp_path: Path) -> None:
-    parts = make_parts(settings, engine_of(settings))
+    parts = assemble(settings, engine_of(settings))
     parts.indexes.add(manifest(NEW))
     assert (settings.data / "index" / f"cases--{NEW}").is_dir()
-    parts.filler.delete(NEW)
+    parts.backfill.delete(NEW)
     assert not (settings.data / "index" / f"cases--{NEW}").exists()
     parts.indexes.close()

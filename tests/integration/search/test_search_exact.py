@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not, Or
 from casekin.contracts.search import Case, SearchRequest
 from services.search.retrieval.search import Searcher
-from services.search.storage.blob_store import Blobs
-from services.search.storage.collection_info import Description
+from services.search.storage.blob_store import BlobStore
+from services.search.storage.collection_info import CollectionInfoStore
 from services.search.vector_store.port import StoredCase
 from tests.integration.search.conftest import ENGINES, opened
 from tests.integration.search.made import CLINICAL, collection, latents, manifest, stored
@@ -23,7 +23,7 @@ grid = st.integers(-24, 24).map(lambda n: n / 8)
 
 
 def searcher(index: Any, folder: Path) -> Searcher:
-    return Searcher(index, manifest(), Description(Blobs(str(folder / "images")), "test"))
+    return Searcher(index, manifest(), CollectionInfoStore(BlobStore(str(folder / "images")), "test"))
 
 
 def passes(case: Case, condition: Condition) -> bool:
@@ -222,7 +222,7 @@ def test_search__random_latents_of_32_dimensions(tmp_path: Path) -> None:
     with opened("edge", tmp_path) as make:
         index = make(np.array(made.clinical_weights))
         index.upsert(cases)
-        tool = Searcher(index, made, Description(Blobs(str(tmp_path / "images")), "test"))
+        tool = Searcher(index, made, CollectionInfoStore(BlobStore(str(tmp_path / "images")), "test"))
         x = latents(cases)
         for _ in range(20):
             q, w = rng.normal(size=32), rng.random(32) ** 4

@@ -13,7 +13,7 @@ from casekin.clients.search import SearchClient
 from casekin.contracts.indexes import EncodedAnew, IndexFill, Switch
 from casekin.contracts.search import Case, CollectionInfo, SearchRequest
 from casekin.errors import Conflict, NotFound
-from services.search.app import make_parts, serve
+from services.search.app import assemble, serve
 from services.search.settings import SearchSettings
 from services.search.vector_store.factory import Engine, ServerEngine, engine_of
 from services.search.vector_store.port import StoredCase
@@ -29,7 +29,10 @@ INFO = CollectionInfo(title="As it was", labels={"site": {"back": "Back"}})
 
 @pytest.fixture
 def client(engine: Callable[[], Engine], settings: SearchSettings) -> Iterator[SearchClient]:
-    with serving(serve(make_parts(settings, engine()), settings)) as url, SearchClient(url, attempts=1) as client:
+    with (
+        serving(serve(assemble(settings, engine()), settings)) as url,
+        SearchClient(url, attempts=1) as client,
+    ):
         client.describe_collection(INFO)
         client.put_cases(*batch(CASES))
         yield client
@@ -103,14 +106,14 @@ def test_restore__does_not_bring_back_what_was_deleted(client: SearchClient, set
 def test_snapshot__made_by_one_engine_is_restored_by_the_other(settings: SearchSettings) -> None:
     held = InMemory(":memory:")
     with (
-        serving(serve(make_parts(settings, engine_of(settings)), settings)) as url,
+        serving(serve(assemble(settings, engine_of(settings)), settings)) as url,
         SearchClient(url, attempts=1) as edge,
     ):
         edge.put_cases(*batch(CASES))
         edge.take_snapshot("moving")
         before = everything(edge)
     server = ServerEngine(lambda: held, "cases", ServerOptions())
-    with serving(serve(make_parts(settings, server), settings)) as url, SearchClient(url, attempts=1) as client:
+    with serving(serve(assemble(settings, server), settings)) as url, SearchClient(url, attempts=1) as client:
         assert client.collection().cases == 0
         client.restore_snapshot("moving")
         assert everything(client) == before

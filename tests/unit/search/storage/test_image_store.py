@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from casekin.errors import NotFound
-from services.search.storage.blob_store import Blobs
+from services.search.storage.blob_store import BlobStore
 from services.search.storage.image_processing import Picture
 from services.search.storage.image_store import ImageStore
 
 
 @pytest.fixture(params=["folder", "memory"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    return Blobs(str(tmp_path / "im[1]ages") if request.param == "folder" else f"memory://{secrets.token_hex(4)}")
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    return BlobStore(str(tmp_path / "im[1]ages") if request.param == "folder" else f"memory://{secrets.token_hex(4)}")
 
 
-def test_put__is_read_back(blobs: Blobs) -> None:
+def test_put__is_read_back(blobs: BlobStore) -> None:
     store = ImageStore(blobs)
     store.put({"a": Picture("k1", b"A", b"a"), "b": Picture("k2", b"B", b"b")})
     store.put({"a": Picture("k1", b"A", b"a")})
@@ -25,7 +25,7 @@ def test_put__is_read_back(blobs: Blobs) -> None:
         store.original("a", "k2")
 
 
-def test_drop__takes_this_case_alone(blobs: Blobs) -> None:
+def test_drop__takes_this_case_alone(blobs: BlobStore) -> None:
     store = ImageStore(blobs)
     store.put({"a": Picture("old", b"1", b"1")})
     store.put({"a": Picture("new", b"2", b"2"), "ab": Picture("k", b"3", b"3")})
@@ -41,7 +41,7 @@ def test_drop__takes_this_case_alone(blobs: Blobs) -> None:
 
 
 def test_put__that_fails_leaves_nothing_new(tmp_path: Path) -> None:
-    blobs = Blobs(str(tmp_path))
+    blobs = BlobStore(str(tmp_path))
     store = ImageStore(blobs)
     store.put({"a": Picture("k", b"1", b"1")})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -51,7 +51,7 @@ def test_put__that_fails_leaves_nothing_new(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_write__replaces_whole(blobs: Blobs) -> None:
+def test_write__replaces_whole(blobs: BlobStore) -> None:
     blobs.write("x.json", b"long content")
     blobs.write("x.json", b"short")
     assert blobs.read("x.json") == b"short"
