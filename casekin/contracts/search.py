@@ -318,7 +318,10 @@ class Match(Contract):
     contributions: list[float] = Field(
         description="share of each dimension in distance squared; sums to 1, or all 0 at distance 0"
     )
-    hidden: list[Hidden] = Field(default_factory=list, description="cases that this one stands for")
+    hidden: list[Hidden] = Field(
+        default_factory=list, description="cases that this one stands for, nearest first, at most 100"
+    )
+    more_hidden: bool = Field(default=False, description="whether it stands for more cases than `hidden` lists")
 
 
 class OwnCase(Contract):
@@ -370,5 +373,8 @@ class SearchResponse(Contract):
     passing: int = Field(description="cases that pass the filters")
     revision: str
     more: bool = Field(description="whether there is a match after these")
+    truncated: bool = Field(
+        default=False, description="the search stopped after 16,384 candidates; farther matches may be missing"
+    )
     own: list[OwnCase] = Field(description="nearest first; of the query's own lesion as far as it is known")
     excluded_by: list[ConditionEffect] = Field(description="one a filter where nothing passes, otherwise empty")

@@ -13,7 +13,6 @@ from casekin.contracts.search import SearchRequest
 from casekin.errors import NotFound
 from services.search.retrieval.metric import check_latent, metric_for
 from services.search.retrieval.query_point import Target, moved
-from services.search.retrieval.ranking import Ranking
 from services.search.vector_store.port import StoredCase
 
 ReadCase = Callable[[CaseId], StoredCase]
@@ -33,25 +32,10 @@ class Asked:
     """Cases that are the query and whose lesion is not known."""
     examples: frozenset[CaseId] = frozenset()
 
-    @property
-    def others(self) -> tuple[Condition, ...]:
-        """Conditions of the request, and none of the own lesions."""
-        if not self.lesions:
-            return self.conditions
-        return (*self.conditions, Not(of=self.of_own_lesions))
-
-    @property
-    def of_own_lesions(self) -> AnyOf:
-        """Holds of cases of the own lesions; there must be one."""
-        return AnyOf(field="lesion_id", values=tuple(sorted(self.lesions)))
-
-    @property
-    def skipped(self) -> frozenset[CaseId]:
-        """Cases that are passed over."""
-        return self.examples | self.itself
-
     def recognising(self, own: Sequence[StoredCase]) -> "Asked":
         """The same search, with these cases known to be the query itself."""
+        if not own:
+            return self
         lesions = {stored.case.lesion_id for stored in own if stored.case.lesion_id is not None}
         itself = {stored.case.id for stored in own if stored.case.lesion_id is None}
         return replace(self, lesions=self.lesions | lesions, itself=self.itself | itself)
@@ -77,12 +61,14 @@ def resolve(request: SearchRequest, manifest: BundleManifest, read: ReadCase) ->
     return asked.recognising([started_from]) if started_from is not None else asked
 
 
-def itself_among(ranking: Ranking, asked: Asked, within: float) -> list[StoredCase]:
-    """Cases found that are the query's picture, to within what re-saving it changes."""
-    if not ranking.found:
-        return []
-    near = (asked.target.apart(ranking.x) <= within).tolist()
-    return [stored for stored, is_near in zip(ranking.found, near, strict=True) if is_near]
+def of_lesions(lesions: frozenset[str]) -> AnyOf:
+    """Met by cases of `lesions`, of which there must be one."""
+    return AnyOf(field="lesion_id", values=tuple(sorted(lesions)))
+
+
+def without_lesions(conditions: tuple[Condition, ...], lesions: frozenset[str]) -> tuple[Condition, ...]:
+    """`conditions` and that a case is of none of `lesions`."""
+    return (*conditions, Not(of=of_lesions(lesions))) if lesions else conditions
 
 
 def case_reader(read: Callable[[Sequence[CaseId]], list[StoredCase]]) -> ReadCase:

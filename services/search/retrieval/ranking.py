@@ -1,95 +1,180 @@
-"""The nearest cases, exactly: the engine proposes in float32, float64 decides."""
+"""Rank the nearest cases exactly: the engine proposes candidates in float32, float64 decides."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from casekin.contracts.base import CaseId
 from casekin.contracts.conditions import Condition
-from services.search.retrieval.deduplication import Group, collapsed, each_alone
+from services.search.retrieval.deduplication import Group, collapse, each_alone
+from services.search.retrieval.query import Asked, of_lesions, without_lesions
 from services.search.retrieval.query_point import Target
-from services.search.vector_store.named_vectors import Metric
+from services.search.vector_store.payload import point_id
 from services.search.vector_store.port import IndexView, StoredCase
+
+Floats = NDArray[np.float64]
+
+MOST_CANDIDATES = 16_384
+"""Candidates that one search reads at most."""
+MOST_EXCLUDED = 512
+"""Lesions that one search leaves out by filter at most."""
+SIBLINGS = 256
+"""Cases of left-out lesions that one search reads to list them behind their matches."""
+_SLOWLY, _FAST = 2, 16
+"""Factors by which the limit grows: after lesions were left out, and when that cannot help (copies, ties)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """L cases with their distances to the point that they are ranked by."""
+
+    cases: Sequence[StoredCase]
+    x: Floats
+    """[L, D]"""
+    terms: Floats
+    """[L, D], squared distance by dimension."""
+    squared: Floats
+    """[L]"""
+
+    @staticmethod
+    def of(cases: Sequence[StoredCase], target: Target) -> "Candidates":
+        """Compute the distances of `cases`."""
+        D = len(target.point)
+        x = np.concatenate([stored.latent for stored in cases], dtype=np.float64) if cases else np.empty(0)
+        terms = target.from_point(x := x.reshape(-1, D))
+        return Candidates(cases, x, terms, terms.sum(1))
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """Groups of cases, nearest first."""
 
-    found: Sequence[StoredCase]
-    x: NDArray[np.float64]
-    """[L, D], of all found."""
-    terms: NDArray[np.float64]
-    """[L, D], by dimension, of the squared distance to the point that they are ranked by."""
-    squared: Sequence[float]
-    """[L]"""
+    query: Asked
+    """With the cases that were recognised as the query itself."""
+    candidates: Candidates
     groups: Sequence[Group]
+    truncated: bool = False
+    """Whether `MOST_CANDIDATES` were read and farther cases may be missing."""
 
     def shown(self, groups: Sequence[Group]) -> list[StoredCase]:
-        """The cases that stand for these groups."""
-        return [self.found[group.row] for group in groups]
+        """The matches of these groups."""
+        return [self.candidates.cases[group.row] for group in groups]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ranker:
-    """Searches one revision of an index."""
+    """Ranks cases of one revision of an index."""
 
     view: IndexView
     duplicate_within: float
-    """Unweighted distance at which two latents are of one picture."""
+    """Unweighted distance up to which two latents are of one picture."""
 
-    def nearest(
-        self,
-        target: Target,
-        conditions: Sequence[Condition],
-        count: int,
-        *,
-        collapse: bool,
-        skipped: frozenset[CaseId] = frozenset(),
-    ) -> Ranking:
-        """The `count` groups nearest to the target's point, by distance, ties by id; `skipped` cases are passed over.
+    def nearest(self, query: Asked, count: int, *, one_per_lesion: bool) -> Ranking:
+        """The `count` nearest groups by distance to the query's point, ties by id.
 
-        More cases are asked for until the last of them is farther than the last group by more than float32 can err:
-        then no case that was not proposed can belong among them, whatever its lesion.
+        With `one_per_lesion`, cases that are the query itself are recognised and left out with their lesions.
+
+        More candidates are read until the last is farther than the last group by more than float32 can err: then no
+        unread case can belong among them. Lesions with a settled match are left out of the following reads, so a lesion
+        with thousands of cases costs one more read.
         """
-        limit = count + (count // 2 + 6 if collapse else 0) + 2 + len(skipped)
+        limit = min(MOST_CANDIDATES, first_limit(count, one_per_lesion=one_per_lesion))
+        left_out = [point_id(case_id) for case_id in query.examples | query.itself]
+        excluded: frozenset[str] = frozenset()
+        kept: list[StoredCase] = []
         while True:
-            hits = self.view.nearest(target.metric, target.point, conditions, limit)
-            found = [stored for stored in self.view.read([hit.point for hit in hits]) if stored is not None]
-            found = [stored for stored in found if stored.case.id not in skipped] if skipped else found
-            if not found:
-                nothing = np.empty((0, len(target.point)))
-                return Ranking([], nothing, nothing, [], [])
-            ranking = self._rank(target, found, count, collapse)
-            last = ranking.squared[ranking.groups[-1].row]
-            full = len(ranking.groups) == count
-            if len(hits) < limit or (full and _settled(target.metric, target.point, last, hits[-1].squared)):
-                return ranking
-            limit *= 4
+            conditions = without_lesions(query.conditions, query.lesions | excluded)
+            cases, beyond = self._read(query.target, conditions, limit, left_out)
+            ranking = self._rank(query, [*kept, *cases], count, one_per_lesion)
+            query = ranking.query
+            full = len(ranking.groups) == count and _settled(ranking, ranking.groups[-1], beyond)
+            if beyond == math.inf or full:
+                return self._with_siblings(ranking, excluded, count) if excluded else ranking
+            if limit == MOST_CANDIDATES:
+                return Ranking(query, ranking.candidates, ranking.groups, truncated=True)
+            excluded = _settled_lesions(ranking, beyond) if one_per_lesion else excluded
+            kept = [stored for stored in ranking.candidates.cases if stored.case.lesion_id in excluded]
+            known = excluded | query.lesions
+            of_lesion = sum(stored.case.lesion_id in known for stored in cases)
+            limit = min(MOST_CANDIDATES, limit * (_SLOWLY if 2 * of_lesion >= len(cases) else _FAST))
 
-    def _rank(self, target: Target, found: list[StoredCase], count: int, collapse: bool) -> Ranking:
-        x = np.array([stored.latent for stored in found], np.float64)
-        terms = target.from_point(x)
-        squared = terms.sum(1).tolist()
-        order = _by_distance(squared, found)
-        groups = collapsed(order, found, x, self.duplicate_within) if collapse else each_alone(order[:count])
-        kept = groups[:count]
-        if collapse and len(kept) < len(groups):
-            last = squared[kept[-1].row]
-            for group in kept:
-                group.hidden = [(row, reason) for row, reason in group.hidden if squared[row] <= last]
-        return Ranking(found, x, terms, squared, kept)
+    def _read(
+        self, target: Target, conditions: Sequence[Condition], limit: int, without: Collection[UUID] = ()
+    ) -> tuple[list[StoredCase], float]:
+        """The nearest cases, and a squared distance in float32 accuracy that no other case is nearer than."""
+        hits = self.view.nearest(target.metric, target.point, conditions, limit, without)
+        cases = [stored for stored in self.view.read([hit.point for hit in hits]) if stored is not None]
+        return cases, hits[-1].squared if len(hits) == limit else math.inf
+
+    def _rank(self, query: Asked, cases: Sequence[StoredCase], count: int, one_per_lesion: bool) -> Ranking:
+        candidates = Candidates.of(cases, query.target)
+        if one_per_lesion:
+            query = query.recognising(self._itself(query.target, candidates))
+        order = _by_distance(candidates, _matching(query, cases))
+        if not one_per_lesion:
+            return Ranking(query, candidates, each_alone(order[:count]))
+        groups = collapse(order, cases, candidates.x, candidates.squared, self.duplicate_within, count)
+        return Ranking(query, candidates, groups)
+
+    def _itself(self, target: Target, candidates: Candidates) -> list[StoredCase]:
+        """Cases that are the query's picture, up to what re-saving it changes."""
+        rows = np.flatnonzero(target.apart(candidates.x) <= self.duplicate_within).tolist()
+        return [candidates.cases[row] for row in rows]
+
+    def _with_siblings(self, ranking: Ranking, excluded: frozenset[str], count: int) -> Ranking:
+        """The same ranking with the cases of left-out lesions that lie nearer than the last match."""
+        shown = {stored.case.lesion_id for stored in ranking.shown(ranking.groups)}
+        lesions = frozenset(lesion for lesion in excluded if lesion in shown)
+        if not lesions:
+            return ranking
+        query = ranking.query
+        siblings, beyond = self._read(query.target, (*query.conditions, of_lesions(lesions)), SIBLINGS)
+        cases = {stored.case.id: stored for stored in (*ranking.candidates.cases, *siblings)}
+        complete = self._rank(query, list(cases.values()), count, one_per_lesion=True)
+        full = len(complete.groups) == count
+        if beyond != math.inf and not (full and _settled(complete, complete.groups[-1], beyond)):
+            for group, stored in zip(complete.groups, complete.shown(complete.groups), strict=True):
+                group.more_hidden |= stored.case.lesion_id in lesions
+        return complete
 
 
-def _by_distance(squared: Sequence[float], found: Sequence[StoredCase]) -> list[int]:
-    """Rows by squared distance [L], ties by id; ids are looked at only where there are ties."""
-    order = sorted(range(len(found)), key=squared.__getitem__)
-    if len(set(squared)) < len(found):
-        order.sort(key=lambda row: (squared[row], found[row].case.id))
+def first_limit(count: int, *, one_per_lesion: bool) -> int:
+    """Candidates to read first: enough for nine in ten searches, as lesions have few cases and ties are rare."""
+    return 2 * count + 8 if one_per_lesion else count + 2
+
+
+def _matching(query: Asked, cases: Sequence[StoredCase]) -> list[int]:
+    """Rows of cases that may be matches: neither examples, nor the query itself, nor of its lesions."""
+    if not (query.lesions or query.itself or query.examples):
+        return list(range(len(cases)))
+    passed_over = query.itself | query.examples
+    return [
+        row
+        for row, stored in enumerate(cases)
+        if stored.case.lesion_id not in query.lesions and stored.case.id not in passed_over
+    ]
+
+
+def _by_distance(candidates: Candidates, rows: list[int]) -> list[int]:
+    """Rows by squared distance, ties by id; ids are compared only if there are ties."""
+    squared: list[float] = candidates.squared.tolist()
+    order = sorted(rows, key=squared.__getitem__)
+    if len(set(squared)) < len(squared):
+        order.sort(key=lambda row: (squared[row], candidates.cases[row].case.id))
     return order
 
 
-def _settled(metric: Metric, point: NDArray[np.float64], squared: float, last: float) -> bool:
-    return last > squared + metric.error_bound(point, squared)
+def _settled(ranking: Ranking, group: Group, beyond: float) -> bool:
+    """Whether no unread case can be nearer than a group, if those are `beyond` or farther in float32 accuracy."""
+    squared, target = float(ranking.candidates.squared[group.row]), ranking.query.target
+    return beyond > squared + target.metric.error_bound(target.point, squared)
+
+
+def _settled_lesions(ranking: Ranking, beyond: float) -> frozenset[str]:
+    """Lesions whose match is settled, at most `MOST_EXCLUDED`."""
+    settled = [group for group in ranking.groups if _settled(ranking, group, beyond)]
+    lesions = [stored.case.lesion_id for stored in ranking.shown(settled)]
+    return frozenset([lesion for lesion in lesions if lesion is not None][:MOST_EXCLUDED])

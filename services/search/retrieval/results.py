@@ -9,12 +9,11 @@ from pydantic import TypeAdapter
 
 from casekin.contracts.base import Preset
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.search import Case, Hidden, Match, OwnCase, Sort
+from casekin.contracts.search import Case, Hidden, Match, Sort
 from services.search.retrieval.deduplication import Group
 from services.search.retrieval.query_point import Target
-from services.search.retrieval.ranking import Ranking
+from services.search.retrieval.ranking import Candidates, Ranking
 from services.search.vector_store.named_vectors import Metric
-from services.search.vector_store.port import StoredCase
 
 Floats = NDArray[np.float64]
 _MATCHES = TypeAdapter(list[Match])
@@ -72,10 +71,12 @@ class Teller:
     """Tells of the groups of one ranking, and works out what several answers need once."""
 
     def __init__(self, ranking: Ranking, target: Target, similarity: Similarity) -> None:
-        self._ranking, self._target = ranking, target
+        self._candidates, self._target = ranking.candidates, target
         self._rows = [group.row for group in ranking.groups]
         # one image asks by its own point: then they are worked out already
-        self._terms = ranking.terms[self._rows] if target.is_one_image else target.terms(ranking.x[self._rows])
+        self._terms = ranking.candidates.terms[self._rows]
+        if not target.is_one_image:
+            self._terms = target.terms(ranking.candidates.x[self._rows])
         self._squared = self._terms.sum(1)
         distances = np.sqrt(self._squared)
         self._distances: list[float] = distances.tolist()
@@ -83,7 +84,7 @@ class Teller:
 
     def neighbours(self, count: int) -> list[Neighbour]:
         """The cases that stand for the first `count` groups."""
-        cases = (stored.case for stored in self._ranking.shown(self._ranking.groups[:count]))
+        cases = (self._candidates.cases[row].case for row in self._rows[:count])
         return list(map(Neighbour, cases, self._distances, self._similarities))
 
     def matches(self, groups: Sequence[Group]) -> list[Match]:
@@ -94,27 +95,16 @@ class Teller:
         shares = (self._terms[chosen] / np.where(squared > 0, squared, 1.0)).tolist()
         told = [
             {
-                "case": self._ranking.found[group.row].case,
+                "case": self._candidates.cases[group.row].case,
                 "distance": self._distances[number],
                 "similarity": self._similarities[number],
                 "contributions": share,
-                "hidden": _hidden(self._ranking, group, self._target) if group.hidden else [],
+                "hidden": _hidden(self._candidates, group, self._target) if group.hidden else [],
+                "more_hidden": group.more_hidden,
             }
             for group, number, share in zip(groups, chosen, shares, strict=True)
         ]
         return _MATCHES.validate_python(told)  # all at once takes half the time of one by one
-
-
-def to_own(cases: Sequence[StoredCase], target: Target, same_within: float) -> list[OwnCase]:
-    """Cases of the query's own lesion, in their order."""
-    if not cases:
-        return []
-    x = np.array([stored.latent for stored in cases], np.float64)
-    distances, apart = np.sqrt(target.terms(x).sum(1)).tolist(), target.apart(x).tolist()
-    return [
-        OwnCase(case=stored.case, distance=distance, same_picture=away <= same_within)
-        for stored, distance, away in zip(cases, distances, apart, strict=True)
-    ]
 
 
 def ordered(matches: list[Match], sort: Sort, evidence: Mapping[str, float]) -> list[Match]:
@@ -130,10 +120,10 @@ def _key(case: Case, sort: Sort, evidence: Mapping[str, float]) -> tuple[bool, f
     return case.evidence is None, -evidence.get(case.evidence or "", 1.0)
 
 
-def _hidden(ranking: Ranking, group: Group, target: Target) -> list[Hidden]:
+def _hidden(candidates: Candidates, group: Group, target: Target) -> list[Hidden]:
     rows = [row for row, _ in group.hidden]
-    distances = np.sqrt(target.terms(ranking.x[rows]).sum(1)).tolist()
+    distances = np.sqrt(target.terms(candidates.x[rows]).sum(1)).tolist()
     return [
-        Hidden(case=ranking.found[row].case.id, reason=reason, distance=distance)
+        Hidden(case=candidates.cases[row].case.id, reason=reason, distance=distance)
         for (row, reason), distance in zip(group.hidden, distances, strict=True)
     ]

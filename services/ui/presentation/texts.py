@@ -171,10 +171,10 @@ def found(shown: int, passing: int, filtered: bool, first: int = 1) -> str:
     return f"{count(shown, 'nearest match', 'nearest matches')} {of}"
 
 
-def hidden(siblings: int, copies: int) -> str:
-    """Who stands behind a match: ``+ 2 of this lesion, 1 near-duplicate``."""
-    told = [f"{siblings} of this lesion" if siblings else "", count(copies, "near-duplicate") if copies else ""]
-    return f"+ {', '.join(filter(None, told))}"
+def hidden(siblings: int, copies: int, *, more: bool = False) -> str:
+    """The cases collapsed into a match: ``+ 2 of this lesion, 1 near-duplicate``, and more."""
+    parts = [f"{siblings} of this lesion" if siblings else "", count(copies, "near-duplicate") if copies else ""]
+    return f"+ {', '.join(filter(None, parts))}{' and more' if more else ''}"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -143,7 +143,7 @@ def _hidden(match: Match) -> list[Component]:
     if not match.hidden:
         return []
     reasons = Counter(one.reason for one in match.hidden)
-    text = texts.hidden(reasons["lesion"], reasons["duplicate"])
+    text = texts.hidden(reasons["lesion"], reasons["duplicate"], more=match.more_hidden)
     return [html.Span(text, className="card-line one", title=", ".join(one.case for one in match.hidden))]
 
 

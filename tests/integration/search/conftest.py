@@ -14,6 +14,8 @@ from qdrant_client import QdrantClient
 
 from services.search.indexing import registry as indexes_module
 from services.search.settings import SearchSettings
+from services.search.vector_store.edge import case_cache as case_cache_module
+from services.search.vector_store.edge import index as edge_index_module
 from services.search.vector_store.edge.index import EdgeIndex
 from services.search.vector_store.factory import Engine, ServerEngine, engine_of
 from services.search.vector_store.port import CaseIndex
@@ -58,9 +60,13 @@ def opened(engine: str, folder: Path) -> Iterator[MakeIndex]:
             index.close()
 
 
-@pytest.fixture(params=ENGINES)
-def make_index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeIndex]:
-    with opened(request.param, tmp_path) as make:
+@pytest.fixture(params=("edge-uncached", *ENGINES))
+def make_index(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeIndex]:
+    """Of every engine; ``edge-uncached`` is the embedded one as it is when an index is too large to be cached."""
+    if request.param == "edge-uncached":
+        for module in (edge_index_module, case_cache_module):
+            monkeypatch.setattr(module, "CACHED_CASES", 0)
+    with opened(request.param.removesuffix("-uncached"), tmp_path) as make:
         yield make
 
 

@@ -1,7 +1,7 @@
 """The search against a brute-force oracle in numpy: random collections, weights, filters, siblings, ties."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -9,7 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not, Or
-from casekin.contracts.search import Case, SearchRequest
+from casekin.contracts.search import Case, Example, SearchRequest
+from services.search.retrieval import ranking as ranking_module
+from services.search.retrieval.neighbour_votes import NEIGHBOURS
+from services.search.retrieval.query_point import moved
 from services.search.retrieval.search import Searcher
 from services.search.storage.blob_store import BlobStore
 from services.search.storage.collection_info import CollectionInfoStore
@@ -41,31 +44,54 @@ def passes(case: Case, condition: Condition) -> bool:
             return keep if case.age is None else (low or 0) <= case.age <= (130 if high is None else high)
 
 
-def oracle(cases: list[StoredCase], request: SearchRequest) -> list[tuple[str, float]]:
-    """Every distance, sorted by (distance, id); then what is the query itself, its lesion and copies are left out."""
+class Expected(NamedTuple):
+    case_id: str
+    distance: float
+    hidden: list[str]
+
+
+def oracle(cases: list[StoredCase], request: SearchRequest) -> list[Expected]:
+    """All matches from this page on.
+
+    Every distance, sorted by (distance, id), without examples and what is the query itself, its lesion and copies.
+    """
     weights = {"visual": np.ones(4), "clinical": CLINICAL, "custom": np.array(request.weights or [0])}[request.preset]
     x, images = latents(cases), np.array(request.latents)
+    examples = {example.case: example.weight for example in request.examples}
+    place = {stored.case.id: row for row, stored in enumerate(cases)}
+    chosen = x[[place[case_id] for case_id in examples]].reshape(-1, 4)
+    point = moved(images.mean(0), chosen, list(examples.values())) if examples else images.mean(0)
     squared = np.mean([((image - x) ** 2) @ weights for image in images], axis=0)
-    towards = ((images.mean(0) - x) ** 2) @ weights
+    towards = ((point - x) ** 2) @ weights
     order = sorted(range(len(cases)), key=lambda i: (towards[i], cases[i].case.id))
     order = [i for i in order if all(passes(cases[i].case, one) for one in request.filters)]
     own = {request.own_lesion} - {None}
-    itself = set()
+    itself = set(examples)
     if request.one_per_lesion:
-        same = [i for i in order if cases[i].case.lesion_id not in own and (x[i] == images).all(1).any()]
-        own |= {cases[i].case.lesion_id for i in same}
-        itself = {i for i in same if cases[i].case.lesion_id is None}
-    found: list[tuple[str, float]] = []
-    met: set[Any] = set()
+        same = [i for i in order if cases[i].case.lesion_id not in own and (x[i] == images[:, None]).all(2).any()]
+        same = [i for i in same if cases[i].case.id not in examples]
+        own |= {cases[i].case.lesion_id for i in same} - {None}
+        itself |= {cases[i].case.id for i in same if cases[i].case.lesion_id is None}
+    groups: list[list[int]] = []
+    by_lesion: dict[Any, list[int]] = {}
+    by_latent: dict[Any, list[int]] = {}
     for i in order:
         lesion, latent = cases[i].case.lesion_id, tuple(x[i])
-        if i in itself or (lesion and lesion in own):
+        if cases[i].case.id in itself or (lesion and lesion in own):
             continue
-        if request.one_per_lesion and ((lesion and lesion in met) or latent in met):
+        group = (by_lesion.get(lesion) or by_latent.get(latent)) if request.one_per_lesion else None
+        if group:
+            group.append(i)
             continue
-        met |= {lesion, latent}
-        found.append((cases[i].case.id, float(np.sqrt(squared[i]))))
-    return found[request.offset : request.offset + request.k]
+        groups.append([i])
+        by_lesion |= {lesion: groups[-1]} if lesion else {}
+        by_latent[latent] = groups[-1]
+    count = max(request.offset + request.k + 1, NEIGHBOURS)
+    last = towards[groups[count - 1][0]] if len(groups) >= count else np.inf
+    return [
+        Expected(cases[i].case.id, float(np.sqrt(squared[i])), [cases[j].case.id for j in hidden if towards[j] <= last])
+        for i, *hidden in groups[request.offset :]
+    ]
 
 
 cases_on_a_grid = st.lists(
@@ -117,12 +143,19 @@ a_request = st.fixed_dictionaries(
         "one_per_lesion": st.booleans(),
         "own_lesion": st.sampled_from([None, "L1"]),
         "filters": st.lists(condition, max_size=3).map(tuple),
+        "examples": st.dictionaries(st.integers(0, 59), st.sampled_from([-2.0, 1.0, 3.0]), max_size=2),
     }
 )
 
 
+@pytest.mark.parametrize("first", [None, 3])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_search__finds_what_brute_force_finds(engine: str, tmp_path: Path) -> None:
+def test_search__finds_what_brute_force_finds(
+    engine: str, first: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With few candidates at `first`, so that every search reads more in several rounds."""
+    if first is not None:
+        monkeypatch.setattr(ranking_module, "first_limit", lambda *_, **__: first)
     with opened(engine, tmp_path) as make:
         index = make(CLINICAL)
         tool = searcher(index, tmp_path)
@@ -142,18 +175,29 @@ def test_search__finds_what_brute_force_finds(engine: str, tmp_path: Path) -> No
             index.upsert(cases)
             for one in asked:
                 weights = one["weights"] if one["preset"] == "custom" else None
-                request = SearchRequest(bundle_version="made-1", **{**one, "weights": weights})
+                examples = {
+                    f"c{i % len(made)}" if made else "known-back-male": weight for i, weight in one["examples"].items()
+                }
+                steered = tuple(Example(case=case_id, weight=weight) for case_id, weight in examples.items())
+                request = SearchRequest(bundle_version="made-1", **{**one, "weights": weights, "examples": steered})
                 answer = tool.search(request)
                 expected = oracle(cases, request)
-                assert [match.case.id for match in answer.matches] == [case_id for case_id, _ in expected]
+                matches = expected[: request.k]
+                assert [match.case.id for match in answer.matches] == [one.case_id for one in matches]
                 np.testing.assert_allclose(
-                    [match.distance for match in answer.matches], [d for _, d in expected], rtol=1e-12, atol=1e-12
+                    [match.distance for match in answer.matches],
+                    [one.distance for one in matches],
+                    rtol=1e-12,
+                    atol=1e-12,
                 )
+                for match, wanted in zip(answer.matches, matches, strict=True):
+                    assert [hidden.case for hidden in match.hidden] == wanted.hidden
+                    assert not match.more_hidden
                 passing = [all(passes(c.case, part) for part in request.filters) for c in cases]
                 assert answer.passing == sum(passing)
                 assert len(answer.excluded_by) == (len(request.filters) if not any(passing) else 0)
-                following = request.model_copy(update={"offset": request.offset + request.k})
-                assert answer.more == bool(oracle(cases, following))
+                assert answer.more == (len(expected) > request.k)
+                assert not answer.truncated
 
         check()
 
@@ -178,22 +222,9 @@ def test_search__float32_does_not_swap_near_neighbours(engine: str, offset: floa
                 weights=rng.random(4).tolist(),
                 k=10,
             )
-            assert [m.case.id for m in tool.search(request).matches] == [i for i, _ in oracle(cases, request)]
-
-
-def test_search__looks_past_a_lesion_with_many_cases(tmp_path: Path) -> None:
-    near = [stored(f"near-{i}", [i / 100, 0, 0, 0], lesion_id="one") for i in range(500)]
-    far = [stored(f"far-{i}", [10 + i, 0, 0, 0], lesion_id=f"other-{i}") for i in range(5)]
-    with opened("edge", tmp_path) as make:
-        index = make(CLINICAL)
-        index.upsert(near)
-        index.upsert(far)
-        answer = searcher(index, tmp_path).search(
-            SearchRequest(bundle_version="made-1", latents=([0, 0, 0.5, 0],), k=4)
-        )
-    assert [m.case.id for m in answer.matches] == ["near-0", "far-0", "far-1", "far-2"]
-    assert len(answer.matches[0].hidden) == 499
-    assert {hidden.reason for hidden in answer.matches[0].hidden} == {"lesion"}
+            assert [m.case.id for m in tool.search(request).matches] == [
+                one.case_id for one in oracle(cases, request)[:10]
+            ]
 
 
 @pytest.mark.parametrize("k", [1, 200])

@@ -29,6 +29,13 @@ class WriteThroughCache:
         except KeyError:
             return None
 
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def all(self) -> list[StoredCase]:
+        """Every cached case."""
+        return list(self._cases.values())
+
     def keep(self, cases: Mapping[UUID, StoredCase]) -> None:
         """Add cases, if there is room for all of them."""
         if len(self._cases) + len(cases) <= CACHED_CASES:

@@ -14,6 +14,7 @@ from typing_extensions import override
 from casekin.contracts.base import CaseId
 from casekin.contracts.conditions import Condition, is_column
 from services.search.vector_store.edge.case_cache import WriteThroughCache
+from services.search.vector_store.edge.case_table import CaseTable
 from services.search.vector_store.edge.collection_config import CACHED_CASES, FLUSH_EVERY
 from services.search.vector_store.edge.filters import edge_filter
 from services.search.vector_store.edge.folder import IndexFolder
@@ -49,6 +50,7 @@ class EdgeIndex(CaseIndex):
         self._unflushed = 0
         self._closed = False
         self._ids: tuple[str, list[CaseId]] | None = None
+        self._table = "", CaseTable([])
         if self._count >= EXACT_BELOW:
             self._shard.build_graphs(self._count)
         self._folder.read_ahead()
@@ -134,7 +136,19 @@ class EdgeIndex(CaseIndex):
 
     @override
     def count(self, conditions: Sequence[Condition] = ()) -> int:
-        return self._shard.count(edge_filter(conditions)) if conditions else self._count
+        if not conditions:
+            return self._count
+        table = self._case_table()
+        return table.count(conditions) if table else self._shard.count(edge_filter(conditions))
+
+    def _case_table(self) -> CaseTable | None:
+        """The columns of all cases at the current revision; none if not all are cached, as during a write."""
+        revision = self._revision  # read before the cases: the next call replaces a table that a later write got into
+        if self._table[0] != revision:
+            if not len(self._cache) or len(self._cache) != self._count or self._closed:
+                return None
+            self._table = revision, CaseTable([stored.case for stored in self._cache.all()])
+        return self._table[1]
 
     @override
     def columns(self) -> list[str]:
@@ -142,6 +156,10 @@ class EdgeIndex(CaseIndex):
 
     @override
     def facet(self, field: str, conditions: Sequence[Condition] = (), most: int | None = None) -> dict[str, int]:
+        if (table := self._case_table()) is not None:
+            counts = table.facet(field, conditions)
+            frequent = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+            return dict(frequent[:most])
         return self._shard.facet(payload_key(field), edge_filter(conditions), limit=most or max(1, self._count))
 
     @override
@@ -157,6 +175,7 @@ class EdgeIndex(CaseIndex):
         with self._writing:
             if not self._closed:
                 self._closed = True
+                self._table = "", CaseTable([])
                 self._shard.close()
                 self._folder.release()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.search.retrieval.deduplication import collapsed
+from services.search.retrieval.deduplication import HIDDEN_SHOWN, collapse
 from services.search.retrieval.mmr import distances_between, diverse
 from services.search.retrieval.query_point import AWAY, Target, moved
 from services.search.vector_store.named_vectors import Metric
@@ -40,7 +40,7 @@ def test_terms__of_several_images_are_the_mean_over_them() -> None:
     np.testing.assert_allclose(target.apart(x), apart)
 
 
-def test_collapsed__puts_siblings_and_copies_behind_the_first() -> None:
+def test_collapse__puts_siblings_and_copies_behind_the_first() -> None:
     found = [
         stored("first", [0, 0], lesion_id="L"),
         stored("sibling", [5, 0], lesion_id="L"),
@@ -50,19 +50,55 @@ def test_collapsed__puts_siblings_and_copies_behind_the_first() -> None:
         stored("lone", [2, 0]),
     ]
     x = np.array([one.latent for one in found], np.float64)
-    groups = collapsed(range(6), found, x, 1e-3)
-    told = {found[g.row].case.id: [(found[row].case.id, why) for row, why in g.hidden] for g in groups}
-    assert told == {
+    groups = collapse(range(6), found, x, np.arange(6.0), 1e-3, 6)
+    collapsed = {found[g.row].case.id: [(found[row].case.id, why) for row, why in g.hidden] for g in groups}
+    assert collapsed == {
         "first": [("sibling", "lesion"), ("resaved", "duplicate")],
         "other": [("copy", "duplicate")],
         "lone": [],
     }
 
 
-def test_collapsed__tells_copies_from_neighbours_far_from_the_origin() -> None:
+def test_collapse__separates_copies_from_neighbours_far_from_the_origin() -> None:
     found = [stored(f"c{i}", [1000 + i * 2e-3, 0]) for i in range(4)]
     x = np.array([[1000 + i * 2e-3, 0] for i in range(4)])
-    assert len(collapsed(range(4), found, x, 1e-3)) == 4
+    assert len(collapse(range(4), found, x, np.arange(4.0), 1e-3, 4)) == 4
+
+
+def test_collapse__lists_nothing_beyond_the_last_match() -> None:
+    found = [
+        stored("first", [1, 0], lesion_id="L"),
+        stored("near-sibling", [2, 0], lesion_id="L"),
+        stored("last", [3, 0]),
+        stored("tied-sibling", [0, 3], lesion_id="L"),
+        stored("far-sibling", [4, 0], lesion_id="L"),
+        stored("next", [5, 0]),
+    ]
+    x = np.array([one.latent for one in found], np.float64)
+    first, last = collapse(range(6), found, x, (x**2).sum(1), 1e-3, 2)
+    assert [found[row].case.id for row, _ in first.hidden] == ["near-sibling", "tied-sibling"]
+    assert (found[last.row].case.id, last.hidden) == ("last", [])
+
+
+def test_collapse__finds_copies_across_blocks_of_cases() -> None:
+    """Of a thousand pictures each third is a copy of one much earlier: the first of them stands for it."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(1000, 3)) * 100
+    x[600::3] = x[: len(x[600::3])] + 1e-4
+    found = [stored(f"c{i}", row.tolist()) for i, row in enumerate(x)]
+    groups = collapse(range(1000), found, x, np.arange(1000.0), 1e-2, 1000)
+    assert [group.row for group in groups] == [i for i in range(1000) if i < 600 or i % 3]
+    hidden = {group.row: group.hidden for group in groups if group.hidden}
+    assert hidden == {i: [(600 + 3 * i, "duplicate")] for i in range(len(x[600::3]))}
+
+
+def test_collapse__lists_at_most_a_hundred_cases_and_says_that_there_are_more() -> None:
+    found = [stored(f"c{i:03d}", [i, 0], lesion_id="L") for i in range(HIDDEN_SHOWN + 2)]
+    x = np.array([one.latent for one in found], np.float64)
+    for size, more in ((HIDDEN_SHOWN + 1, False), (HIDDEN_SHOWN + 2, True)):
+        [group] = collapse(range(size), found, x, (x**2).sum(1), 1e-3, 5)
+        assert [row for row, _ in group.hidden] == list(range(1, HIDDEN_SHOWN + 1))
+        assert group.more_hidden == more
 
 
 @pytest.mark.parametrize("diversity", [0.0, 0.3, 0.7, 1.0])

@@ -261,6 +261,9 @@ def test_card__says_who_stands_behind_it() -> None:
     behind.append(Hidden(case="D", reason="duplicate", distance=1.3))
     shown = match().model_copy(update={"hidden": behind})
     assert "+ 2 of this lesion, 1 near-duplicate" in said(sent(card(1, shown, VOCABULARY, [])))
+    assert "near-duplicate and more" not in said(sent(card(1, shown, VOCABULARY, [])))
+    unlisted = shown.model_copy(update={"more_hidden": True})
+    assert "+ 2 of this lesion, 1 near-duplicate and more" in said(sent(card(1, unlisted, VOCABULARY, [])))
     assert "of this lesion" not in said(sent(card(1, match(), VOCABULARY, [])))
 
 
