@@ -22,6 +22,7 @@ import torch
 from benchmarks.kept import kept, side_by_side
 from benchmarks.places import HAM10000
 from benchmarks.report import is_quick, report
+from casekin.atomic_files import write_durably
 from training.config.guided import Config, on_split
 from training.data.collection import Collection
 from training.fit.batchnorm import settle
@@ -118,9 +119,7 @@ def _limit() -> int | None:
 
 def _measured_once(row: Row, data: Path, runs: Path, record: Path) -> dict[str, float]:
     if not record.exists():
-        partial = record.with_suffix(".partial")
-        partial.write_text(json.dumps(_measured(row, data, runs)))
-        partial.replace(record)
+        write_durably(record, json.dumps(_measured(row, data, runs)).encode())
     figures: dict[str, float] = json.loads(record.read_text())
     return figures
 

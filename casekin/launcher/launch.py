@@ -1,6 +1,5 @@
 """The launcher itself: holds the data folder, runs the plan and ends it, however the block around it is left."""
 
-import os
 import signal
 import threading
 import time
@@ -38,9 +37,9 @@ def launched(
     data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         lock = take_lock(data)
-        stack.callback(os.close, lock)
+        stack.callback(lock.release)
         plan = planned()
-        watchdog = Watchdog(lock)
+        watchdog = Watchdog(lock.descriptor)
         stack.callback(watchdog.close)
         supervisor = Supervisor(plan.parts, watchdog, report=terminal.change, patience=patience)
         stack.callback(_stop, supervisor, _on_signals(_interrupt))

@@ -1,6 +1,5 @@
 """The state of a data folder: the lock of its only launcher, and a file that says where its services answer."""
 
-import fcntl
 import os
 import time
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from casekin.atomic_files import write_durably
 from casekin.errors import Conflict, Unavailable
+from casekin.file_lock import FileLock, is_locked
 
 LOCK = "launcher.lock"
 STATE = "running.json"
@@ -38,7 +38,7 @@ def running(data: Path) -> Running | None:
         found = Running.model_validate_json((data / STATE).read_bytes())
     except (OSError, ValidationError):
         return None
-    return found if _is_locked(data / LOCK) else None
+    return found if is_locked(data / LOCK) else None
 
 
 def write_running(data: Path, urls: dict[str, str]) -> Running:
@@ -53,34 +53,22 @@ def forget_running(data: Path) -> None:
     (data / STATE).unlink(missing_ok=True)
 
 
-def take_lock(data: Path, *, patience_s: float = 15.0) -> int:
-    """Lock `data` for this launcher; returns the descriptor: the lock ends when all who inherited it have closed it.
+def take_lock(data: Path, *, patience_s: float = 15.0) -> FileLock:
+    """Lock `data` for this launcher; the lock ends when all who inherited its descriptor have closed it.
 
     Where the other launcher is gone and its watchdog still stops the services, waits up to `patience_s` seconds.
     Raises `Conflict` that names the process which has the lock.
     """
-    descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = FileLock(data / LOCK)
     deadline = time.monotonic() + patience_s
-    while not _lock(descriptor):
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-        if _alive(holder) or time.monotonic() > deadline:
-            os.close(descriptor)
+    while not lock.acquire(wait_s=0.1):
+        owner = lock.owner()
+        if _alive(owner) or time.monotonic() > deadline:
             raise Conflict(
-                f"{data} is in use by the launcher with process id {holder}: stop it with Ctrl-C in its terminal or "
-                f"`kill {holder}`, or give another folder with --data"
+                f"{data} is in use by the launcher with process id {owner}: stop it with Ctrl-C in its terminal or "
+                f"`kill {owner}`, or give another folder with --data"
             )
-        time.sleep(0.1)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return lock
 
 
 def _alive(pid: str) -> bool:
@@ -91,19 +79,3 @@ def _alive(pid: str) -> bool:
     except PermissionError:  # another user's
         return True
     return True
-
-
-def _is_locked(lock: Path) -> bool:
-    try:
-        descriptor = os.open(lock, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    except PermissionError:  # another user's, who runs it or has left the file behind
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -9,12 +9,13 @@
 """
 
 import csv
-import os
+import io
 from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
 
 from casekin import __version__
+from casekin.atomic_files import stream_durably, write_durably
 from casekin.errors import BadInput
 from casekin.phantoms.draw import draw
 from casekin.phantoms.factors import SCALES
@@ -38,7 +39,7 @@ def write_phantoms(folder: Path, *, count: int, seed: int) -> Iterator[int]:
     elif folder.is_dir() and any(folder.iterdir()):
         raise BadInput(f"{folder} is not empty and holds no phantoms; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(marker, description.encode())
+    write_durably(marker, description.encode())
     phantoms = list(make_up(count, seed))
     for number, phantom in enumerate(phantoms):
         file = folder / f"phantoms_images_part_{number // PER_FOLDER + 1}" / f"{phantom.image_id}.jpg"
@@ -78,21 +79,12 @@ def _same(marker: Path, description: str) -> None:
 def _write_picture(file: Path, phantom: Phantom) -> None:
     picture = draw(phantom.factors, lesion_seed=phantom.lesion_seed, view_seed=phantom.view_seed)
     file.parent.mkdir(exist_ok=True)
-    part = file.with_suffix(".part")
-    picture.save(part, "JPEG", quality=92)
-    part.replace(file)
+    stream_durably(file, lambda stream: picture.save(stream, "JPEG", quality=92))
 
 
 def _write_table(file: Path, header: tuple[str, ...], lines: list[tuple[object, ...]] | list[tuple[str, ...]]) -> None:
-    part = file.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(header)
-        writer.writerows(lines)
-    part.replace(file)
-
-
-def _write_whole(file: Path, data: bytes) -> None:
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(file)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(header)
+    writer.writerows(lines)
+    write_durably(file, table.getvalue().encode())

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from casekin.atomic_files import stream_durably, write_durably
 from casekin.collections import ImageSource
 from casekin.contracts.bundle import InputSpec
 from casekin.errors import CasekinError
@@ -67,17 +69,17 @@ def _decode(images: Mapping[str, ImageSource], ids: Sequence[str], spec: InputSp
     """Write the pixels one after the other, then the index: a killed run leaves no index, so it is done again."""
     read: list[str] = []
     unreadable: dict[str, str] = {}
-    partial = store.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as stream:
+
+    def write(stream: BinaryIO) -> None:
         for id, result in _results(images, ids, spec):
             if isinstance(result, CasekinError):
                 unreadable[id] = result.detail
             else:
                 read.append(id)
                 stream.write(result.tobytes())
-    partial.replace(store)
-    partial.write_text(json.dumps({"ids": read, "unreadable": unreadable}), encoding="utf-8")
-    partial.replace(index)
+
+    stream_durably(store, write)
+    write_durably(index, json.dumps({"ids": read, "unreadable": unreadable}).encode())
 
 
 def _results(

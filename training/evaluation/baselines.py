@@ -1,13 +1,13 @@
 """What a model must beat, through the same code: chance, the mean colour, and features that never saw skin."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from casekin.atomic_files import stream_durably
 from casekin.collections import ImageSource
 from casekin.contracts.bundle import InputSpec
 from training.data.image_cache import Pixels, encoder_pixels
@@ -45,10 +45,8 @@ def frozen_imagenet(sources: Mapping[str, ImageSource], ids: Sequence[str], stor
     target = store / f"imagenet-{size}-{key}.npy"
     if not target.exists():
         store.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(f".{os.getpid()}.partial.npy")
-        np.save(partial, _pooled(files))
-        # A killed run leaves only the partial file.
-        partial.replace(target)
+        pooled = _pooled(files)
+        stream_durably(target, lambda stream: np.save(stream, pooled))
     features = np.load(target)
     latents = features / np.linalg.norm(features, axis=1, keepdims=True)
     return Vectors("frozen ImageNet", latents, np.ones(POOLED_CHANNELS))

@@ -8,6 +8,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from casekin.atomic_files import stream_durably
 from training.config.baselines import HardwareConfig
 from training.config.guided import Config, ModelConfig, Scalar
 from training.data.collection import Collection
@@ -109,9 +110,8 @@ def save_trained(trained: Trained, path: Path) -> None:
     """Write a network in the form that `load_trained` reads."""
     network = trained.network
     state = {f"averaged.{name}": value for name, value in network.state_dict().items()}
-    partial = path.with_suffix(".partial")
-    torch.save({"state_dict": state, "model": asdict(network.config), "recipe": trained.recipe}, partial)
-    partial.replace(path)
+    content = {"state_dict": state, "model": asdict(network.config), "recipe": trained.recipe}
+    stream_durably(path, lambda stream: torch.save(content, stream))
 
 
 def load_study(

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from casekin.atomic_files import write_durably
 from casekin.bundle import MANIFEST, read_manifest
 from casekin.contracts.base import Preset
 from casekin.contracts.bundle import BundleManifest, CalibrationPoint, NeighbourCalibration
@@ -45,9 +46,7 @@ def recalibrate(bundle: Path, collection: LabelledCollection, store: Path) -> Bu
     held, trained = (rows_in(material.split.cases, folds) for folds in (learned.choices, learned.weights))
     made = promises(system, material, held, trained, evidence_of(collection, material))
     renewed = manifest.model_copy(update={"similarity": made.similarity, "neighbours": made.neighbours})
-    partial = bundle / f".{MANIFEST}.partial"
-    partial.write_text(renewed.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(bundle / MANIFEST)
+    write_durably(bundle / MANIFEST, f"{renewed.model_dump_json(indent=1)}\n".encode())
     return renewed
 
 

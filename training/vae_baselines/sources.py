@@ -1,7 +1,6 @@
 """What a plain member of the family is trained on: sprites, phantoms, or a folder of cases."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from casekin.atomic_files import stream_durably
 from casekin.phantoms import SCALES, Factors, draw, within_range
 from training.config.baselines import FamilyConfig
 from training.config.guided import DataConfig
@@ -115,11 +115,8 @@ def _phantoms(config: FamilyConfig, cache: Path) -> Source:
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
         size = (config.width, config.height)
-        drawn = [np.asarray(draw(factors, lesion_seed=0, view_seed=0, size=size)) for factors in phantoms]
-        partial = target.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            np.save(file, np.stack(drawn))
-        partial.replace(target)
+        drawn = np.stack([np.asarray(draw(factors, lesion_seed=0, view_seed=0, size=size)) for factors in phantoms])
+        stream_durably(target, lambda stream: np.save(stream, drawn))
     table = FactorTable(tuple(Factor(name, ordered=True) for name in VARIED), values)
     train, held_out = _split(PHANTOMS, config.seed)
     pictures = Stored(np.load(target, mmap_mode="r"))

@@ -88,7 +88,8 @@ class BlobStore:
         except FileNotFoundError:
             return []
         names = [str(path).rpartition("/")[2] for path in paths]
-        return [f"{folder}/{name}" for name in names if name.startswith(start)]
+        # a name with a leading dot is a file that is being written, or that a crash left unfinished
+        return [f"{folder}/{name}" for name in names if name.startswith(start) and not name.startswith(".")]
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete blobs; keys that are not there are ignored."""

@@ -127,7 +127,7 @@ def taken(place: Place, snapshot: str) -> int:
 def added(place: Place, version: str) -> int:
     """Add an index, with a pause between reading the list of indexes and writing it."""
     parts = place.open()
-    _pause_before(parts.indexes._records, "write", place)
+    _pause_before(parts.indexes._store, "write", place)
     parts.indexes.add(manifest(version))
     return 0
 

@@ -1,7 +1,6 @@
 """The folder of an embedded index: its lock, its revision, its disk space, and the fsync of its write-ahead log."""
 
 import errno
-import fcntl
 import os
 import shutil
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from casekin.atomic_files import sync_folder, write_durably
 from casekin.errors import Conflict
+from casekin.file_lock import FileLock
 from services.search.vector_store.disk_reserve import DiskReserve
 from services.search.vector_store.edge.collection_config import LOG_SEGMENT_BYTES
 
@@ -26,7 +26,12 @@ class IndexFolder:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.reserve = DiskReserve(folder, reserve_bytes)
-        self._lock = self._take_lock(folder / "lock")
+        self._lock = FileLock(folder / "lock")
+        if not self._lock.acquire():
+            raise Conflict(
+                f"the index in {folder} is open in another process (pid {self._lock.owner() or 'unknown'}); stop that "
+                "one, or set CASEKIN_DATA to another folder, or CASEKIN_QDRANT_URL to share a server"
+            )
         self.shard = folder / "shard"
         self._revision = folder / "revision"
         self.counter = int(self._revision.read_text()) if self._revision.exists() else 0
@@ -43,25 +48,9 @@ class IndexFolder:
         """Note that the shard is complete, so that the next start opens it."""
         write_durably(self._folder / "created", b"")
 
-    @staticmethod
-    def _take_lock(path: Path) -> int:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(descriptor, 32).decode().strip() or "unknown"
-            os.close(descriptor)
-            raise Conflict(
-                f"the index in {path.parent} is open in another process (pid {holder}); stop that one, "
-                "or set CASEKIN_DATA to another folder, or CASEKIN_QDRANT_URL to share a server"
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
-        return descriptor
-
     def release(self) -> None:
         """Release the lock, so that others can open the folder."""
-        os.close(self._lock)
+        self._lock.release()
 
     def has_room_to_log(self) -> bool:
         """Whether the disk takes one more file of the write-ahead log; it is tried, as quotas limit it too."""

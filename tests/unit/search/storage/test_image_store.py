@@ -1,11 +1,13 @@
 """The image store, in a folder and in fsspec's memory file system."""
 
+import itertools
 import secrets
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from casekin.errors import NotFound
+from casekin.errors import NotFound, Unavailable
 from services.search.storage.blob_store import BlobStore
 from services.search.storage.image_processing import Picture
 from services.search.storage.image_store import ImageStore
@@ -40,15 +42,45 @@ def test_drop__takes_this_case_alone(blobs: BlobStore) -> None:
     assert store.original("ab", "k") == b"3"
 
 
-def test_put__that_fails_leaves_nothing_new(tmp_path: Path) -> None:
-    blobs = BlobStore(str(tmp_path))
+@pytest.mark.parametrize("written", [0, 1, 3])
+def test_put__that_fails_leaves_nothing_new(blobs: BlobStore, monkeypatch: pytest.MonkeyPatch, written: int) -> None:
+    """Whether it fails with the first file or when others have their names already."""
     store = ImageStore(blobs)
     store.put({"a": Picture("k", b"1", b"1")})
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    too_long = "k" * 260  # as the key of a picture, beyond what a file system takes
-    with pytest.raises(OSError, match="too long"):
-        store.put({"a": Picture("k2", b"2", b"2"), "b": Picture(too_long, b"3", b"3")})
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    fails_after(written, monkeypatch)
+    with pytest.raises(Unavailable, match=r"the image store does not answer \(OSError: .*the store is gone\)"):
+        store.put({"a": Picture("k2", b"2", b"2"), "b": Picture("k", b"3", b"3")})
+    monkeypatch.undo()
+    assert (store.files("b"), len(store.files("a"))) == ([], 2)
+    assert (store.original("a", "k"), store.thumbnail("a", "k")) == (b"1", b"1")
+
+
+def fails_after(written: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder or an fsspec file system that takes so many files and no more."""
+    rename, pipe_file = Path.replace, MemoryFileSystem.pipe_file
+    left = itertools.count(written, -1)
+
+    def check() -> None:
+        if next(left) <= 0:
+            raise OSError("the store is gone")
+
+    def renamed(path: Path, target: Path) -> Path:
+        check()
+        return rename(path, target)
+
+    def piped(fs: MemoryFileSystem, path: str, value: bytes, mode: str = "overwrite") -> None:
+        check()
+        pipe_file(fs, path, value, mode)
+
+    monkeypatch.setattr(Path, "replace", renamed)
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", piped)
+
+
+def test_keys__are_of_finished_files(tmp_path: Path) -> None:
+    blobs = BlobStore(str(tmp_path))
+    blobs.write("deletions/one", b"1")
+    (tmp_path / "deletions" / ".17.ab.part").write_bytes(b"left by a crash")
+    assert blobs.keys("deletions/") == ["deletions/one"]
 
 
 def test_write__replaces_whole(blobs: BlobStore) -> None:
