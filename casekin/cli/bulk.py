@@ -12,6 +12,7 @@ from casekin.cli.options import ATTEMPTS, INTERRUPTED, ApiKey, Data, ProjectorUr
 from casekin.cli.terminal.errors import stop
 from casekin.cli.terminal.progress import progress
 from casekin.clients import ProjectorClient
+from casekin.contracts.base import worded
 from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.projector import Job, JobState
 from casekin.errors import BadInput, CasekinError
@@ -47,7 +48,7 @@ def _payloads(folder: str, parts: int) -> list[IngestPart]:
     try:
         return [IngestPart(folder=folder, part=part, parts=parts) for part in range(1, parts + 1)]
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        reason = worded(error.errors()[0])
         raise BadInput(f"{folder!r} is no name of a folder below the collections of the workers: {reason}") from error
 
 

@@ -28,6 +28,7 @@ from casekin.cli.terminal.errors import stop
 from casekin.cli.terminal.progress import progress
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import Columns, LoadedCollection, location_of, open_collection, read_spec
+from casekin.contracts.base import worded
 from casekin.contracts.search import CollectionInfo
 from casekin.errors import BadInput, CasekinError
 from casekin.ingest import Ingest, Kind, Outcome, ReportFile, Summary
@@ -115,11 +116,7 @@ def _described(loaded: LoadedCollection, **words: str | None) -> LoadedCollectio
         return replace(loaded, info=CollectionInfo.model_validate(loaded.info.model_dump() | given))
     except ValidationError as error:
         fault = error.errors()[0]
-        name = str(fault["loc"][0])
-        text = given.get(name, "")
-        raise BadInput(
-            f"--{name} {text[:60]!r} has {len(text)} characters and cannot be used: {fault['msg']}"
-        ) from error
+        raise BadInput(f"--{fault['loc'][0]}: {worded(fault)}") from error
 
 
 def run_ingest(ingest: Ingest, loaded: LoadedCollection, report: Path) -> Summary:

@@ -13,6 +13,7 @@ from casekin.collections.spec import CollectionSpec, Columns, built_in_names, bu
 from casekin.collections.table import SUFFIXES, Header, possible_headers, read_table
 from casekin.collections.text import folded, printable
 from casekin.collections.vocabulary import vocabulary
+from casekin.contracts.base import worded
 from casekin.contracts.search import CollectionInfo
 from casekin.errors import BadInput, CorruptImage
 
@@ -118,7 +119,7 @@ def _info(spec: CollectionSpec, rows: list[Row]) -> CollectionInfo:
         )
     except ValidationError as error:
         fault = error.errors()[0]
-        raise BadInput(f"{'.'.join(map(str, fault['loc']))} of the collection: {fault['msg']}") from error
+        raise BadInput(f"{'.'.join(map(str, fault['loc']))} of the collection: {worded(fault)}") from error
 
 
 def _merged(read: list[TableRows]) -> list[Row]:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from casekin.collections.files import LooseFile, StoredFile
 from casekin.collections.text import decoded, folded
-from casekin.contracts.base import Code, Contract
+from casekin.contracts.base import Code, Contract, Label, Note, worded
 from casekin.contracts.search import Diagnosis
 from casekin.errors import BadInput
 
@@ -72,9 +72,9 @@ class Columns(Contract):
 class CollectionSpec(Contract):
     """``collection.toml``: what the collection is, and what its columns and values mean."""
 
-    title: str = Field(min_length=1, max_length=120)
-    licence: str | None = None
-    citation: str | None = None
+    title: Label
+    licence: Note | None = None
+    citation: Note | None = None
     metadata: str | None = Field(default=None, description="file name of the table; none takes all whose columns fit")
     unknown: list[str] = Field(default=UNKNOWN, description="values that mean not known")
     ignore: list[str] = Field(default_factory=list, description="patterns of files, folders and zips to leave out")
@@ -83,13 +83,15 @@ class CollectionSpec(Contract):
     separator: str | None = Field(
         default=None, min_length=1, description="between several diagnoses of one image, in the column of diagnoses"
     )
-    values: dict[str, dict[str, str]] = Field(
+    values: dict[str, dict[str, Code]] = Field(
         default_factory=dict, description="field -> value as the table has it, in any case -> code"
     )
     diagnoses: list[Diagnosis] = Field(
         default_factory=list, description="in the order to show them; of several in one image, the first stands for it"
     )
-    labels: dict[str, dict[str, str]] = Field(default_factory=dict, description="field -> code -> what the page shows")
+    labels: dict[Code, dict[Code, Label]] = Field(
+        default_factory=dict, description="field -> code -> what the page shows"
+    )
     evidence_weights: dict[Code, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=dict, description="how much a neighbour's diagnosis counts by its evidence; 1 where not named"
     )
@@ -138,5 +140,5 @@ def _validated(content: Mapping[str, Any], where: str) -> CollectionSpec:
     try:
         return CollectionSpec.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {worded(e)}" for e in error.errors()[:5])
         raise BadInput(f"{where} is not a usable collection.toml: {faults}") from error

@@ -22,6 +22,8 @@ _MOST_LINES_BEFORE = 20
 _MOST_LINES_OF_HEADER = 5
 """A name may be in quotes and have line breaks."""
 _DELIMITERS = "\t,;|"
+_STRAY = {code: " " for code in (*range(32), *range(127, 160), 0x2028, 0x2029) if chr(code) not in "\t\r\n"}
+"""Control characters, which no cell means."""
 _END = "\x1eend\x1e"
 """A last line that stays apart unless a quotation mark is open."""
 
@@ -151,4 +153,4 @@ def _unique(names: list[str], file: str, fits: Callable[[list[str]], bool]) -> l
 
 
 def _stripped(values: list[str]) -> list[str]:
-    return [value.strip(" \t\r\n\v\f\u00a0\ufeff") for value in values]
+    return [value.translate(_STRAY).strip(" \t\r\n\u00a0\ufeff") for value in values]

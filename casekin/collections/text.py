@@ -63,8 +63,3 @@ def _unmarked_utf16(data: bytes) -> str | None:
     if start[::2].count(0) > 0.7 * half and start[1::2].count(0) < 0.1 * half:
         return "utf-16-be"
     return None
-
-
-def shortened(text: str, most: int = 60) -> str:
-    """`text` in quotes for a message, at most so many characters of it."""
-    return repr(text if len(text) <= most else f"{text[:most]}…")

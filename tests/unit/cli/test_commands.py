@@ -99,11 +99,10 @@ def test_ingest__progress_counts_no_image_that_was_skipped_before(
     assert [line.partition(",")[0] for line in ended.stderr.splitlines()] == ["ISIC Archive: 2 of 2"]
 
 
-@pytest.mark.parametrize(("option", "limit"), [("--title", 120)])
-def test_ingest__a_title_that_is_too_long_is_named_with_the_limit(tmp_path: Path, option: str, limit: int) -> None:
-    ended = run("ingest", write_isic(tmp_path / "isic", 1), "--data", tmp_path, *URLS, option, "x" * 5000)
+def test_ingest__a_title_that_is_too_long_is_named_with_the_limit(tmp_path: Path) -> None:
+    ended = run("ingest", write_isic(tmp_path / "isic", 1), "--data", tmp_path, *URLS, "--title", "x" * 5000)
     assert ended.exit_code == 1
-    assert "--title 'xxx" in ended.stderr
+    assert "--title: 'xxx" in ended.stderr
     assert "has 5000 characters" in ended.stderr
     assert "at most" in ended.stderr
     assert len(ended.stderr) < 400
