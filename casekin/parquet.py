@@ -11,7 +11,7 @@
 ``map_x map_y``   double                place on the map; null where the map does not have the case
 ================  ====================  ==========================================================================
 
-What the collection says of itself is JSON in the file's metadata under ``casekin.collection``.
+The description of the collection is JSON in the file's metadata under ``casekin.collection``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,14 +24,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from casekin.contracts.base import CaseId
+from casekin.contracts.base import CaseId, worded
 from casekin.contracts.search import Case, CollectionInfo
 from casekin.errors import BadInput
 
 TEXTS = ("lesion_id", "diagnosis", "evidence", "sex", "site", "source")
 _ABOUT = b"casekin.collection"
 _ROWS = 256
-"""Read at once."""
+"""Rows in memory at a time."""
 _SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -76,19 +76,20 @@ class CaseTableWriter:
         self._writer.close()
 
     def add(self, rows: Sequence[TableRow], places: Mapping[CaseId, tuple[float, float]]) -> None:
-        """Write rows as a row group, each with its place on the map where it has one."""
+        """Write rows as one row group, each with its place on the map where it has one."""
         lines = [_line(row, places.get(row.case.id, (None, None))) for row in rows]
         self._writer.write_table(pa.Table.from_pylist(lines, schema=self._schema))
 
 
 class CaseTable:
-    """A table to read; raises `BadInput` where it is none, or lacks what an import needs."""
+    """A table to read; raises `BadInput` where it is none, or lacks a column that an import needs."""
 
     def __init__(self, file: Path) -> None:
         try:
             self._parquet = pq.ParquetFile(file)
         except (OSError, pa.ArrowException) as error:
             raise BadInput(f"{file} is no Parquet file that can be read: {error}") from error
+        self._file = file
         there = set(self._parquet.schema_arrow.names)
         if missing := [name for name in _NEEDED if name not in there]:
             raise BadInput(f"{file} has no column {', '.join(missing)}; `casekin export` writes what an import needs")
@@ -97,20 +98,30 @@ class CaseTable:
 
     @property
     def info(self) -> CollectionInfo | None:
-        """What the collection says of itself; none where the table came through a tool that drops it."""
+        """The description of the collection; none where the table came through a tool that drops it."""
         about = (self._parquet.schema_arrow.metadata or {}).get(_ABOUT)
-        return None if about is None else CollectionInfo.model_validate_json(about)
+        try:
+            return None if about is None else CollectionInfo.model_validate_json(about)
+        except ValidationError as error:
+            raise BadInput(f"{self._file} describes its collection wrongly: {worded(error.errors()[0])}") from error
 
     def rows(self) -> Iterator[TableRow]:
         """All rows in their order; raises `BadInput` that names the row which is no case."""
         number = 0
-        for batch in self._parquet.iter_batches(batch_size=_ROWS, columns=self._columns):
-            for line in batch.to_pylist():
+        batches = self._parquet.iter_batches(batch_size=_ROWS, columns=self._columns)
+        while True:
+            try:
+                lines = next(batches).to_pylist()
+            except StopIteration:
+                return
+            except (OSError, pa.ArrowException) as error:
+                raise BadInput(f"{self._file} is damaged after row {number}: {error}") from error
+            for line in lines:
                 number += 1
                 yield _row(line, number)
 
 
-def _line(row: TableRow, place: tuple[float | None, float | None]) -> dict[str, Any]:
+def _line(row: TableRow, place: tuple[float | None, float | None]) -> dict[str, object]:
     return {
         **row.case.model_dump(),
         "digest": row.digest,
@@ -124,11 +135,20 @@ def _line(row: TableRow, place: tuple[float | None, float | None]) -> dict[str, 
 def _row(line: dict[str, Any], number: int) -> TableRow:
     fields = {name: line[name] for name in ("id", "age", *TEXTS) if name in line}
     try:
-        case = Case(**fields, attributes=dict(line.get("attributes") or ()))
+        case = Case(**fields, attributes=_cells(line.get("attributes")))
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))
-        raise BadInput(f"row {number}: {where} is {str(fault['input'])[:60]!r}: {fault['msg']}") from error
+        raise BadInput(f"row {number}: {where}: {worded(fault)}") from error
     if not line["latent"] or not line["bundle"]:
         raise BadInput(f"row {number} (case {case.id}) has no latent, or no bundle")
     return TableRow(case, line.get("digest"), line["bundle"], line["latent"])
+
+
+def _cells(attributes: Any) -> Any:
+    """Further columns by name, of a map, a struct or a list of pairs; any other type is left to the validation."""
+    if attributes is None:
+        return {}
+    if isinstance(attributes, list) and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in attributes):
+        return {str(name): value for name, value in attributes}
+    return attributes

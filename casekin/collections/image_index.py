@@ -95,8 +95,8 @@ class ImageIndex:
             return Missing((), ambiguous=False)
         stem, ending = _split(wanted[-1])
         candidates = self._by_name.get(folded(stem + ending), [])
-        if not ending:
-            candidates = candidates + _readable_if_any(self._by_stem.get(folded(stem), []))
+        if not ending or not candidates:
+            candidates = candidates + _readable_if_any(self._by_stem.get(folded(wanted[-1]), []))
         if not candidates:
             others = self._by_stem.get(folded(stem), []) if ending else []
             return Missing(tuple(others), ambiguous=False)

@@ -1,16 +1,17 @@
 """Import a table of cases that carry their latents already; needs no encoder."""
 
-import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from casekin.clients import SearchClient
+from casekin.collections.image_index import Found, ImageIndex
+from casekin.collections.listing import list_files
 from casekin.contracts.base import CaseId, worded
 from casekin.contracts.paths import file_stem
 from casekin.contracts.search import CaseUpload
-from casekin.errors import BadInput, CasekinError, Conflict, NotFound
+from casekin.errors import AmbiguousImage, BadInput, CasekinError, Conflict, NotFound
 from casekin.ingest.encoding import FATAL, Encoded, case_digest, skipped
 from casekin.ingest.outcome import Outcome, Summary
 from casekin.ingest.pipeline import merged_info
@@ -19,17 +20,19 @@ from casekin.parquet import CaseTable, TableRow
 
 
 class Images:
-    """Images by case id: a file of that name in a folder or below it, else what search has of the case already."""
+    """Images by case id: the file in a folder that `casekin export` names by it, else the image that search has."""
 
     def __init__(self, folder: Path | None, search: SearchClient) -> None:
-        files = folder.rglob("*") if folder else ()
-        self._files = {unicodedata.normalize("NFC", file.stem): file for file in files if file.is_file()}
+        self._files = ImageIndex(list_files(folder, []).files if folder else [])
         self._search = search
 
     def read(self, case_id: CaseId) -> bytes:
-        """The bytes of the image; raises `NotFound`."""
-        if file := self._files.get(file_stem(case_id)):
-            return file.read_bytes()
+        """The bytes of the image; raises `NotFound`, or `AmbiguousImage` where several files have the name."""
+        found = self._files.find(file_stem(case_id))
+        if isinstance(found, Found):
+            return found.image.read()
+        if found.ambiguous:
+            raise AmbiguousImage(f"the image of case {case_id} could be {found.names}; leave one in the folder")
         try:
             return self._search.image(case_id)[0]
         except NotFound as error:
@@ -68,8 +71,11 @@ def import_table(
 
 
 def _check(table: CaseTable, version: str) -> None:
-    """Check the bundle of all rows before the first is stored."""
-    for row in table.rows():
+    """Check the bundle of all rows, and that no id occurs twice, before the first is stored."""
+    rows_by_id: dict[CaseId, int] = {}
+    for number, row in enumerate(table.rows(), 1):
+        if (first := rows_by_id.setdefault(row.case.id, number)) != number:
+            raise BadInput(f"row {number}: case {row.case.id} is on row {first} already; each case has one row")
         if row.bundle_version != version:
             raise Conflict(
                 f"case {row.case.id} of the table has a latent of bundle {row.bundle_version}, the collection is of "

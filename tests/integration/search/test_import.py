@@ -155,8 +155,9 @@ def changed(column: str, value: object) -> Callable[[pa.Table], pa.Table]:
     [
         (without("latent"), BadInput, "has no column latent"),
         (without("bundle"), BadInput, "has no column bundle"),
-        (changed("id", "../x"), BadInput, "row 5: id is '../x'"),
-        (changed("age", 900.0), BadInput, "row 5: age is '900.0'"),
+        (changed("id", "a\nb"), BadInput, r"row 5: id: 'a\\nb' has the character U\+000A"),
+        (changed("id", CASES[0].case.id), BadInput, "row 5: case .* is on row 1 already"),
+        (changed("age", 900.0), BadInput, r"row 5: age: .*less than or equal to 130 \(got 900.0\)"),
         (changed("latent", None), BadInput, "row 5 .* has no latent"),
     ],
 )
