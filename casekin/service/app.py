@@ -4,21 +4,25 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-from prometheus_fastapi_instrumentator import Instrumentator
+from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from casekin import __version__
 from casekin.contracts.problem import Problem
 from casekin.errors import CasekinError, Unavailable
-from casekin.service.auth import require_key
-from casekin.service.logs import RequestLog, configure_logs
+from casekin.service.auth import key_check, require_key
+from casekin.service.direct import direct_routes
+from casekin.service.frame import RequestFrame
+from casekin.service.logs import configure_logs
+from casekin.service.metrics import Metrics
 from casekin.service.problems import install_problems
 from casekin.service.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 ReadyCheck = Callable[[], str | None]
 """Returns what is degraded, if anything; raises a `CasekinError` where the service cannot do its work."""
+_PREFIX = "/v1"
 
 
 @asynccontextmanager
@@ -40,31 +44,35 @@ def create_service(
     ``/metrics`` is for Prometheus. These three need no key and tell nothing of patients.
     """
     configure_logs(settings.log_level)
+    metrics, check = Metrics(), key_check(settings)
     app = FastAPI(
         title=f"Casekin {name}",
         version=__version__,
         lifespan=lifespan,
         responses={"default": {"model": Problem, "description": "A problem document, RFC 9457"}},
     )
-    app.add_middleware(RequestLog, service=name)
+    app.add_middleware(
+        RequestFrame,
+        service=name,
+        metrics=metrics,
+        direct=direct_routes(routers, _PREFIX),
+        check_key=check,
+        paths=_paths(routers),
+    )
     install_problems(app)
-    app.include_router(_probes(ready))
+    app.include_router(_probes(ready, metrics))
     for router in routers:
-        app.include_router(router, prefix="/v1", dependencies=[Depends(require_key(settings))])
-    _install_metrics(app)
+        app.include_router(router, prefix=_PREFIX, dependencies=[Depends(require_key(check))])
     return app
 
 
-def _install_metrics(app: FastAPI) -> None:
-    # A registry of its own: in the global one only the first application of a process would be counted.
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    GCCollector(registry=registry)
-    meter = Instrumentator(excluded_handlers=["/health", "/ready", "/metrics"], registry=registry)
-    meter.instrument(app).expose(app, include_in_schema=False)
+def _paths(routers: Sequence[APIRouter]) -> dict[int, str]:
+    """By ``id`` of a route, its path template with the prefix, which routes of an included router do not know."""
+    routes = ((router, route) for router in routers for route in router.routes if isinstance(route, APIRoute))
+    return {id(route): f"{_PREFIX}{router.prefix}{route.path}" for router, route in routes}
 
 
-def _probes(ready: ReadyCheck) -> APIRouter:
+def _probes(ready: ReadyCheck, metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["probes"])
 
     @router.get("/health")
@@ -80,5 +88,10 @@ def _probes(ready: ReadyCheck) -> APIRouter:
         except CasekinError as error:
             raise Unavailable(error.detail, retry_after_s=2) from error
         return {"status": "ready", "degraded": degraded} if degraded else {"status": "ready"}
+
+    @router.get("/metrics", include_in_schema=False)
+    def show_metrics() -> Response:
+        """Counts and durations, for Prometheus."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -4,24 +4,37 @@ import hmac
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request
+from starlette.datastructures import Headers
 
 from casekin.contracts.base import USER_HEADER
 from casekin.errors import Unauthorized
 from casekin.service.settings import ServiceSettings
 
+KeyCheck = Callable[[Headers], None]
+"""Raises `Unauthorized` where the headers of a request lack the key."""
 
-def require_key(settings: ServiceSettings) -> Callable[[Request], Awaitable[None]]:
-    """A dependency that refuses callers without the key; where none is configured the service is on loopback."""
+
+def key_check(settings: ServiceSettings) -> KeyCheck:
+    """What refuses callers without the key; where none is configured the service is on loopback and all may call."""
     expected = settings.api_key.get_secret_value().encode() if settings.api_key else None
 
-    async def check(request: Request) -> None:  # async, as FastAPI runs a sync dependency in a thread of the pool
+    def check(headers: Headers) -> None:
         if expected is None:
             return
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), expected):
             raise Unauthorized("send the API key as 'Authorization: Bearer KEY'")
 
     return check
+
+
+def require_key(check: KeyCheck) -> Callable[[Request], Awaitable[None]]:
+    """`check` as a FastAPI dependency."""
+
+    async def required(request: Request) -> None:  # async, as FastAPI runs a sync dependency in a thread of the pool
+        check(request.headers)
+
+    return required
 
 
 def acting_user(request: Request) -> str:

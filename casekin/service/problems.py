@@ -1,6 +1,7 @@
 """Turns every error into an RFC 9457 problem document; the only place that knows HTTP statuses of errors."""
 
 import errno
+from collections.abc import Callable
 
 import structlog
 from fastapi import FastAPI, Request
@@ -81,9 +82,21 @@ def unexpected(request: Request, error: Exception) -> JSONResponse:
     return _answer(request, Unexpected("the log of the service has the trace under this request id"))
 
 
+def problem_response(request: Request, error: Exception) -> JSONResponse:
+    """The problem document of any error."""
+    handler = next((_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS), unexpected)
+    return handler(request, error)
+
+
+_HANDLERS: dict[type, Callable[[Request, Exception], JSONResponse]] = {
+    CasekinError: _known,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    OSError: _disk,
+}
+
+
 def install_problems(app: FastAPI) -> None:
-    """Register the handlers on `app`; what none of them knows reaches `unexpected` through the request log."""
-    app.add_exception_handler(CasekinError, _known)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(OSError, _disk)
+    """Register the handlers on `app`; what none of them knows reaches `problem_response` in the request frame."""
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)

@@ -15,6 +15,7 @@ from casekin.contracts.search import (
     SearchResponse,
 )
 from casekin.service.answers import as_json
+from casekin.service.direct import direct
 from services.search.api.dependencies import Dependencies
 
 
@@ -22,12 +23,14 @@ def search_routes(parts: Dependencies) -> APIRouter:
     """Routes of searching and of the collection; sync functions run in the thread pool."""
     router = APIRouter(tags=["search"])
 
-    @router.post("/search", response_model=SearchResponse)
-    def search(request: SearchRequest) -> Response:
+    @router.post("/search")
+    @direct
+    def search(request: SearchRequest) -> SearchResponse:
         """The nearest cases under filters, from the index of the latents' bundle."""
-        return as_json(parts.indexes.answering(request.bundle_version).searcher.search(request))
+        return parts.indexes.answering(request.bundle_version).searcher.search(request)
 
     @router.post("/facets")
+    @direct
     def facets(query: FacetQuery) -> Facets:
         """Counts by value under filters."""
         return parts.indexes.live().searcher.facets(query.filters)

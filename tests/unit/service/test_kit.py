@@ -1,17 +1,20 @@
 """The frame that every service gets: probes, key, problem documents, request ids."""
 
 import errno
+import json
 import logging
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import structlog
 from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr, ValidationError
 
 from casekin.contracts.search import Filters
 from casekin.errors import ERRORS, NotFound, Unavailable
 from casekin.service.app import create_service
+from casekin.service.logs import configure_logs
 from casekin.service.settings import ServiceSettings
 
 KEY = "a-secret-of-enough-letters"
@@ -124,17 +127,55 @@ async def test_metrics__count_requests_of_each_application() -> None:
         await http.get("/v1/missing")
     async with client(service()) as http:
         await http.get("/v1/missing")
-        metrics = (await http.get("/metrics")).text
+        await http.get("/v1/cases/of/many/names")
+        answer = await http.get("/metrics")
+    metrics = answer.text
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert 'http_requests_total{handler="none",method="GET",status="4xx"} 1.0' in metrics
+    assert 'http_request_duration_seconds_count{handler="/v1/missing",method="GET"} 1.0' in metrics
+    assert "/metrics" not in metrics
     assert 'http_requests_total{handler="/v1/missing",method="GET",status="4xx"} 1.0' in metrics
 
 
-async def test_log__has_no_query_and_no_body(caplog: pytest.LogCaptureFixture) -> None:
-    app = service()
-    logging.getLogger().addHandler(caplog.handler)
-    async with client(app) as http:
-        await http.post("/v1/filters?name=Smith", json={"site": ["Smith"]})
-    assert "/v1/filters" in caplog.text
-    assert "Smith" not in caplog.text
+async def test_log__has_one_line_a_request_without_query_and_body(capsys: pytest.CaptureFixture[str]) -> None:
+    async with client(service()) as http:
+        await http.get("/health")
+        answer = await http.post("/v1/filters?name=Smith", json={"site": ["Smith"]})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Smith" not in line
+    entry = json.loads(line)
+    assert entry.pop("ms") >= 0
+    assert entry.pop("timestamp").endswith("Z")
+    assert entry == {
+        "event": "request",
+        "level": "info",
+        "method": "POST",
+        "path": "/v1/filters",
+        "status": 422,
+        "request_id": answer.headers["x-request-id"],
+    }
+
+
+async def test_log__names_the_request_in_every_line_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    async with client(service()) as http:
+        ids = [(await http.get(path)).headers["x-request-id"] for path in ("/v1/down", "/v1/bug")]
+    entries = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(entry["event"], entry["request_id"]) for entry in entries] == [
+        ("problem", ids[0]),
+        ("request", ids[0]),
+        ("unexpected", ids[1]),
+        ("request", ids[1]),
+    ]
+    assert "RuntimeError: the patient" in entries[2]["exception"]
+
+
+def test_log__takes_lines_of_the_standard_library_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("WARNING")
+    logging.getLogger("other").warning("disk is %s", "slow")
+    logging.getLogger("other").info("unheard")
+    structlog.get_logger("own").info("unheard")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert {"event": "disk is slow", "level": "warning"}.items() <= json.loads(line).items()
 
 
 def test_settings__refuse_an_open_address_without_key() -> None:

@@ -1,6 +1,7 @@
 """What the page's callbacks answer, with a real encoder and a real search behind them."""
 
 import base64
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -297,11 +298,12 @@ async def test_projector_away__is_said_in_place(browser: Browser, output: str, c
 
 
 async def test_bug__is_words_on_the_page_and_a_trace_in_the_log(
-    browser: Browser, caplog: pytest.LogCaptureFixture
+    browser: Browser, capsys: pytest.CaptureFixture[str]
 ) -> None:
     values = {"query": await query(browser), "steering": {"filters": "not a filter"}}
     answer = await browser.call("results.data", "query", **values)
     fault = answer["page-notice"]["children"]
     assert fault["props"]["data-code"] == "unexpected"
     assert "not a filter" not in said(fault)
-    assert any(record.name == "ui" and "exc_info" in str(record.msg) for record in caplog.records)
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert any(entry["event"] == "callback" and "Traceback" in entry["exception"] for entry in logged)
