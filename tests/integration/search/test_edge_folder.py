@@ -1,6 +1,7 @@
 """The embedded engine alone: a folder that one process locks, a write-ahead log, its plan, its failures."""
 
 import errno
+import hashlib
 import os
 import shutil
 import subprocess
@@ -78,6 +79,37 @@ def test_upsert__is_safe_with_the_log_alone(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.latent, other.latent)
     index.close()
     after.close()
+
+
+def test_change__forces_the_log_to_disk_before_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what was acknowledged is gone after a power cut."""
+    forced: dict[Path, str] = {}
+    fsync = os.fsync
+
+    def content(path: Path) -> str:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+    def recorded(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        forced[path] = content(path)
+        fsync(descriptor)
+
+    index, cases = EdgeIndex(tmp_path, CLINICAL), collection(3)
+    monkeypatch.setattr(os, "fsync", recorded)
+    new_column = stored("ISIC_9000000", [1, 2, 3, 4], attributes={"ward": "b"})
+    for change in (
+        lambda: index.upsert(cases[:1]),
+        lambda: index.upsert(cases[1:]),
+        lambda: index.upsert([new_column]),
+        lambda: index.delete([cases[0].case.id]),
+    ):
+        forced.clear()
+        change()
+        log = tmp_path / "shard" / "wal"
+        assert {path: content(path) for path in (log, *log.iterdir())} == {
+            path: seen for path, seen in forced.items() if log in (path, path.parent)
+        }, "what was forced to disk is what is in the log now"
+    index.close()
 
 
 def test_upsert__stops_while_the_disk_has_room_to_die_in(tmp_path: Path) -> None:
