@@ -50,7 +50,7 @@ class Summary:
     @property
     def is_empty(self) -> bool:
         """Whether no image is in the collection after it."""
-        return not (self.counts[Kind.INGESTED] or self.counts[Kind.UNCHANGED])
+        return self.done == self.counts[Kind.SKIPPED]
 
     @property
     def done(self) -> int:
