@@ -266,7 +266,7 @@ def content(client: ProjectorClient, job_id: str, kind: str) -> object:
         fitted = client.map(result.id)
         return fitted.cases, fitted.x, fitted.y
     if isinstance(result, IngestResult):
-        return result.ingested + result.unchanged, result.skipped
+        return result.ingested + result.replaced + result.unchanged, result.skipped
     if isinstance(result, ReindexResult):
         return result.bundle_version, result.source, result.cases, result.skipped
     return (result, client.file(job_id)) if isinstance(result, AnimationResult | ExportResult) else result

@@ -2,7 +2,7 @@
 
 ================  ====================  ==========================================================================
 ``id``            string
-``lesion_id``     string, and so on     ``diagnosis evidence sex site source``; null where unknown
+``lesion_id``     string, and so on     ``diagnosis evidence sex site source collection``; null where unknown
 ``age``           double                years
 ``attributes``    map<string, string>   further columns, as they came
 ``digest``        string                of metadata and image at ingest; null has it computed at import
@@ -28,7 +28,7 @@ from casekin.contracts.base import CaseId, worded
 from casekin.contracts.search import Case, CollectionInfo
 from casekin.errors import BadInput
 
-TEXTS = ("lesion_id", "diagnosis", "evidence", "sex", "site", "source")
+TEXTS = ("lesion_id", "diagnosis", "evidence", "sex", "site", "source", "collection")
 _ABOUT = b"casekin.collection"
 _ROWS = 256
 """Rows in memory at a time."""

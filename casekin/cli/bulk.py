@@ -16,6 +16,7 @@ from casekin.contracts.base import worded
 from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.projector import Job, JobState
 from casekin.errors import BadInput, CasekinError
+from casekin.ingest import Kind
 
 POLL_S = 0.5
 
@@ -68,9 +69,9 @@ def _sum_up(jobs: list[Job], results: list[IngestResult]) -> None:
     counts: Counter[str] = Counter()
     codes: Counter[str] = Counter()
     for result in results:
-        counts.update(ingested=result.ingested, unchanged=result.unchanged, skipped=result.skipped)
+        counts.update({kind: getattr(result, kind) for kind in Kind})
         codes.update(result.skipped_by_code)
-    typer.echo(", ".join(f"{counts[kind]} {kind}" for kind in ("ingested", "unchanged", "skipped")))
+    typer.echo(", ".join(f"{counts[kind]} {kind}" for kind in Kind))
     for code, count in codes.most_common():
         typer.echo(f"  skipped, {code}: {count}")
     bad = [job for job in jobs if job.state is not JobState.SUCCEEDED]
@@ -78,7 +79,7 @@ def _sum_up(jobs: list[Job], results: list[IngestResult]) -> None:
         typer.echo(
             f"casekin: job {job.id} {job.state}: {job.problem.detail if job.problem else 'by request'}", err=True
         )
-    nothing = not (counts["ingested"] or counts["unchanged"])
+    nothing = counts.total() == counts[Kind.SKIPPED]
     if nothing:
         typer.echo("casekin: no image of it is in the collection", err=True)
     if bad or nothing:

@@ -36,8 +36,8 @@ def import_cases(
     """
     with searching(search_url, api_key, data) as search:
         summary = _imported(file, images, search)
-    typer.echo(f"{summary.counts[Kind.INGESTED]} cases imported, {summary.counts[Kind.SKIPPED]} skipped")
-    if summary.counts[Kind.SKIPPED] or not summary.counts[Kind.INGESTED]:
+    typer.echo(", ".join(f"{summary.counts[kind]} {kind}" for kind in (Kind.INGESTED, Kind.REPLACED, Kind.SKIPPED)))
+    if summary.counts[Kind.SKIPPED] or summary.is_empty:
         raise typer.Exit(1)
 
 

@@ -55,6 +55,9 @@ def ingest(
     ] = None,
     metadata: Metadata = None,
     ignore: Ignore = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Replace cases of other collections that have the same id.")
+    ] = False,
     title: Word = None,
     licence: Word = None,
     citation: Word = None,
@@ -94,7 +97,7 @@ def ingest(
             ) as search,
         ):
             file = report or data / "ingest-report.csv"
-            summary = run_ingest(Ingest(encoder, search, workers=workers), loaded, file)
+            summary = run_ingest(Ingest(encoder, search, workers=workers, take_over=take_over), loaded, file)
     except CasekinError as error:
         raise stop(error, RESUME) from error
     if summary.interrupted:

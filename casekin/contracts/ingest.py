@@ -56,6 +56,7 @@ class IngestResult(Contract):
         json_schema_extra={
             "example": {
                 "ingested": 1050,
+                "replaced": 0,
                 "unchanged": 8,
                 "skipped": 1,
                 "skipped_by_code": {"corrupt-image": 1},
@@ -66,7 +67,8 @@ class IngestResult(Contract):
         }
     )
 
-    ingested: int
+    ingested: int = Field(description="new in the collection")
+    replaced: int = Field(default=0, description="stored in place of another state of the case")
     unchanged: int
     skipped: int
     skipped_by_code: dict[str, int]

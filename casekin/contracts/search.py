@@ -67,6 +67,7 @@ class Case(Contract):
     site: Code | None = None
     source: Code | None = None
     attributes: Attributes = Field(default_factory=dict, description="further columns, as they came")
+    collection: Label | None = Field(default=None, description="title of the collection that the case came with")
 
 
 class CaseUpload(Contract):
@@ -99,14 +100,29 @@ class CaseBatch(Contract):
 
     bundle_version: BundleVersion
     cases: list[CaseUpload] = Field(min_length=1, max_length=256)
+    take_over: bool = Field(default=False, description="also replace cases that came with another collection")
 
 
 class CaseBatchReceipt(Contract):
-    """Answer to ``PUT /v1/cases``: sent only when all of it is durable."""
+    """Answer to ``PUT /v1/cases``: sent only when all of it is durable.
 
-    model_config = ConfigDict(json_schema_extra={"example": {"stored": 64, "revision": "8470-9f2c"}})
+    A case whose id is that of a stored case of another collection is left out, and named in `taken`.
+    """
 
-    stored: int
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "stored": 63,
+                "replaced": ["ISIC_0000001"],
+                "taken": {"ISIC_0000002": "HAM10000"},
+                "revision": "8470-9f2c",
+            }
+        }
+    )
+
+    stored: int = Field(ge=0, description="new and replaced cases")
+    replaced: list[CaseId] = Field(description="of those stored, the ones that were in the collection before")
+    taken: dict[CaseId, Label] = Field(description="cases left out -> the collection that has their id")
     revision: str
 
 
@@ -168,8 +184,19 @@ class Diagnosis(Contract):
     colour: str | None = Field(default=None, pattern=r"^#[0-9a-fA-F]{6}$")
 
 
+class Source(Contract):
+    """One of several collections whose cases were ingested."""
+
+    title: Label
+    licence: Note | None = None
+    citation: Note | None = None
+
+
 class CollectionInfo(Contract):
-    """What a collection says of itself; body of ``PUT /v1/collection``."""
+    """What a collection says of itself; body of ``PUT /v1/collection``.
+
+    Where the cases come from several collections, `sources` names each, and title, licence and citation are of all.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -187,6 +214,7 @@ class CollectionInfo(Contract):
     title: Label
     licence: Note | None = None
     citation: Note | None = None
+    sources: tuple[Source, ...] = Field(default=(), description="in the order they came; empty where there is one")
     diagnoses: list[Diagnosis] = Field(default_factory=list, description="in the order to show them")
     labels: dict[Code, dict[Code, Label]] = Field(
         default_factory=dict, description="by field: code -> what the page shows"

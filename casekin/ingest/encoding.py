@@ -21,7 +21,9 @@ def case_digest(image: bytes, case: Case) -> str:
     The metadata hold no NUL byte, so the two cannot run into each other. The bundle is no part of it: each has an index
     of its own, and one that was filled from another knows the cases of both.
     """
-    metadata = json.dumps(case.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # without a collection as before there was that field, so that what was stored then is known
+    fields = case.model_dump(exclude={"collection"} if case.collection is None else None)
+    metadata = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(f"{metadata}\0".encode())
     digest.update(image)
     return digest.hexdigest()

@@ -13,8 +13,8 @@ from casekin.contracts.paths import file_stem
 from casekin.contracts.search import CaseUpload
 from casekin.errors import AmbiguousImage, BadInput, CasekinError, Conflict, NotFound
 from casekin.ingest.encoding import FATAL, Encoded, case_digest, skipped
+from casekin.ingest.merge import merged_info
 from casekin.ingest.outcome import Outcome, Summary
-from casekin.ingest.pipeline import merged_info
 from casekin.ingest.storing import BatchWriter
 from casekin.parquet import CaseTable, TableRow
 
@@ -57,7 +57,7 @@ def import_table(
 
     version = before.bundle_version
     _check(table, version)
-    info = merged_info(before, table.info or before.info)
+    info = merged_info(before.info if before.cases else None, table.info or before.info)
     if info != before.info:
         search.describe_collection(info)
     with BatchWriter(search, version, record) as writer:

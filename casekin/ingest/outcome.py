@@ -13,9 +13,12 @@ from casekin.errors import BadInput, StorageFull
 
 
 class Kind(StrEnum):
-    """The three ways an image can end."""
+    """How an image can end."""
 
     INGESTED = "ingested"
+    """New in the collection."""
+    REPLACED = "replaced"
+    """Stored in place of another state of the case."""
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"
 

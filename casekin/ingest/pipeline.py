@@ -9,13 +9,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import LoadedCollection, Row
-from casekin.contracts.search import Collection, CollectionInfo
+from casekin.contracts.search import Collection
 from casekin.errors import Conflict
 from casekin.ingest.encoding import BugStop, Encoded, encode_row
+from casekin.ingest.merge import merged_info
 from casekin.ingest.outcome import Kind, Outcome, Summary
 from casekin.ingest.storing import BatchWriter
 
@@ -29,19 +31,6 @@ def default_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
-def merged_info(before: Collection, new: CollectionInfo) -> CollectionInfo:
-    """`new`; beside the cases of another collection, the diagnoses and labels of that one are kept."""
-    old = before.info
-    if before.cases == 0 or old.title == new.title:
-        return new
-    codes = {diagnosis.code for diagnosis in new.diagnoses}
-    kept = [diagnosis for diagnosis in old.diagnoses if diagnosis.code not in codes]
-    fields = old.labels.keys() | new.labels.keys()
-    labels = {field: old.labels.get(field, {}) | new.labels.get(field, {}) for field in sorted(fields)}
-    evidence = old.evidence_weights | new.evidence_weights
-    return new.model_copy(update={"diagnoses": [*new.diagnoses, *kept], "labels": labels, "evidence_weights": evidence})
-
-
 class Ingest:
     """Ingests collections through the encoder and search."""
 
@@ -52,9 +41,14 @@ class Ingest:
         *,
         workers: int | None = None,
         pace: Callable[[], None] = lambda: None,
+        take_over: bool = False,
     ) -> None:
-        """Encode up to `workers` images at once; `pace` is called before each and may wait, to limit the rate."""
-        self._encoder, self._search, self._pace = encoder, search, pace
+        """Encode up to `workers` images at once; `pace` is called before each and may wait, to limit the rate.
+
+        With `take_over`, cases of other collections that have the same id are replaced; otherwise the new ones are
+        skipped.
+        """
+        self._encoder, self._search, self._pace, self._take_over = encoder, search, pace, take_over
         self._workers = workers or default_workers()
 
     def run(
@@ -72,15 +66,18 @@ class Ingest:
         summary, stop = Summary(), stop or threading.Event()
 
         def record(outcome: Outcome) -> None:
+            if summary.is_empty and outcome.kind is not Kind.SKIPPED:
+                self._describe(collection, before)  # not where nothing of it is in
             summary.add(outcome)
             on_outcome(outcome)
 
-        version = self._prepared(collection)
+        before = self._checked()
+        version = before.bundle_version
         for fault in collection.skipped:
             record(Outcome(fault.id, Kind.SKIPPED, fault.code, fault.reason))
         bugs = BugStop()
-        with BatchWriter(self._search, version, record) as writer:
-            for result in self._encoded(collection.rows, version, stop):
+        with BatchWriter(self._search, version, record, take_over=self._take_over) as writer:
+            for result in self._encoded(_labelled(collection), version, stop):
                 bugs.watch(result)
                 if isinstance(result, Encoded):
                     writer.add(result)
@@ -90,8 +87,8 @@ class Ingest:
         summary.interrupted = summary.done < len(collection.rows) + len(collection.skipped)
         return summary
 
-    def _prepared(self, collection: LoadedCollection) -> str:
-        """Check that both services have one bundle, describe the collection to search; returns the bundle's version."""
+    def _checked(self) -> Collection:
+        """The collection as it is; raises `Conflict` where search and the encoder have different bundles."""
         version = self._encoder.model().manifest.version
         before = self._search.collection()
         if before.bundle_version != version:
@@ -99,10 +96,15 @@ class Ingest:
                 f"the encoder serves bundle {version}, search holds cases of {before.bundle_version}; start the "
                 "encoder with that bundle, or have `casekin index reindex --switch` bring the cases over"
             )
-        info = merged_info(before, collection.info)
-        if info != before.info:
+        return before
+
+    def _describe(self, collection: LoadedCollection, before: Collection) -> None:
+        """Tell search of the collection; `before` is what there was when its ingest began."""
+        current = self._search.collection().info
+        is_new = before.cases == 0 and current == before.info
+        info = merged_info(None if is_new else current, collection.info)
+        if info != current:
             self._search.describe_collection(info)
-        return version
 
     def _encoded(self, rows: list[Row], version: str, stop: threading.Event) -> Iterator[Encoded | Outcome]:
         def encode(job: tuple[Row, str | None]) -> Encoded | Outcome:
@@ -120,6 +122,12 @@ class Ingest:
 
         with ThreadPoolExecutor(self._workers, thread_name_prefix="encoding") as pool:
             yield from in_order(pool, encode, jobs(), ahead=3 * self._workers)
+
+
+def _labelled(collection: LoadedCollection) -> list[Row]:
+    """The rows, each case with the title of its collection."""
+    title = collection.info.title
+    return [replace(row, case=row.case.model_copy(update={"collection": title})) for row in collection.rows]
 
 
 def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], jobs: Iterable[T], *, ahead: int) -> Iterator[R]:

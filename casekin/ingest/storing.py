@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from casekin.clients import SearchClient
-from casekin.contracts.search import CaseBatch
+from casekin.contracts.search import CaseBatch, CaseBatchReceipt
 from casekin.errors import CasekinError
 from casekin.ingest.encoding import FATAL, Encoded, skipped
 from casekin.ingest.outcome import Kind, Outcome
@@ -16,6 +16,8 @@ BATCH = 64
 """Cases per request."""
 BATCH_BYTES = 32 * 2**20
 """Bytes of images per request, if that is reached first."""
+ID_TAKEN = "id-taken"
+"""Code of a case whose id a case of another collection has."""
 MAX_PENDING = 2
 """Batches that may be under way before encoding has to wait."""
 
@@ -23,8 +25,17 @@ MAX_PENDING = 2
 class BatchWriter:
     """Collects cases, stores them in the background, and calls `on_outcome` once they are durable."""
 
-    def __init__(self, search: SearchClient, bundle_version: str, on_outcome: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self,
+        search: SearchClient,
+        bundle_version: str,
+        on_outcome: Callable[[Outcome], None],
+        *,
+        take_over: bool = False,
+    ) -> None:
+        """With `take_over`, cases of other collections that have the same id are replaced, and not kept."""
         self._search, self._bundle_version, self._on_outcome = search, bundle_version, on_outcome
+        self._take_over = take_over
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="storing")
         self._pending: deque[Future[list[Outcome]]] = deque()
         self._batch: list[Encoded] = []
@@ -64,8 +75,12 @@ class BatchWriter:
     def _store(self, batch: list[Encoded]) -> list[Outcome]:
         """Store `batch`; where search refuses it, store its halves apart, so that only the bad case is skipped."""
         try:
-            cases = CaseBatch(bundle_version=self._bundle_version, cases=[encoded.upload for encoded in batch])
-            self._search.put_cases(cases, {encoded.upload.case.id: encoded.image for encoded in batch})
+            cases = CaseBatch(
+                bundle_version=self._bundle_version,
+                cases=[encoded.upload for encoded in batch],
+                take_over=self._take_over,
+            )
+            receipt = self._search.put_cases(cases, {encoded.upload.case.id: encoded.image for encoded in batch})
         except FATAL:
             raise
         except CasekinError as error:
@@ -73,4 +88,12 @@ class BatchWriter:
                 return [skipped(batch[0].upload.case.id, error)]
             middle = len(batch) // 2
             return self._store(batch[:middle]) + self._store(batch[middle:])
-        return [Outcome(encoded.upload.case.id, Kind.INGESTED, reason=encoded.note) for encoded in batch]
+        return [_outcome(encoded, receipt) for encoded in batch]
+
+
+def _outcome(encoded: Encoded, receipt: CaseBatchReceipt) -> Outcome:
+    case = encoded.upload.case
+    if owner := receipt.taken.get(case.id):
+        reason = f"collection {owner!r} has a case of this id already, and this one is of {case.collection!r}"
+        return Outcome(case.id, Kind.SKIPPED, ID_TAKEN, f"{reason}; change one of the ids, or ingest with --take-over")
+    return Outcome(case.id, Kind.REPLACED if case.id in receipt.replaced else Kind.INGESTED, reason=encoded.note)

@@ -155,6 +155,7 @@ def _ingest(job_id: str, payload: IngestPart, tools: Tools, report: Report) -> I
     summary, size = tools.results.attach(job_id, ".csv", lambda stream: tools.bulk_ingest.run(payload, stream, report))
     return IngestResult(
         ingested=summary.counts[Outcome.INGESTED],
+        replaced=summary.counts[Outcome.REPLACED],
         unchanged=summary.counts[Outcome.UNCHANGED],
         skipped=summary.counts[Outcome.SKIPPED],
         skipped_by_code=dict(summary.skipped_by_code),

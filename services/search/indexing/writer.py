@@ -1,4 +1,7 @@
-"""Adds cases with their images: all of a batch or nothing, acknowledged when it is on disk."""
+"""Adds cases with their images, acknowledged when they are on disk.
+
+A batch is stored as a whole or not at all, but for cases whose id another collection has: those are named and left out.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -45,11 +48,26 @@ class Writer:
             live = self._indexes.live(fresh=True)
             check_version(live.manifest, batch.bundle_version)  # again: it may have been switched meanwhile
             self._deleter.finish_before_write(list(pictures))
-            self._store(live.cases, pictures, stored)
-            return CaseBatchReceipt(stored=len(stored), revision=live.cases.revision())
+            before = {old.case.id: old for old in live.cases.get(list(pictures))}
+            taken = {} if batch.take_over else _taken(stored, before)
+            stored = [one for one in stored if one.case.id not in taken]
+            if stored:
+                self._store(live.cases, {one.case.id: pictures[one.case.id] for one in stored}, stored, before)
+            return CaseBatchReceipt(
+                stored=len(stored),
+                replaced=[one.case.id for one in stored if one.case.id in before],
+                taken=taken,
+                revision=live.cases.revision(),
+            )
 
-    def _store(self, index: CaseIndex, pictures: dict[CaseId, Picture], stored: list[StoredCase]) -> None:
-        replaced = {old.case.id for old in index.get(list(pictures)) if old.image != pictures[old.case.id].key}
+    def _store(
+        self,
+        index: CaseIndex,
+        pictures: dict[CaseId, Picture],
+        stored: list[StoredCase],
+        before: Mapping[CaseId, StoredCase],
+    ) -> None:
+        replaced = {case_id for case_id in pictures.keys() & before if before[case_id].image != pictures[case_id].key}
         self._disk.check()
         self._images.put(pictures)
         self._indexes.changing.check()
@@ -57,6 +75,13 @@ class Writer:
         kept = self._indexes.image_keys(sorted(replaced)) if replaced else []
         for case_id in replaced:
             self._images.drop_all_but(case_id, {key for of, key in kept if of == case_id})
+
+
+def _taken(stored: list[StoredCase], before: Mapping[CaseId, StoredCase]) -> dict[CaseId, str]:
+    """Ids that a case of another collection has, with its title; where either collection is unknown, none is taken."""
+    owners = {one.case.id: before[one.case.id].case.collection for one in stored if one.case.id in before}
+    new = {one.case.id: one.case.collection for one in stored}
+    return {case_id: owner for case_id, owner in owners.items() if owner and new[case_id] and owner != new[case_id]}
 
 
 def _check_pairs(ids: list[CaseId], images: Mapping[CaseId, bytes]) -> None:

@@ -50,16 +50,17 @@ def test_ingest__phantoms_then_again(running: Running, tmp_path: Path) -> None:
     folder = tmp_path / "phantoms"
     list(write_phantoms(folder, count=24, seed=7))
     out, err = finish(running.ingest(folder))
-    assert "24 ingested, 0 unchanged, 0 skipped" in out
+    assert "24 ingested, 0 replaced, 0 unchanged, 0 skipped" in out
     assert re.search(r"Phantoms \(synthetic\): 24 of 24, [\d.]+/s", err)
-    rows = open_collection(folder).rows
+    loaded = open_collection(folder)
+    rows = loaded.rows
     with running.search as search:
         first = search.collection()
         assert (first.cases, first.lesions) == (24, len({row.case.lesion_id for row in rows}))
         assert first.info.title == "Phantoms (synthetic)"
         assert first.info.diagnoses[0].name == "Melanoma"
         for row in rows:
-            assert search.case(row.case.id) == row.case
+            assert search.case(row.case.id) == row.case.model_copy(update={"collection": loaded.info.title})
         data, kind = search.image(rows[0].case.id)
         assert kind == "image/jpeg"
         assert Image.open(io.BytesIO(data)).size == (600, 450)
@@ -71,7 +72,7 @@ def test_ingest__phantoms_then_again(running: Running, tmp_path: Path) -> None:
         assert latents[rows[5].case.id] == pytest.approx(expected, abs=1e-5)
 
         out, _ = finish(running.ingest(folder))
-        assert "0 ingested, 24 unchanged, 0 skipped" in out
+        assert "0 ingested, 0 replaced, 24 unchanged, 0 skipped" in out
         assert search.collection() == first
 
 
@@ -84,11 +85,47 @@ def test_ingest__changed_metadata_and_changed_image_are_ingested_anew(
     table.write_text(table.read_text().replace("L0,img_1,mel", "L0,img_1,nv"))
     (folder / "img_4.jpg").write_bytes(picture(99))
     finish(running.ingest(folder))
-    changed = [line["id"] for line in running.report() if line["outcome"] == "ingested"]
+    changed = [line["id"] for line in running.report() if line["outcome"] == "replaced"]
     assert changed == ["img_1", "img_4"]
     with running.search as search:
         assert search.case("img_1").diagnosis == "nv"
         assert search.collection().cases == 6
+
+
+def test_ingest__a_second_collection_with_equal_ids_overwrites_nothing(
+    running: Running, make_collection: MakeCollection
+) -> None:
+    folder = make_collection({f"img_{number}.jpg": picture(number) for number in range(3)})
+    finish(running.ingest(folder))
+    with running.search as search:
+        first = search.collection()
+        cases = [search.case(f"img_{number}") for number in range(3)]
+        for number in range(2):
+            (folder / f"img_{number}.jpg").write_bytes(picture(50 + number))
+        other = ("--title", "Clinic B", "--licence", "CC0")
+        process = running.ingest(folder, *other)
+        out, _ = process.communicate(timeout=120)
+        assert "0 ingested, 0 replaced, 0 unchanged, 3 skipped" in out
+        assert "skipped, id-taken: 3" in out
+        assert "collection 'HAM10000' has a case of this id already" in running.report()[0]["reason"]
+        assert search.collection() == first
+        assert [search.case(f"img_{number}") for number in range(3)] == cases
+        table = folder / "HAM10000_metadata.csv"
+        table.write_text(table.read_text().replace("img_2,nv", "new,wart"))
+        (folder / "img_2.jpg").rename(folder / "new.jpg")
+        out, _ = finish(running.ingest(folder, *other))
+        assert "1 ingested, 0 replaced, 0 unchanged, 2 skipped" in out
+        both = search.collection().info
+        assert [source.title for source in both.sources] == ["HAM10000", "Clinic B"]
+        assert "CC BY-NC" in (both.licence or "")
+        assert both.diagnoses[:7] == first.info.diagnoses
+        assert both.diagnoses[7].code == "wart"
+        finish(running.ingest(folder, *other, "--take-over"))
+        assert {line["id"]: line["outcome"] for line in running.report()} == {
+            "img_0": "replaced",
+            "img_1": "replaced",
+            "new": "unchanged",
+        }
 
 
 def test_ingest__every_bad_image_is_named_and_the_rest_goes_in(
@@ -113,7 +150,7 @@ def test_ingest__every_bad_image_is_named_and_the_rest_goes_in(
     with (folder / "HAM10000_metadata.csv").open("a") as stream:
         stream.write("L9,missing,nv,histo,40,male,back\nL9,good_0,mel,histo,40,male,back\n")
     out, _ = finish(running.ingest(folder))
-    assert "6 ingested, 0 unchanged, 9 skipped" in out
+    assert "6 ingested, 0 replaced, 0 unchanged, 9 skipped" in out
     skipped = {Path(line["id"]).stem: line for line in running.report() if line["outcome"] == "skipped"}
     expected = {Path(name).stem: code for name, (_, code) in bad.items()}
     expected |= {"stray": "no-row", "missing": "no-image", "good_0": "doubled-id"}
@@ -149,7 +186,7 @@ def test_ingest__ctrl_c_finishes_what_is_under_way(running: Running, make_collec
     with running.search as search:
         stored = search.collection().cases
         assert BATCH <= stored < 400
-        assert f"{stored} ingested, 0 unchanged" in out
+        assert f"{stored} ingested, 0 replaced, 0 unchanged" in out
         assert outcomes(running) == {("ingested", ""): stored}
         finish(running.ingest(folder))
         assert search.collection().cases == 400

@@ -101,7 +101,7 @@ def found(data: Path) -> Running:
 
 
 def test_demo__ingests_fits_the_map_and_leaves_nothing_running(first_demo: str, data: Path) -> None:
-    assert f"{COUNT} ingested, 0 unchanged, 0 skipped" in first_demo
+    assert f"{COUNT} ingested, 0 replaced, 0 unchanged, 0 skipped" in first_demo
     assert f"map of {COUNT} cases in" in first_demo
     assert "casekin is ready: http://127.0.0.1:" in first_demo
     assert running(data) is None
@@ -141,7 +141,7 @@ def test_ingest__finds_the_services_by_their_data_folder(up: Launcher, collectio
     command = [CASEKIN, "ingest", str(collection), "--data", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"0 ingested, {COUNT} unchanged, 0 skipped" in done.stdout
+    assert f"0 ingested, 0 replaced, {COUNT} unchanged, 0 skipped" in done.stdout
 
 
 def test_up__a_crashed_service_comes_back_where_it_was(up: Launcher, data: Path) -> None:

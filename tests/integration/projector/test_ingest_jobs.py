@@ -174,7 +174,7 @@ def test_bulk__follows_the_parts_and_sums_them_up(yard: Yard) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stdout) == (
             0,
-            "149 ingested, 0 unchanged, 1 skipped\n  skipped, unsupported-image: 1\n",
+            "149 ingested, 0 replaced, 0 unchanged, 1 skipped\n  skipped, unsupported-image: 1\n",
         )
         bad = subprocess.run([*command[:2], "nobody", *command[3:]], capture_output=True, text=True, check=False)
         assert bad.returncode == 1

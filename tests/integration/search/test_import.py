@@ -82,7 +82,7 @@ def test_import__makes_the_same_collection_elsewhere(
         casekin, ["import", str(table), "--images", str(pictures), "--search-url", str(second._http.base_url)]
     )
     assert run.exit_code == 0, run.output
-    assert "41 cases imported, 0 skipped" in run.output
+    assert "41 ingested, 0 replaced, 0 skipped" in run.output
     assert all_of(second) == all_of(first)
     assert second.collection().info == INFO
     assert answer(second) == answer(first)
@@ -99,7 +99,7 @@ def test_import__corrects_what_is_there_and_needs_no_images_for_it(
     pq.write_table(held.set_column(held.schema.get_field_index("site"), "site", pa.array(sites)), table)
     before = first.image(CASES[0].case.id)
     summary = import_table(CaseTable(table), first, Images(None, first))
-    assert summary.counts == {Kind.INGESTED: 41}
+    assert summary.counts == {Kind.REPLACED: 41}
     assert first.case(CASES[0].case.id).site == "foot"
     assert all_of(first)[0][1:] == [one.case for one in CASES[1:]]
     assert first.image(CASES[0].case.id) == before
@@ -158,6 +158,7 @@ def changed(column: str, value: object) -> Callable[[pa.Table], pa.Table]:
         (changed("id", "a\nb"), BadInput, r"row 5: id: 'a\\nb' has the character U\+000A"),
         (changed("id", CASES[0].case.id), BadInput, "row 5: case .* is on row 1 already"),
         (changed("age", 900.0), BadInput, r"row 5: age: .*less than or equal to 130 \(got 900.0\)"),
+        (changed("id", "i" * 201), BadInput, r"row 5: id: '.*' has 201 characters; at most 200"),
         (changed("latent", None), BadInput, "row 5 .* has no latent"),
     ],
 )

@@ -64,7 +64,8 @@ def test_report_file__on_a_disk_that_is_full(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "is_empty"), [(Kind.INGESTED, False), (Kind.UNCHANGED, False), (Kind.SKIPPED, True), (None, True)]
+    ("kind", "is_empty"),
+    [(Kind.INGESTED, False), (Kind.REPLACED, False), (Kind.UNCHANGED, False), (Kind.SKIPPED, True), (None, True)],
 )
 def test_summary__is_empty_where_nothing_is_in(kind: Kind | None, is_empty: bool) -> None:
     summary = Summary()

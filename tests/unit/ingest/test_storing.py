@@ -19,6 +19,8 @@ class PickySearch(SearchClient):
         super().__init__("http://unused")
         self.bad, self.room = bad, room
         self.stored: dict[str, bytes] = {}
+        self.before: set[str] = set()
+        self.taken: set[str] = set()
         self.sizes: list[int] = []
 
     def put_cases(self, batch: CaseBatch, images: Mapping[str, bytes]) -> CaseBatchReceipt:
@@ -29,7 +31,9 @@ class PickySearch(SearchClient):
         if len(self.stored) + len(images) > self.room:
             raise StorageFull("no space left on the device")
         self.stored |= images
-        return CaseBatchReceipt(stored=len(images), revision="r")
+        replaced = [case_id for case_id in images if case_id in self.before]
+        taken = {} if batch.take_over else {case_id: "Other" for case_id in images if case_id in self.taken}
+        return CaseBatchReceipt(stored=len(images) - len(taken), replaced=replaced, taken=taken, revision="r")
 
 
 def encoded(number: int, size: int = 10) -> Encoded:
@@ -52,6 +56,15 @@ def test_batch_writer__all_are_stored_in_batches_and_told() -> None:
     assert search.sizes == [64, 64, 22]
     assert [outcome.id for outcome in outcomes] == [f"c{i:03}" for i in range(150)]
     assert {outcome.kind for outcome in outcomes} == {Kind.INGESTED}
+
+
+def test_batch_writer__tells_new_from_replaced_and_from_those_whose_id_is_taken() -> None:
+    search = PickySearch()
+    search.before, search.taken = {"c001"}, {"c002"}
+    outcomes = store(search, [encoded(i) for i in range(3)])
+    assert [outcome.kind for outcome in outcomes] == [Kind.INGESTED, Kind.REPLACED, Kind.SKIPPED]
+    assert outcomes[2].code == "id-taken"
+    assert "collection 'Other' has a case of this id already" in outcomes[2].reason
 
 
 def test_batch_writer__large_images_travel_in_smaller_batches() -> None:
