@@ -1,9 +1,9 @@
-"""Which term of the guided VAE brings what: one is taken away at a time, all else as it is.
+"""Ablation of the guided VAE: one term or step is removed at a time, all else unchanged.
 
 Images of half the size, few epochs and one view, so that the twelve trainings fit into half an hour on two cores: the
-differences count, not the figures, and those that another seed makes as well are none. Trained on folds 2 to 4, asked
-with fold 0 under the preset clinical; the recipe's own figures are those of `retrieval`. Cut off, it goes on after the
-last epoch of each. ``python -m benchmarks.ablation [DATA]``
+differences count, not the figures, and only those larger than between seeds. Trained on folds 2 to 4, measured with
+fold 0 as queries under the preset clinical; the recipe's own figures are those of `retrieval`. An interrupted run
+resumes after the last epoch of each. ``python -m benchmarks.ablation [DATA]``
 """
 
 import json
@@ -30,6 +30,7 @@ from training.fit.feature_pca import CondenseConfig, condense
 from training.fit.finetune import PolishConfig, polish
 from training.fit.fit import default_cache, fit, load_trained
 from training.latent_space.embed import targets
+from training.latent_space.figures import figures, rebuilt_by
 from training.latent_space.study import Study
 from training.losses.objective import perceptual_error
 
@@ -63,7 +64,7 @@ CHANGES: Mapping[str, Change] = {
 
 
 class Row(NamedTuple):
-    """One line of the table: what is trained, and what is made of it."""
+    """One line of the table: a training, and the steps after it."""
 
     config: Config
     condensing: CondenseConfig | None = ONE_VIEW
@@ -74,22 +75,22 @@ def main(data: Path) -> None:
     """Train each variant, measure and report."""
     logging.basicConfig(level=logging.WARNING)
     rows = _rows()
-    # What is made otherwise of a training comes after it.
+    # Rows that only differ in the steps after a training come after it.
     trained = [name for name, row in rows.items() if name == row.config.name]
     others = [name for name in rows if name not in trained]
     measured: dict[str, dict[str, float]] = {}
     with kept("ablation") as folder, side_by_side() as pool:
         for names in (trained, others):
             records = [folder / f"{name}.json" for name in names]
-            figures = pool.map(_measured_once, [rows[name] for name in names], repeat(data), repeat(folder), records)
-            measured |= dict(zip(names, figures, strict=True))
+            found = pool.map(_measured_once, [rows[name] for name in names], repeat(data), repeat(folder), records)
+            measured |= dict(zip(names, found, strict=True))
         _report({name: measured[name] for name in rows})
 
 
 def _report(measured: Mapping[str, Mapping[str, float]]) -> None:
-    figures = {f"{key}_{name}": row[key] for key in FIGURES for name, row in measured.items()}
+    shown = {f"{key}_{name}": row[key] for key in FIGURES for name, row in measured.items()}
     details = {name: " ".join(f"{key} {row[key]:.3f}" for key in SHOWN) for name, row in measured.items()}
-    report("ablation", figures, details, quick=is_quick())
+    report("ablation", shown, details, quick=is_quick())
 
 
 def _rows() -> dict[str, Row]:
@@ -120,8 +121,8 @@ def _limit() -> int | None:
 def _measured_once(row: Row, data: Path, runs: Path, record: Path) -> dict[str, float]:
     if not record.exists():
         write_durably(record, json.dumps(_measured(row, data, runs)).encode())
-    figures: dict[str, float] = json.loads(record.read_text())
-    return figures
+    read: dict[str, float] = json.loads(record.read_text())
+    return read
 
 
 def _measured(row: Row, data: Path, runs: Path) -> dict[str, float]:
@@ -136,12 +137,12 @@ def _measured(row: Row, data: Path, runs: Path) -> dict[str, float]:
     network = polish(network, collection, polishing)
     study = Study(config.data, network, trained.recipe, collection, data)
     own = {"perceptual_error": _perceptual_error(study), "dependence": _dependence(study)}
-    return study.figures() | own
+    return figures(study, rebuilt_by(study)) | own
 
 
 @torch.no_grad()
 def _perceptual_error(study: Study) -> float:
-    """How unlike the test images and what is decoded of them are to features of ImageNet."""
+    """Return the perceptual error of the decoded test images, by features of ImageNet."""
     network, means = study.network, torch.from_numpy(study.encoded.means)
     total, rows = 0.0, study.rows(study.folds.test)
     for some in np.array_split(rows, -(-len(rows) // BATCH)):
@@ -156,7 +157,7 @@ def _dependence(study: Study) -> float:
 
 
 def total_correlation(means: Floats, log_variances: Floats) -> float:
-    """Return in nats what the dimensions of posteriors [N,D] tell of one another, as far as straight lines do.
+    """Return the total correlation of posteriors [N,D] in nats, up to linear dependence.
 
     That of a Gaussian with the covariance of samples: minus half the logarithm of the determinant of their correlation.
     """

@@ -36,7 +36,7 @@ class Cohort:
     """Cases by column."""
 
     x: NDArray[np.float32]
-    """[N, D], standardised."""
+    """[N,D], standardised"""
     columns: dict[str, NDArray[np.object_]]
     ages: NDArray[np.float64]
     lesions: NDArray[np.int64]
@@ -44,24 +44,24 @@ class Cohort:
     scale: NDArray[np.float64]
 
     def stored(self, size: int) -> Iterator[list[StoredCase]]:
-        """All cases in batches of `size`."""
+        """Yield all cases in batches of `size`."""
         for start in range(0, len(self.x), size):
             yield [self._case(row) for row in range(start, min(start + size, len(self.x)))]
 
     def queries(self, count: int, seed: int) -> NDArray[np.float64]:
-        """[count, D] of the same clusters."""
+        """Return queries [count,D] from the same clusters."""
         rng = np.random.default_rng(seed)
         return np.asarray(_points(rng, self.centres, count) / self.scale)
 
     def _case(self, row: int) -> StoredCase:
-        told = {name: values[row] for name, values in self.columns.items()}
-        case = Case(id=f"C{row:07d}", lesion_id=f"L{self.lesions[row]}", age=float(self.ages[row]), **told)
+        described = {name: values[row] for name, values in self.columns.items()}
+        case = Case(id=f"C{row:07d}", lesion_id=f"L{self.lesions[row]}", age=float(self.ages[row]), **described)
         digest = hashlib.sha256(case.id.encode()).hexdigest()
         return StoredCase(case, self.x[row], digest, digest[:32])
 
 
 def cohort(count: int, seed: int = 7) -> Cohort:
-    """`count` cases, equal at every call."""
+    """Return `count` cases, equal at every call."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(scale=1.5, size=(CLUSTERS, DIMENSIONS))
     points = _points(rng, centres, count)
@@ -78,13 +78,13 @@ def cohort(count: int, seed: int = 7) -> Cohort:
 
 
 def clinical_weights() -> NDArray[np.float64]:
-    """[D] of mean 1, as unlike each other as learned ones are."""
+    """Return weights [D] of mean 1, as uneven as learned ones."""
     weights = np.random.default_rng(11).gamma(1.0, size=DIMENSIONS)
     return np.asarray(weights / weights.mean())
 
 
 def cohort_manifest() -> BundleManifest:
-    """Of a bundle with these dimensions; its graphs are not needed to search."""
+    """Return the manifest of a bundle with these dimensions; search does not need its graphs."""
     dimension = BundleManifest.model_validate(EXAMPLE).dimensions[0]
     return BundleManifest.model_validate(
         EXAMPLE

@@ -1,4 +1,4 @@
-"""How a benchmark trains for an hour: side by side, and keeping what is done, to go on when it was cut off."""
+"""Long trainings of benchmarks: two processes, and a folder that an interrupted run resumes from."""
 
 import hashlib
 import shutil
@@ -14,29 +14,29 @@ from benchmarks.report import is_quick
 from training.fit.fit import default_cache
 
 WORKERS = 2
-"""Trainings side by side, each with one thread: two of small images then take three quarters of the time that they
-take one after the other with two threads."""
+"""Trainings side by side, each with one thread: on small images that takes three quarters of the time of one after the
+other with two threads."""
 
 
 def side_by_side() -> ProcessPoolExecutor:
-    """Return processes to train in, which inherit nothing."""
+    """Return a pool of spawned processes to train in."""
     return ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"))
 
 
 @contextmanager
 def kept(name: str) -> Iterator[Path]:
-    """Give the folder that this benchmark's last run left when it was cut off; the end of a run removes it.
+    """Yield the folder that an interrupted run of this benchmark left; a complete run removes it.
 
-    It is another folder once the benchmark or anything of `training` changes, so that no figure is of two codes; what
-    the code before has left is removed, as nothing would go on with it. A quick run begins anew each time.
+    The folder is named by the code of the benchmark and of `training`, so that no figure mixes two versions; folders of
+    other versions are removed. A quick run starts from nothing.
     """
     if is_quick():
-        with TemporaryDirectory() as passing:
-            yield Path(passing)
+        with TemporaryDirectory() as temporary:
+            yield Path(temporary)
         return
     folder = default_cache() / "benchmarks" / f"{name}-{_fingerprint(name)}"
-    for left in set(folder.parent.glob(f"{name}-*")) - {folder}:
-        shutil.rmtree(left)
+    for stale in set(folder.parent.glob(f"{name}-*")) - {folder}:
+        shutil.rmtree(stale)
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
     shutil.rmtree(folder)

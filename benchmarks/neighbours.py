@@ -1,7 +1,9 @@
-"""What neighbours promise, tested on fold 0: similarity, probabilities, conformal sets, strangeness of odd pictures.
+"""Calibration of neighbours on fold 0: similarity, probabilities, conformal sets, and the out-of-distribution flag.
 
-Calibrated anew on the folds that the bundle's training held back, as its export does, so that the promise is tested
-and not the file. Test queries ask all other folds, as in use. ``python -m benchmarks.neighbours [DATA] [BUNDLE]``
+Votes and similarity are calibrated again on held-out folds, as the export does, so that the method is tested and not
+one file; where training held out no fold besides fold 0, by five-fold cross-validation within it. The flag is tested at
+the threshold that ships in the bundle. Refuses a bundle that was trained on fold 0. ``python -m benchmarks.neighbours
+[DATA] [BUNDLE]``
 """
 
 import sys
@@ -13,25 +15,27 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.hard_set import hard_set
 from benchmarks.oddities import oddities
-from benchmarks.places import HAM10000, PROOF
+from benchmarks.places import DATA, HAM10000, PROOF
 from benchmarks.report import is_quick, report
 from casekin.bundle import read_manifest
-from casekin.contracts.bundle import NeighbourCalibration, StrangenessScale
-from training.data.cases import read_collection
-from training.data.image_cache import Pixels
+from casekin.collections import CollectionSpec, Columns, open_collection
+from casekin.contracts.bundle import StrangenessScale
+from training.data.cases import LabelledCase, read_collection
+from training.data.image_cache import Pixels, cached_pixels
 from training.evaluation.evaluate import Material, gather
-from training.evaluation.retrieval import Labelled
+from training.evaluation.retrieval import Labelled, nearest_lesions
 from training.evaluation.split import rows_in
+from training.evaluation.subgroups import SMALLEST
 from training.evaluation.systems import BundleSystem, learned_from, refuse_trained_on
 from training.fit.fit import default_cache
-from training.latent_space.recalibrate import Promises, evidence_of, measures_of, promises
+from training.latent_space.recalibrate import Calibration, calibrate_rows, evidence_weights, measures_of
 from training.latent_space.vote_calibration import (
     cast_votes,
     latent_measures,
-    nearest_lesions,
+    out_of_distribution_score,
     probabilities,
-    strangeness,
 )
 
 Floats = npt.NDArray[np.floating]
@@ -40,19 +44,22 @@ Bools = npt.NDArray[np.bool_]
 
 TEST = (0,)
 QUICK_CASES = 1500
-ODD_PICTURES = 150
+IMAGES_EACH = 150
+"""Out-of-distribution images of each kind."""
 TENTHS = 10
 PARTS = 5
-"""Into which test lesions are divided where the training held no fold back."""
+"""Parts of the cross-validation where training held out no fold besides the test fold."""
+OTHER_CLINICS = ("isic2018_task2", "bcn20000_84px")
+"""Real dermatoscopy of other clinics, measured where it lies beside HAM10000."""
 
 
-class Told(NamedTuple):
-    """What was promised to queries that nothing was calibrated by, and what is so."""
+class Predictions(NamedTuple):
+    """Calibrated statements about Q queries that the calibration did not see."""
 
     labels: Ints
     """[Q], number of the diagnosis"""
     corrected: Floats
-    """[Q,C], probabilities that the neighbours give, without the collection's prior"""
+    """[Q,C], probabilities from the neighbours, without the collection's prior"""
     plain: Floats
     """[Q,C], with it"""
     admitted: Bools
@@ -64,6 +71,18 @@ class Told(NamedTuple):
     agrees: Bools
     """[Q,k], whether the match has the query's diagnosis"""
 
+    def take(self, rows: Bools) -> "Predictions":
+        """Return those of some queries."""
+        return Predictions(
+            self.labels[rows],
+            self.corrected[rows],
+            self.plain[rows],
+            self.admitted[rows],
+            self.distances[rows],
+            self.similarity[rows],
+            self.agrees[rows],
+        )
+
 
 def main(data: Path, bundle: Path) -> None:
     """Measure under the clinical preset and report."""
@@ -72,23 +91,32 @@ def main(data: Path, bundle: Path) -> None:
     collection = read_collection(data)
     material = gather(system, collection, default_cache(), TEST, QUICK_CASES if is_quick() else None)
     cases, learned = material.split.cases, learned_from(manifest.provenance)
-    trained, rest = rows_in(cases, learned.weights), _part(material, material.split.gallery)
-    weights, told = system.presets["clinical"], []
-    turns, evidence = _turns(material, rows_in(cases, learned.choices - set(TEST))), evidence_of(collection, material)
-    for held, test in turns:
-        made = promises(system, material, held, trained, evidence)
-        told.append(_told(_part(material, test), rest, evidence[material.split.gallery], weights, made, system.classes))
-    figures = _promises(Told(*(np.concatenate(part) for part in zip(*told, strict=True))), len(system.classes))
-    odd, flagged = _strange(system, material, rest, made.neighbours, weights)
-    circumstances: dict[str, float | str] = {"bundle": system.name, "cases": len(cases), "calibrated": len(turns)}
-    report("neighbours", figures | odd, circumstances | flagged, quick=is_quick())
+    gallery, weights = _part(material, material.split.gallery), system.presets["clinical"]
+    trained, evidence = rows_in(cases, learned.weights), evidence_weights(collection, material)
+    parts, queries, flagged = [], [], []
+    turns = _turns(material, rows_in(cases, learned.choices - set(TEST)))
+    for held_out, test in turns:
+        made = calibrate_rows(system, material, held_out, trained, evidence)
+        side = _part(material, test)
+        parts.append(_predict(side, gallery, evidence[material.split.gallery], weights, made, system.classes))
+        queries += [cases[row] for row in test]
+        scale = made.neighbours.presets["clinical"].strangeness
+        flag = Flag(scale, gallery, weights, made.neighbours.neighbours)
+        flagged.append(flag.scores(system.embed(material.pixels[test]), system, material.pixels[test]) > flag.limit)
+    found = Predictions(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    figures = calibration_figures(found, len(system.classes))
+    assert manifest.neighbours is not None
+    shipped = manifest.neighbours
+    flag = Flag(shipped.presets["clinical"].strangeness, gallery, weights, shipped.neighbours)
+    figures |= {"flagged_usual": float(np.concatenate(flagged).mean())} | _out_of_distribution(system, material, flag)
+    details: dict[str, float | str] = {"bundle": system.name, "cases": len(cases), "cross-validation parts": len(turns)}
+    details |= _restricted(found, queries, len(system.classes))
+    details |= _other_clinics(system, data.parent, flag)
+    report("neighbours", figures, details, quick=is_quick())
 
 
 def _turns(material: Material, choices: Ints) -> list[tuple[Ints, Ints]]:
-    """Return rows to calibrate on and to test on: folds kept for it, else test lesions, a fifth at a time by the rest.
-
-    By fifths each query is told what was learned from the others alone (cross-fitting), and all count together.
-    """
+    """Return pairs of rows to calibrate on and to test on: held-out folds, or else the parts of a cross-validation."""
     test = material.split.queries
     if len(choices):
         return [(choices, test)]
@@ -100,20 +128,20 @@ def _part(material: Material, rows: Ints) -> Labelled:
     return material.split.labelled(rows, material.latents)
 
 
-def _told(
+def _predict(
     queries: Labelled,
     gallery: Labelled,
     evidence: Floats,
     weights: Floats,
-    made: Promises,
+    made: Calibration,
     classes: list[str],
-) -> Told:
+) -> Predictions:
     preset, curve = made.neighbours.presets["clinical"], made.similarity["clinical"]
     distances, rows = nearest_lesions(queries, gallery, weights, made.neighbours.neighbours)
     votes = cast_votes(distances, gallery.labels[rows], curve, evidence[rows], len(classes))
     prior = np.bincount(gallery.labels, minlength=len(classes)) / len(gallery.labels)
     corrected = probabilities(votes.corrected(prior), preset.corrected)
-    return Told(
+    return Predictions(
         labels=queries.labels,
         corrected=corrected,
         plain=probabilities(votes, preset.plain),
@@ -124,99 +152,126 @@ def _told(
     )
 
 
-def _promises(told: Told, classes: int) -> dict[str, float]:
-    labels = told.labels
-    covered = told.admitted[np.arange(len(labels)), labels]
+def calibration_figures(found: Predictions, classes: int) -> dict[str, float]:
+    """Return coverage and size of conformal sets, calibration errors, and the largest error of similarity."""
+    labels = found.labels
+    covered = found.admitted[np.arange(len(labels)), labels]
     balanced = 1 / np.bincount(labels, minlength=classes)[labels]
     return {
         "coverage": float(covered.mean()),
         "coverage_lowest": float(min(covered[labels == c].mean() for c in np.unique(labels))),
-        "set_size": float(told.admitted.sum(1).mean()),
-        "ece_corrected": _calibration_error(told.corrected, labels, balanced),
-        "ece_plain": _calibration_error(told.plain, labels, np.ones(len(labels))),
-        "similarity_gap": _worst_tenth(told),
+        "set_size": float(found.admitted.sum(1).mean()),
+        "ece_corrected": _calibration_error(found.corrected, labels, balanced),
+        "ece_plain": _calibration_error(found.plain, labels, np.ones(len(labels))),
+        "similarity_gap": _worst_tenth(found),
     }
 
 
-def _calibration_error(told: Floats, labels: Ints, weights: Floats) -> float:
+def _restricted(found: Predictions, queries: list[LabelledCase], classes: int) -> dict[str, str]:
+    """Return the same figures without each source of images, and on each kind of evidence alone."""
+    sources, evidence = (np.array([getattr(case, name) for case in queries]) for name in ("source", "evidence"))
+    masks = {f"without source {name}": sources != name for name in np.unique(sources) if name}
+    masks |= {f"evidence {name}": evidence == name for name in np.unique(evidence) if name}
+    return {
+        f"{name} ({mask.sum()} queries)": " ".join(
+            f"{key} {value:.3f}" for key, value in calibration_figures(found.take(mask), classes).items()
+        )
+        for name, mask in masks.items()
+        if mask.sum() >= SMALLEST
+    }
+
+
+def _calibration_error(stated: Floats, labels: Ints, weights: Floats) -> float:
     """Of the most probable diagnosis, ten bins of equal width (Guo 2017, equation 3); queries count by `weights`."""
-    top, hit = told.max(1), told.argmax(1) == labels
+    top, hit = stated.max(1), stated.argmax(1) == labels
     place = np.minimum((top * TENTHS).astype(int), TENTHS - 1)
     gaps = np.bincount(place, weights * (hit - top), TENTHS)
     return float(np.abs(gaps).sum() / weights.sum())
 
 
-def _worst_tenth(told: Told) -> float:
-    """The largest gap between what similarity says and what is so, over tenths of all matches from near to far.
+def _worst_tenth(found: Predictions) -> float:
+    """Return the largest gap between stated similarity and the share that agrees, over tenths of all matches.
 
-    By distance, for each fifth of the queries has a curve of its own, learned without it: by what the curves say, those
-    queries that a curve is too low for would gather in the lowest tenth, and be counted against it.
+    Tenths by distance, since each part of the cross-validation has its own curve: by stated similarity, the queries
+    whose curve is too low would gather in the lowest tenth and count against it.
     """
-    order = np.argsort(told.distances, axis=None, kind="stable")
-    said, so = told.similarity.ravel(), told.agrees.ravel()
-    return max(abs(float(said[part].mean() - so[part].mean())) for part in np.array_split(order, TENTHS))
+    order = np.argsort(found.distances, axis=None, kind="stable")
+    stated, agrees = found.similarity.ravel(), found.agrees.ravel()
+    return max(abs(float(stated[part].mean() - agrees[part].mean())) for part in np.array_split(order, TENTHS))
 
 
-def _strange(
-    system: BundleSystem, material: Material, gallery: Labelled, calibration: NeighbourCalibration, weights: Floats
-) -> tuple[dict[str, float], dict[str, float]]:
-    scale, depth = calibration.presets["clinical"].strangeness, calibration.neighbours
-    test = _looked_at(system, material.pixels[material.split.queries])
-    usual = _score(test, gallery, weights, scale, depth)
-    pictures = oddities(material.pixels[material.split.queries], ODD_PICTURES)
-    odd = {kind: _score(_looked_at(system, made), gallery, weights, scale, depth) for kind, made in pictures.items()}
-    figures = {"ood_auroc": _auroc(usual, np.concatenate(list(odd.values())))}
-    figures |= {f"ood_auroc_{kind}": _auroc(usual, scores) for kind, scores in odd.items()}
-    figures |= _left_out(system, material, test, gallery, weights, scale, depth)
-    details = {f"{kind} flagged": float((scores > scale.image_limit).mean()) for kind, scores in odd.items()}
-    return figures, details | {"usual images flagged": float((usual > scale.image_limit).mean())}
+class Flag(NamedTuple):
+    """The out-of-distribution flag of a bundle in front of a gallery."""
+
+    scale: StrangenessScale
+    gallery: Labelled
+    weights: Floats
+    """[D]"""
+    depth: int
+    """Nearest lesions that the distance is a mean over."""
+
+    @property
+    def limit(self) -> float:
+        """Score above which an image is flagged."""
+        return self.scale.image_limit
+
+    def scores(self, latents: Floats, system: BundleSystem, pixels: Pixels) -> Floats:
+        """Return the out-of-distribution score [N] of images [N,H,W,3] with `latents` [N,D]."""
+        return self.without(self.gallery, latents, measures_of(system, pixels, latents))
+
+    def without(self, gallery: Labelled, latents: Floats, measures: Mapping[str, Floats]) -> Floats:
+        """Return the score [N] in front of another gallery, given the measures [N] of the images."""
+        unlabelled = Labelled(latents, np.zeros(len(latents), np.int64), [""] * len(latents))
+        distances, _ = nearest_lesions(unlabelled, gallery, self.weights, self.depth)
+        return out_of_distribution_score(latent_measures(latents, distances) | dict(measures), self.scale)
 
 
-class LookedAt(NamedTuple):
-    """Images as the encoder sees them."""
+def _out_of_distribution(system: BundleSystem, material: Material, flag: Flag) -> dict[str, float]:
+    """Return AUROC against the test images, and the share flagged at the bundle's threshold, by kind and over all."""
+    test = material.pixels[material.split.queries]
+    usual = flag.scores(system.embed(test), system, test)
+    figures: dict[str, float] = {}
+    for name, kinds in (("", oddities(test, IMAGES_EACH)), ("hard_", hard_set(test, IMAGES_EACH))):
+        scores = {kind: flag.scores(system.embed(made), system, made) for kind, made in kinds.items()}
+        together = np.concatenate(list(scores.values()))
+        figures |= {f"{name}ood_auroc": auroc(usual, together)}
+        figures |= {f"{name}flagged": float((together > flag.limit).mean())}
+        figures |= {f"ood_auroc_{kind}": auroc(usual, one) for kind, one in scores.items()}
+        figures |= {f"flagged_{kind}": float((one > flag.limit).mean()) for kind, one in scores.items()}
+    return figures | _left_out(system, material, flag)
 
-    latents: Floats
-    """[N,D]"""
-    measures: dict[str, Floats]
-    """[N] each"""
 
-
-def _looked_at(system: BundleSystem, pixels: Pixels) -> LookedAt:
-    latents = system.embed(pixels)
-    return LookedAt(latents, measures_of(system, pixels, latents))
-
-
-def _left_out(
-    system: BundleSystem,
-    material: Material,
-    test: LookedAt,
-    gallery: Labelled,
-    weights: Floats,
-    scale: StrangenessScale,
-    depth: int,
-) -> Mapping[str, float]:
-    """By diagnosis, how well its test images are told from the others' where the collection has none of it."""
-    found = {}
-    labels = material.split.labels[material.split.queries]
+def _left_out(system: BundleSystem, material: Material, flag: Flag) -> dict[str, float]:
+    """Return by diagnosis the AUROC of its test images against the others where the gallery has none of it."""
+    found, gallery = {}, flag.gallery
+    test = material.pixels[material.split.queries]
+    labels, latents = material.split.labels[material.split.queries], system.embed(test)
+    measures = measures_of(system, test, latents)
     for number, code in enumerate(system.classes):
         kept = gallery.labels != number
         lesions = [lesion for lesion, is_kept in zip(gallery.lesions, kept, strict=True) if is_kept]
         without = Labelled(gallery.latents[kept], gallery.labels[kept], lesions)
-        scores = _score(test, without, weights, scale, depth)
+        scores = flag.without(without, latents, measures)
         if (labels == number).any():
-            found[f"left_out_auroc_{code}"] = _auroc(scores[labels != number], scores[labels == number])
+            found[f"left_out_auroc_{code}"] = auroc(scores[labels != number], scores[labels == number])
     return found
 
 
-def _score(images: LookedAt, gallery: Labelled, weights: Floats, scale: StrangenessScale, depth: int) -> Floats:
-    """Strangeness [N] of images before a gallery."""
-    nobody = Labelled(images.latents, np.zeros(len(images.latents), np.int64), [""] * len(images.latents))
-    distances, _ = nearest_lesions(nobody, gallery, weights, depth)
-    return strangeness(latent_measures(images.latents, distances) | images.measures, scale)
+def _other_clinics(system: BundleSystem, folder: Path, flag: Flag) -> dict[str, float]:
+    """Return the share flagged of evenly chosen images of other clinics, as far as they lie in `folder`."""
+    shares = {}
+    for name in OTHER_CLINICS if folder == DATA else ():
+        if (folder / name).is_dir():
+            spec = CollectionSpec(title=name, columns=Columns(id="image_id", diagnosis="dx"))
+            rows = open_collection(folder / name, spec).rows
+            images = {row.case.id: row.image for row in rows[:: max(1, len(rows) // IMAGES_EACH)]}
+            pixels = cached_pixels(images, list(images), system.input, default_cache() / "pixels").pixels
+            shares[f"{name} flagged"] = float((flag.scores(system.embed(pixels), system, pixels) > flag.limit).mean())
+    return shares
 
 
-def _auroc(usual: Floats, odd: Floats) -> float:
-    """The chance that an odd one scores above a usual one, ties counting half (Mann & Whitney 1947)."""
+def auroc(usual: Floats, odd: Floats) -> float:
+    """Return the chance that an odd image scores above a usual one, ties counting half (Mann & Whitney 1947)."""
     order = np.sort(usual)
     below, upto = np.searchsorted(order, odd, "left"), np.searchsorted(order, odd, "right")
     return float(((below + upto) / 2).mean() / len(usual))

@@ -1,8 +1,8 @@
-"""How far each loss of the family disentangles sprites: six members, three seeds each, trained here.
+"""Disentanglement of sprites by each loss of the family: six members, three seeds each, trained here.
 
 All see the same pictures in the same order and number, at 32 x 32 pixels: at 64 x 64 a step takes four times as long,
-and eighteen trainings take the better part of an hour on two cores already. Cut off, it goes on with the next epoch of
-each. ``python -m benchmarks.sprites``
+and eighteen trainings take the better part of an hour on two cores already. An interrupted run resumes with the next
+epoch of each. ``python -m benchmarks.sprites``
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ Rows = Mapping[str, Sequence[Mapping[str, float]]]
 def main() -> None:
     """Train, measure and report."""
     seeds = SEEDS[:1] if is_quick() else SEEDS
-    # FactorVAE takes longest; begun first, it keeps no core waiting at the end.
+    # FactorVAE takes longest; started first, it leaves no core idle at the end.
     names = sorted(FAMILY, key=lambda name: name != "factor")
     configs = [_config(name, seed) for name in names for seed in seeds]
     with kept("sprites") as folder, side_by_side() as pool:

@@ -19,18 +19,19 @@ from training.data.phantoms import WORD as PHANTOMS
 from training.data.phantoms import phantom_collection
 from training.fit.feature_pca import CondenseConfig
 from training.fit.finetune import PolishConfig
-from training.fit.fit import default_cache, load_study
+from training.fit.fit import default_cache
 from training.fit.model_soup import fit_all
-from training.latent_space.held_out import held_by
+from training.latent_space.held_out import read_proof
+from training.latent_space.study import load_study
 from training.vae_baselines.fit import fit_member
 from training.vae_baselines.measure import measure_members
 
 
-class Told(TyperGroup):
-    """Says what is wrong with what was given in one line, without a trace."""
+class OneLineErrors(TyperGroup):
+    """Report bad input in one line, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; leave with status 1 where the input is at fault."""
+        """Run the command; exit with status 1 for bad input."""
         try:
             return super().invoke(ctx)
         except CasekinError as error:
@@ -39,12 +40,12 @@ class Told(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Told, help="Trains the VAE, measures it, and writes the bundle that is served.", no_args_is_help=True
+    cls=OneLineErrors, help="Trains the VAE, measures it, and writes the bundle that is served.", no_args_is_help=True
 )
 
 
 def folder(given: str) -> Path:
-    """Return the folder of that name, or one with phantoms, drawn now if they are not there yet."""
+    """Return the folder of that name, or one with phantoms, which the first call draws."""
     if given.partition(":")[0] == PHANTOMS and not Path(given).is_dir():
         return phantom_collection(given, default_cache())
     if not Path(given).is_dir():
@@ -59,15 +60,19 @@ Reading = Annotated[
     str,
     typer.Option(
         "--mapping",
-        help=f"How to read it: {', '.join(built_in_names())}, or a TOML file; default: the folder's collection.toml, "
-        "or known by its columns.",
+        help=f"Description of the collection: {', '.join(built_in_names())}, or a TOML file; default: the folder's "
+        "collection.toml, or recognised by its columns.",
     ),
 ]
-Folds = Annotated[
-    int, typer.Option("--folds", min=3, help="Into how many a hash divides lesions, where no folds.csv does.")
-]
+Folds = Annotated[int, typer.Option("--folds", min=3, help="Number of folds when there is no folds.csv.")]
 Name = Annotated[str, typer.Option(help=f"Configuration: {', '.join(CONFIGS)}.")]
 Split = Annotated[str, typer.Option(help="Folds: choose (from 2 on, 1 validates), prove (from 1 on), ship (all).")]
+Version = Annotated[
+    str,
+    typer.Option(
+        help="Name of the bundle and of its index; default: the collection, the date and a hash of the content."
+    ),
+]
 Store = Annotated[Path | None, typer.Option(help="Folder for runs and decoded images; default in ~/.cache.")]
 
 
@@ -78,7 +83,7 @@ def fit_command(
     split: Split = "choose",
     store: Store = None,
     initial: Annotated[
-        Path | None, typer.Option(help="Checkpoint of another run to begin with; not of the family.")
+        Path | None, typer.Option(help="Checkpoint of another run to start from; not for the family.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Take only so many cases; not of the family.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the configuration's; one run, without a soup.")] = None,
@@ -86,7 +91,7 @@ def fit_command(
     mapping: Reading = "",
     folds: Folds = 5,
 ) -> None:
-    """Train, or go on with a run that was cut off; prints the checkpoint."""
+    """Train, or resume an interrupted run; prints the checkpoint."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     root = store or default_cache()
     runs, pixels = root / "runs", root / "pixels"
@@ -98,19 +103,21 @@ def fit_command(
             "--folds": None if folds == 5 else folds,
         }
         _refuse(refused, f"a member of the family such as {config}")
-        typer.echo(fit_member(_chosen_member(config, epochs, devices), data, runs, pixels))
+        typer.echo(fit_member(_member_config(config, epochs, devices), data, runs, pixels))
     else:
-        chosen = _trained(_chosen(config, split, mapping, folds), epochs, devices)
+        chosen = _with_schedule(_config(config, split, mapping, folds), epochs, devices)
         typer.echo(fit_all(chosen, folder(data), runs, pixels, initial, limit))
 
 
 @app.command()
 def disentanglement(
-    data: Annotated[str, typer.Option(help="`sprites` or `phantoms`; or a folder, for UDR alone.")],
-    checkpoints: Annotated[list[Path], typer.Argument(help="Of the family; several of one recipe also give UDR.")],
+    data: Annotated[str, typer.Option(help="`sprites` or `phantoms`; or a folder, for UDR only.")],
+    checkpoints: Annotated[
+        list[Path], typer.Argument(help="Members of the family; several of one recipe also give UDR.")
+    ],
     store: Store = None,
 ) -> None:
-    """Print, for each checkpoint, how far its dimensions stand for one factor each, as JSON."""
+    """Print disentanglement measures of each checkpoint as JSON."""
     found = measure_members(checkpoints, data, (store or default_cache()) / "pixels")
     typer.echo(json.dumps(found, indent=1))
 
@@ -130,7 +137,7 @@ def polish_command(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     from training.recipe import polish_checkpoint  # noqa: PLC0415  ONNX takes seconds to import
 
-    setting, cache = _chosen(config, split, mapping, folds), (store or default_cache()) / "pixels"
+    setting, cache = _config(config, split, mapping, folds), (store or default_cache()) / "pixels"
     typer.echo(polish_checkpoint(setting, checkpoint, data, cache, CondenseConfig(), PolishConfig(epochs=epochs)))
 
 
@@ -138,18 +145,18 @@ def polish_command(
 def recipe(
     data: Data,
     bundles: Annotated[Path, typer.Option(help="Folder of the bundles `proof` and `default`.")] = Path("bundles"),
-    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.5",
+    version: Version = "",
     config: Name = "guided",
     mapping: Reading = "",
     folds: Folds = 5,
     store: Store = None,
 ) -> None:
-    """Do all: prove the recipe on fold 0, then train what ships on all folds; goes on where it was cut off."""
-    from training.recipe import Places, follow  # noqa: PLC0415  ONNX takes seconds to import
+    """Prove the recipe on fold 0, then train on all folds what ships; an interrupted run resumes."""
+    from training.recipe import Places, run_recipe  # noqa: PLC0415  ONNX takes seconds to import
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    setting = _read_as(named(config), mapping, folds)
-    follow(setting, Places(data, store or default_cache(), bundles), version)
+    setting = _with_data(named(config), mapping, folds)
+    run_recipe(setting, Places(data, store or default_cache(), bundles), version)
 
 
 @app.command("evaluate")
@@ -158,7 +165,7 @@ def evaluate_command(
     bundle: Annotated[Path, typer.Option(help="Folder of the bundle to measure.", file_okay=False, exists=True)],
     target: Annotated[Path, typer.Option(help="Folder for the record and the pages, outside of the project.")],
     fold: Annotated[
-        list[int] | None, typer.Option(help="Folds of the queries; the others are found. Default 0.")
+        list[int] | None, typer.Option(help="Folds of the queries; the others are the gallery. Default 0.")
     ] = None,
     mapping: Reading = "",
     folds: Folds = 5,
@@ -181,24 +188,42 @@ def export(
     data: Data,
     checkpoint: Path,
     target: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/default"),
-    version: Annotated[str, typer.Option(help="Of the bundle; names the index collection too.")] = "ham10000-2026.11.5",
+    version: Version = "",
     config: Name = "guided",
     split: Split = "choose",
     mapping: Reading = "",
     folds: Folds = 5,
     store: Store = None,
     proof: Annotated[
-        Path | None, typer.Option(help="Bundle of the split `prove`, to calibrate one of the split `ship` by.")
+        Path | None, typer.Option(help="Bundle of the split `prove`, whose calibration one of the split `ship` takes.")
     ] = None,
 ) -> None:
-    """Write the bundle of a checkpoint, with its figures or those of its proof; prints them as JSON."""
+    """Write the bundle of a checkpoint, with its figures or those of its proof; prints version and figures as JSON."""
     from training.export.bundle import export as write  # noqa: PLC0415  ONNX takes seconds to import
 
-    held = held_by(proof) if proof else None
-    chosen = _chosen(config, split, mapping, folds)
-    study = load_study(chosen, checkpoint, data, (store or default_cache()) / "pixels", held=held)
+    proven = read_proof(proof) if proof else None
+    chosen = _config(config, split, mapping, folds)
+    study = load_study(chosen, checkpoint, data, (store or default_cache()) / "pixels", proven=proven)
     manifest = write(study, target, version)
-    typer.echo(json.dumps(manifest.metrics, indent=1))
+    typer.echo(json.dumps({"version": manifest.version} | manifest.metrics, indent=1))
+
+
+@app.command("card")
+def card_command(
+    data: Data,
+    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.", file_okay=False, exists=True)],
+    proof: Annotated[
+        Path | None, typer.Option(help="Bundle that was measured for it, where its own training held out no fold.")
+    ] = None,
+    mapping: Reading = "",
+    folds: Folds = 5,
+    store: Store = None,
+) -> None:
+    """Measure a bundle again on its held-out folds and rewrite its model card; its manifest and graphs stay."""
+    from training.export.renew_card import renew_card  # noqa: PLC0415  ONNX takes seconds to import
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    typer.echo(renew_card(bundle, proof or bundle, read_collection(data, mapping, folds), store or default_cache()))
 
 
 @app.command("calibrate")
@@ -209,7 +234,7 @@ def calibrate_command(
     folds: Folds = 5,
     store: Store = None,
 ) -> None:
-    """Learn anew what a bundle's distances and votes mean, by the folds its training held back; no index changes."""
+    """Recalibrate a bundle's similarity and votes on the folds its training held out; no index changes."""
     from training.latent_space.recalibrate import recalibrate  # noqa: PLC0415  ONNX takes seconds to import
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -222,20 +247,20 @@ def _refuse(options: Mapping[str, object], of: str) -> None:
         raise typer.BadParameter(f"{' and '.join(given)} cannot be used with {of}; leave it out")
 
 
-def _chosen_member(name: str, epochs: int | None, devices: int) -> FamilyConfig:
+def _member_config(name: str, epochs: int | None, devices: int) -> FamilyConfig:
     config = member(name)
     schedule = config.schedule if epochs is None else replace(config.schedule, epochs=epochs)
     return replace(config, schedule=schedule, hardware=replace(config.hardware, devices=devices))
 
 
-def _chosen(name: str, split: str, mapping: str, folds: int) -> Config:
-    return on_split(_read_as(named(name), mapping, folds), split)
+def _config(name: str, split: str, mapping: str, folds: int) -> Config:
+    return on_split(_with_data(named(name), mapping, folds), split)
 
 
-def _read_as(config: Config, mapping: str, folds: int) -> Config:
+def _with_data(config: Config, mapping: str, folds: int) -> Config:
     return replace(config, data=replace(config.data, mapping=mapping, folds=folds))
 
 
-def _trained(config: Config, epochs: int | None, devices: int) -> Config:
+def _with_schedule(config: Config, epochs: int | None, devices: int) -> Config:
     optimiser = replace(config.optimiser, epochs=epochs or config.optimiser.epochs, devices=devices)
     return replace(config, optimiser=optimiser, soup=() if epochs else config.soup)

@@ -1,9 +1,11 @@
-"""From images to the bundle that ships: the whole recipe, step by step, each gone on with where it was cut off."""
+"""The whole recipe from images to the bundle that ships, step by step; an interrupted run resumes."""
 
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from casekin.atomic_files import write_durably
+from casekin.bundle import MANIFEST, read_manifest, sha256_of
 from training.config.guided import Config, on_split
 from training.data.collection import Collection
 from training.export.bundle import export
@@ -11,16 +13,20 @@ from training.fit.allocator import keep_freed_memory
 from training.fit.batchnorm import settle
 from training.fit.feature_pca import CondenseConfig, condense
 from training.fit.finetune import PolishConfig, polish
-from training.fit.fit import Trained, load_study, load_trained, save_trained
+from training.fit.fit import Trained, load_trained, save_trained
 from training.fit.model_soup import fit_all
-from training.latent_space.held_out import Held, held_by
+from training.latent_space.held_out import read_proof
+from training.latent_space.study import load_study
 
 log = logging.getLogger(__name__)
+PROOF_SUFFIX = "-proof"
+EXPORTED = "exported.sha256"
+"""Beside a checkpoint: the hash of the manifest that it was exported to."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a recipe reads and writes."""
+    """Folders that a recipe reads and writes."""
 
     data: Path
     """Folder of the collection."""
@@ -42,29 +48,50 @@ def polish_checkpoint(
     trained = load_trained(checkpoint, len(collection.classes))
     settled = settle(trained.network, collection, config.augment)
     condensed = condense(settled, collection, condensing, config.augment)
-    # Images with an up have one view, whatever was asked for.
-    done = replace(condensing, mirrored=condensed.config.mirrored)
+    # Images with an upright orientation have one view, whatever the setting.
+    applied = replace(condensing, mirrored=condensed.config.mirrored)
     network = polish(condensed, collection, polishing)
     target = checkpoint.with_name("polished.ckpt")
-    save_trained(Trained(network, trained.recipe | done.flat() | polishing.flat()), target)
+    save_trained(Trained(network, trained.recipe | applied.flat() | polishing.flat()), target)
     return target
 
 
-def follow(config: Config, places: Places, version: str) -> None:
+def run_recipe(config: Config, places: Places, version: str = "") -> None:
     """Prove the recipe on all folds but the first, then train what ships on all; write a bundle of each.
 
-    The proof's version is that of the bundle with `-proof` behind it.
+    The proof's version ends in `-proof`; both are named by their content where no `version` is given.
     """
     proof = places.bundles / "proof"
-    _export(config, "prove", places, proof, f"{version}-proof", None)
-    _export(config, "ship", places, places.bundles / "default", version, held_by(proof))
+    _export(config, "prove", places, proof, version, None)
+    _export(config, "ship", places, places.bundles / "default", version, proof)
 
 
-def _export(config: Config, split: str, places: Places, target: Path, version: str, held: Held | None) -> None:
+def _export(config: Config, split: str, places: Places, target: Path, version: str, proof: Path | None) -> None:
     chosen, cache = on_split(config, split), places.store / "pixels"
     checkpoint = fit_all(chosen, places.data, places.store / "runs", cache)
     polished = checkpoint.with_name("polished.ckpt")
     if not polished.exists() or polished.stat().st_mtime < checkpoint.stat().st_mtime:
         polish_checkpoint(chosen, checkpoint, places.data, cache, CondenseConfig(), PolishConfig())
+    stamp = checkpoint.with_name(EXPORTED)
+    if _is_exported(stamp, polished, target, version, proof):
+        log.info("%s holds the bundle of %s already", target, polished)
+        return
     log.info("exporting %s to %s", polished, target)
-    export(load_study(chosen, polished, places.data, cache, held=held), target, version)
+    study = load_study(chosen, polished, places.data, cache, proven=read_proof(proof) if proof else None)
+    export(study, target, version, suffix="" if proof else PROOF_SUFFIX)
+    write_durably(stamp, sha256_of(target / MANIFEST).encode())
+
+
+def _is_exported(stamp: Path, polished: Path, target: Path, version: str, proof: Path | None) -> bool:
+    """Return whether `target` holds what an earlier run exported from these very files under this version.
+
+    To export them again could choose the other of float and int8 encoder, by its timing: another model, which must not
+    have the same version.
+    """
+    if not stamp.exists() or not (target / MANIFEST).exists():
+        return False
+    sources = [polished, *([proof / MANIFEST] if proof else [])]
+    if any(stamp.stat().st_mtime < source.stat().st_mtime for source in sources):
+        return False
+    named = read_manifest(target).version.removesuffix(PROOF_SUFFIX)
+    return stamp.read_text() == sha256_of(target / MANIFEST) and version in {"", named}

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from casekin.collections import (
 from casekin.contracts.search import CollectionInfo
 from casekin.errors import BadInput
 from training.data.folds import Folding, assigned
+from training.data.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -29,17 +30,19 @@ class LabelledCase:
 
     id: str
     lesion: str
-    """Images of one lesion share it; it never crosses folds. Where no lesion is told, the patient or the image."""
+    """Images of one lesion share it and a fold. The patient or the image where the table names no lesion."""
     diagnosis: str
     """The one that search shows."""
     fold: int
     evidence: str = ""
-    """How the diagnosis was confirmed; empty where the table does not say, as in the next three."""
+    """How the diagnosis was confirmed; empty where the table does not say, like the four that follow."""
     age: float | None = None
     """Years."""
     sex: str = ""
     site: str = ""
-    """Of the body."""
+    """Of the body, as a code."""
+    source: str = ""
+    """Clinic or device."""
     labels: tuple[str, ...] = ()
     """All diagnoses where the image has several, `diagnosis` first; else empty."""
 
@@ -59,10 +62,9 @@ class LabelledCollection:
     images: dict[str, ImageSource]
     """By id of the case; read only when asked for."""
 
-    @property
-    def malignant(self) -> tuple[str, ...]:
-        """The diagnoses that the collection calls malignant."""
-        return tuple(diagnosis.code for diagnosis in self.info.diagnoses if diagnosis.malignant)
+    def vocabulary(self, codes: Iterable[str] | None = None) -> Vocabulary:
+        """Return the diagnoses that occur, or those of `codes`, as the collection describes them."""
+        return Vocabulary.of(occurring_diagnoses(self.cases) if codes is None else codes, self.info.diagnoses)
 
 
 def read_collection(folder: Path, mapping: str = "", folds: int = 5) -> LabelledCollection:
@@ -70,25 +72,16 @@ def read_collection(folder: Path, mapping: str = "", folds: int = 5) -> Labelled
 
     `mapping` is a built-in one (isic, nih, ...) or a TOML file; empty takes the folder's `collection.toml`, or knows a
     download by its columns. Cases without a diagnosis, and those that a `folds.csv` leaves out, are left out here.
-    Raises `BadInput` where there is nothing to learn from or a lesion has images in two folds.
+    Raises `BadInput` where there is nothing to learn from, or a lesion or a patient has images in two folds.
     """
     loaded = open_collection(folder, _spec(mapping))
     fold_of = assigned(folder, loaded.rows, folds)
     labelled = [row for row in loaded.rows if row.labels and row.case.id in fold_of]
-    _tell(loaded, fold_of)
+    _log_omissions(loaded, fold_of)
     if not labelled:
         raise BadInput(f"no line of {' or '.join(loaded.tables)} has an image and a diagnosis: {_faults(loaded)}")
     cases = sorted((_case(row, fold_of[row.case.id]) for row in labelled), key=lambda case: case.id)
-    refuse_leaks(cases)
     return LabelledCollection(loaded.info, cases, {row.case.id: row.image for row in labelled})
-
-
-def refuse_leaks(cases: Sequence[LabelledCase]) -> None:
-    """Raise `BadInput` if a lesion has images in two folds: its sibling would be found instead of its kind."""
-    seen: dict[str, int] = {}
-    for case in cases:
-        if seen.setdefault(case.lesion, case.fold) != case.fold:
-            raise BadInput(f"lesion {case.lesion} is in folds {seen[case.lesion]} and {case.fold}; it must be in one")
 
 
 def in_folds(cases: Sequence[LabelledCase], folds: Sequence[int]) -> list[int]:
@@ -96,7 +89,7 @@ def in_folds(cases: Sequence[LabelledCase], folds: Sequence[int]) -> list[int]:
     return [position for position, case in enumerate(cases) if case.fold in folds]
 
 
-def vocabulary(cases: Sequence[LabelledCase]) -> list[str]:
+def occurring_diagnoses(cases: Sequence[LabelledCase]) -> list[str]:
     """Return the diagnoses that occur, in alphabetical order: the order of the head's outputs."""
     return sorted({label for case in cases for label in case.diagnoses})
 
@@ -122,11 +115,12 @@ def _case(row: Row, fold: Folding) -> LabelledCase:
         age=case.age,
         sex=case.sex or "",
         site=case.site or "",
+        source=case.source or "",
         labels=row.labels if len(row.labels) > 1 else (),
     )
 
 
-def _tell(loaded: LoadedCollection, fold_of: dict[str, Folding]) -> None:
+def _log_omissions(loaded: LoadedCollection, fold_of: dict[str, Folding]) -> None:
     unnamed = sum(not row.labels for row in loaded.rows)
     unfolded = sum(row.case.id not in fold_of for row in loaded.rows)
     for count, why in ((unnamed, "have no diagnosis"), (unfolded, "are not in folds.csv")):
@@ -139,8 +133,5 @@ def _tell(loaded: LoadedCollection, fold_of: dict[str, Folding]) -> None:
 def _faults(loaded: LoadedCollection) -> str:
     counts = Counter(fault.code for fault in loaded.skipped)
     examples = {fault.code: fault.reason for fault in reversed(loaded.skipped)}
-    return "; ".join(_told(code, count, examples[code]) for code, count in counts.most_common()) or "nothing skipped"
-
-
-def _told(code: str, count: int, example: str) -> str:
-    return f"{count} x {code} ({example})"
+    listed = [f"{count} x {code} ({examples[code]})" for code, count in counts.most_common()]
+    return "; ".join(listed) or "nothing skipped"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import lightning
 import numpy as np
@@ -18,24 +18,13 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from casekin.contracts.bundle import InputSpec
 from casekin.errors import BadInput
 from training.config.guided import DataConfig
-from training.data.cases import LabelledCase, in_folds, read_collection, vocabulary
+from training.data.cases import LabelledCase, in_folds, occurring_diagnoses, read_collection
 from training.data.image_cache import Pixels, cached_pixels
 
 log = logging.getLogger(__name__)
 
 TOLD = 10
 """Unreadable images that the log names one by one."""
-
-
-class Batch(NamedTuple):
-    """Images with the number of their class and their position in the collection (and in its `label_matrix`)."""
-
-    images: Tensor
-    """uint8 [B,3,H,W]"""
-    labels: Tensor
-    """int64 [B]"""
-    positions: Tensor
-    """int64 [B]"""
 
 
 class CaseImages(Dataset[tuple[Tensor, int, int]]):
@@ -117,7 +106,8 @@ class Collection(lightning.LightningDataModule):
         self.pixels = decoded.pixels
         readable = set(decoded.ids)
         self.cases: list[LabelledCase] = [case for case in self.source.cases[:limit] if case.id in readable]
-        self.classes = vocabulary(self.cases)
+        self.vocabulary = self.source.vocabulary(occurring_diagnoses(self.cases))
+        self.classes = list(self.vocabulary.codes)
         self.labels = [self.classes.index(case.diagnosis) for case in self.cases]
         self.train_positions = self._in_folds("train_folds")
         self.validation_positions = self._in_folds("validation_folds")

@@ -1,4 +1,4 @@
-"""What a model must beat, through the same code: chance, the mean colour, and features that never saw skin."""
+"""Baselines measured by the same code: the model's own features, ImageNet's features, mean colour, chance."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,18 @@ from casekin.contracts.bundle import InputSpec
 from training.data.image_cache import Pixels, encoder_pixels
 from training.evaluation.retrieval import Floats
 from training.evaluation.split import Vectors
-from training.models.backbone import POOLED_CHANNELS, Backbone, load_imagenet
+from training.models.backbone import Backbone, load_imagenet
 from training.models.guided_vae import PIXEL_MEAN, PIXEL_STD
 
 RANDOM_DIMENSIONS = 32
 FROZEN_INPUT = InputSpec(height=160, width=208, resample="bilinear")
 BATCH = 64
+OWN_FEATURES = "own features, cosine"
+"""The encoder's pooled features as the backbone learned them, before they are condensed to the latent."""
 
 
 def random_latents(count: int, seed: int = 0) -> Vectors:
-    """Return latents that know nothing."""
+    """Return latents drawn at random, which carry no information."""
     latents = np.random.default_rng(seed).normal(size=(count, RANDOM_DIMENSIONS))
     return Vectors("random", latents, np.ones(RANDOM_DIMENSIONS))
 
@@ -36,8 +38,7 @@ def mean_colour(pixels: Pixels) -> Vectors:
 def frozen_imagenet(sources: Mapping[str, ImageSource], ids: Sequence[str], store: Path) -> Vectors:
     """Return the pooled last features of EfficientNet-Lite0 as ImageNet left it, under cosine similarity.
 
-    Features [N,1280] are kept in the folder `store` in a file named by the content of the images. At unit length,
-    squared Euclidean distance is 2 - 2 x cosine, so that both rank alike.
+    Features [N,1280] are cached in the folder `store` in a file named by the content of the images.
     """
     files = [sources[name].read() for name in ids]
     key = hashlib.sha256(b"".join(hashlib.sha256(file).digest() for file in files)).hexdigest()[:16]
@@ -47,9 +48,13 @@ def frozen_imagenet(sources: Mapping[str, ImageSource], ids: Sequence[str], stor
         store.mkdir(parents=True, exist_ok=True)
         pooled = _pooled(files)
         stream_durably(target, lambda stream: np.save(stream, pooled))
-    features = np.load(target)
-    latents = features / np.linalg.norm(features, axis=1, keepdims=True)
-    return Vectors("frozen ImageNet", latents, np.ones(POOLED_CHANNELS))
+    return cosine("frozen ImageNet", np.load(target))
+
+
+def cosine(name: str, features: Floats) -> Vectors:
+    """Return features [N,F] at unit length, whose squared Euclidean distance is 2 - 2 x cosine: both rank alike."""
+    lengths = np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    return Vectors(name, features / lengths, np.ones(features.shape[1]))
 
 
 @torch.no_grad()

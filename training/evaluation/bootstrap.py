@@ -1,6 +1,6 @@
-"""How far a figure would move had other lesions been drawn: percentile bootstrap (Efron 1979) over lesions.
+"""Confidence intervals by percentile bootstrap (Efron 1979) over lesions.
 
-Images of one lesion are no independent draws, so whole lesions are drawn. The search is not repeated: a sample is how
+Images of one lesion are not independent, so whole lesions are drawn. The search is not repeated: a sample is how
 often each query counts, and each figure a mean over queries.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.metrics import by_diagnosis, figures, once
+from training.evaluation.metrics import by_diagnosis, counted_once, figures
 from training.evaluation.retrieval import VALUES, Floats, Outcomes
 
 RESAMPLES = 1000
@@ -41,18 +41,18 @@ def samples(lesions: Sequence[str] | np.ndarray, resamples: int = RESAMPLES, see
 
 def retrieval_intervals(outcomes: Outcomes, resamples: int = RESAMPLES) -> dict[str, Interval]:
     """Return the figures of retrieval by name, with intervals."""
-    measured = figures(outcomes, once(outcomes))
+    measured = figures(outcomes, counted_once(outcomes))
     drawn = figures(outcomes, samples(outcomes.lesions, resamples))
     return {name: interval(float(value[0]), drawn[name]) for name, value in measured.items()}
 
 
 def diagnosis_intervals(outcomes: Outcomes, resamples: int = RESAMPLES) -> dict[str, dict[str, Interval]]:
     """Return the means of `VALUES` over the queries of each diagnosis that has any, by diagnosis and name."""
-    measured = by_diagnosis(outcomes, once(outcomes))[0]  # [C,8]
+    measured = by_diagnosis(outcomes, counted_once(outcomes))[0]  # [C,8]
     drawn = by_diagnosis(outcomes, samples(outcomes.lesions, resamples))  # [R,C,8]
     return {
         code: {name: interval(float(measured[c, v]), drawn[:, c, v]) for v, name in enumerate(VALUES)}
-        for c, code in enumerate(outcomes.classes)
+        for c, code in enumerate(outcomes.vocabulary.codes)
         if (outcomes.truth == c).any()
     }
 
@@ -64,6 +64,6 @@ def mean_interval(values: Floats, lesions: Sequence[str] | np.ndarray, resamples
 
 
 def interval(value: float, drawn: Floats) -> Interval:
-    """Return the value with the quantiles of what was drawn [R]; samples that cannot tell are left out."""
+    """Return the value with quantiles of the resampled values [R]; NaN (no such queries) is left out."""
     low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(value, float(low), float(high))

@@ -1,4 +1,4 @@
-"""Whether "80 %" comes true in 80 % of cases: of the class head, of neighbours' votes, and of similarities."""
+"""Reliability of the class head's probabilities, of neighbours' votes and of similarities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluation.bootstrap import Interval, interval, samples
-from training.evaluation.retrieval import Floats, Outcomes
+from training.evaluation.retrieval import NEIGHBOURS, Floats, Outcomes, nearest_lesions
 from training.evaluation.split import Split, Vectors
 from training.evaluation.systems import Curve
-from training.latent_space.vote_calibration import NEIGHBOURS, nearest_lesions
 
 BINS = 10
 
@@ -22,9 +21,9 @@ class Bin:
     high: float
     count: int
     confidence: float | None
-    """Mean of what was said; None for an empty bin."""
+    """Mean stated confidence; None for an empty bin."""
     share: float | None
-    """Of what was said, what was so."""
+    """Share of the statements that were correct."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +43,21 @@ class Reliability:
 def reliability(
     name: str, confidence: Floats, correct: Floats | np.ndarray, lesions: Sequence[str] | np.ndarray
 ) -> Reliability:
-    """Return how far confidences [N] in 0..1 agree with what was correct [N]; lesions [N] are what is resampled."""
+    """Return the reliability of confidences [N] in 0..1, given which were correct [N]; lesions [N] are resampled."""
     place = np.clip(np.ceil(np.asarray(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
     names, lesion = np.unique(np.asarray(lesions), return_inverse=True)
-    # Per lesion and bin [3,L,B]: how many, confidence summed, correct summed. A sample is a weighted sum over lesions.
+    # Per lesion and bin [3,L,B]: count, sum of confidence, sum of correct. A sample is a weighted sum over lesions.
     table = np.zeros((3, len(names), BINS))
     for layer, value in enumerate((np.ones(len(place)), confidence, correct)):
         np.add.at(table[layer], (lesion, place), value)
-    counts, said, true = table.sum(1)
+    counts, stated, correct_sum = table.sum(1)
     drawn = samples(names) @ table.transpose(0, 1, 2)  # [3,R,B]
     return Reliability(
         name=name,
-        bins=[_bin(number, counts[number], said[number], true[number]) for number in range(BINS)],
-        error=interval(float(_error(counts, said, true)), _error(*drawn)),
-        accuracy=float(true.sum() / counts.sum()),
-        confidence=float(said.sum() / counts.sum()),
+        bins=[_bin(number, counts[number], stated[number], correct_sum[number]) for number in range(BINS)],
+        error=interval(float(_error(counts, stated, correct_sum)), _error(*drawn)),
+        accuracy=float(correct_sum.sum() / counts.sum()),
+        confidence=float(stated.sum() / counts.sum()),
     )
 
 
@@ -87,15 +86,15 @@ def of_similarity(split: Split, vectors: Vectors, curve: Curve) -> Reliability:
     return reliability(vectors.name, curve.at(distances).ravel(), hits.ravel(), lesions)
 
 
-def _bin(number: int, count: float, said: float, true: float) -> Bin:
+def _bin(number: int, count: float, stated: float, correct: float) -> Bin:
     return Bin(
         low=number / BINS,
         high=(number + 1) / BINS,
         count=int(count),
-        confidence=float(said / count) if count else None,
-        share=float(true / count) if count else None,
+        confidence=float(stated / count) if count else None,
+        share=float(correct / count) if count else None,
     )
 
 
-def _error(counts: Floats, said: Floats, true: Floats) -> Floats:
-    return np.asarray(np.abs(true - said).sum(-1) / counts.sum(-1))
+def _error(counts: Floats, stated: Floats, correct: Floats) -> Floats:
+    return np.asarray(np.abs(correct - stated).sum(-1) / counts.sum(-1))

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from pydantic import TypeAdapter
 
 from casekin.collections import ImageSource
 from training.data.cases import LabelledCollection
 from training.data.image_cache import Pixels, cached_pixels
-from training.evaluation.baselines import frozen_imagenet, mean_colour, random_latents
+from training.evaluation.baselines import OWN_FEATURES, cosine, frozen_imagenet, mean_colour, random_latents
 from training.evaluation.bootstrap import Interval, diagnosis_intervals, retrieval_intervals
 from training.evaluation.calibration import Reliability, divided_by_prior, of_probabilities, of_similarity
 from training.evaluation.leakage import LeakAudit, audit_leaks
 from training.evaluation.reconstruction import Reconstruction, reconstruction
-from training.evaluation.retrieval import Floats, Outcomes
+from training.evaluation.retrieval import Floats, Ints, Outcomes
 from training.evaluation.robustness import robustness
 from training.evaluation.split import Split, Vectors
 from training.evaluation.subgroups import Group, subgroups
@@ -41,6 +42,8 @@ class Measured:
     """Cases that could be found."""
     subgroups: list[Group]
     """Under the first preset."""
+    reconstruction: Reconstruction | None = None
+    """None for a model without a decoder."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,13 @@ class Evaluation:
 
     system: str
     classes: list[str]
+    malignant: list[str]
+    """Those of `classes` that the collection calls malignant."""
+    names: dict[str, str]
+    """By code, as the collection calls the diagnoses."""
     query_folds: list[int]
     warnings: list[str]
-    """Reasons not to believe the figures."""
+    """Reasons not to trust the figures."""
     licence: str
     citation: str
     measured: Measured
@@ -60,7 +67,6 @@ class Evaluation:
     confusion: list[list[int]]
     """Queries by diagnosis (row) and diagnosis of the first match (column), in the order of `classes`."""
     leaks: LeakAudit
-    reconstruction: Reconstruction | None
     reliability: list[Reliability]
     """Of the class head and of votes of 16 matches, plain and divided by prior."""
     similarity: list[Reliability]
@@ -103,53 +109,68 @@ def gather(
     decoded = cached_pixels(collection.images, ids, system.input, store / "pixels")
     readable = set(decoded.ids)
     cases = [case for case in collection.cases[:limit] if case.id in readable]
-    split = Split(cases, system.classes, query_folds)
+    split = Split(cases, collection.vocabulary(system.classes), query_folds)
     log.info("encoding %d images", len(cases))
     return Material(split, collection.images, decoded.pixels, system.embed(decoded.pixels))
 
 
-def measure(split: Split, presets: Sequence[Vectors]) -> Measured:
-    """Return the retrieval figures of a model under its presets, of which the first is the headline."""
-    outcomes = {vectors.name: split.ask(vectors) for vectors in presets}
+def measure(split: Split, presets: Sequence[Vectors], rebuilt: Reconstruction | None) -> Measured:
+    """Return the figures of a model under its presets, of which the first is the headline."""
+    outcomes = {vectors.name: split.retrieve(vectors) for vectors in presets}
     first = next(iter(outcomes.values()))
-    counts = np.bincount(first.truth, minlength=len(split.classes))
+    counts = np.bincount(first.truth, minlength=len(split.vocabulary))
     return Measured(
         figures={name: retrieval_intervals(found) for name, found in outcomes.items()},
         by_diagnosis=diagnosis_intervals(first),
-        queries={code: int(count) for code, count in zip(split.classes, counts, strict=True) if count},
+        queries={code: int(count) for code, count in zip(split.vocabulary.codes, counts, strict=True) if count},
         lesions=len(np.unique(first.lesions)),
         gallery=len(split.gallery),
         subgroups=subgroups(split, first),
+        reconstruction=rebuilt,
     )
 
 
-def baselines(material: Material, store: Path) -> list[Vectors]:
-    """Return what the model must beat on the same cases."""
+def rebuilt_by(system: System, material: Material) -> Reconstruction | None:
+    """Return how well a system decodes the queries; None for one without a decoder."""
+    if system.output is None:
+        return None
+
+    def decode(rows: Ints) -> torch.Tensor:
+        return torch.from_numpy(system.reconstruct(material.latents[rows]))
+
+    return reconstruction(decode, material.latents.shape[1], system.output, material.split, material.pixels)
+
+
+def baselines(system: System, material: Material, store: Path) -> list[Vectors]:
+    """Return simpler systems on the same cases: the model's own features unrefitted, ImageNet's, colours, chance."""
     ids = [case.id for case in material.split.cases]
+    own = system.features(material.pixels)
+    learned = [] if own is None else [cosine(OWN_FEATURES, own)]
     frozen = frozen_imagenet(material.sources, ids, store)
-    return [frozen, mean_colour(material.pixels), random_latents(len(ids))]
+    return [*learned, frozen, mean_colour(material.pixels), random_latents(len(ids))]
 
 
 def evaluate(system: System, material: Material, others: Sequence[Vectors]) -> Evaluation:
     """Measure a model beside other systems on the same cases."""
     split, latents = material.split, material.latents
     presets = under_presets(system, latents)
-    outcomes = split.ask(presets[0])
+    outcomes = split.retrieve(presets[0])
     found = warnings_about(learned_from(system.provenance), split.query_folds)
     for warning in found:
         log.warning(warning)
-    log.info("retrieval, subgroups, baselines, leaks")
-    measured = measure(split, presets)
-    compared = {vectors.name: retrieval_intervals(split.ask(vectors)) for vectors in others}
+    log.info("retrieval, subgroups, reconstruction, baselines, leaks")
+    measured = measure(split, presets, rebuilt_by(system, material))
+    compared = {vectors.name: retrieval_intervals(split.retrieve(vectors)) for vectors in others}
     leaks = audit_leaks(split, presets[0], material.pixels)
-    log.info("reconstruction, calibration")
-    rebuilt = reconstruction(system, system.output, split, latents, material.pixels) if system.output else None
-    said = [of_similarity(split, v, system.similarity[v.name]) for v in presets if v.name in system.similarity]
+    log.info("calibration")
+    curves = [of_similarity(split, v, system.similarity[v.name]) for v in presets if v.name in system.similarity]
     reliable = _reliability(system, material, outcomes)
     log.info("robustness")
     return Evaluation(
         system=system.name,
-        classes=list(split.classes),
+        classes=list(split.vocabulary.codes),
+        malignant=list(split.vocabulary.malignant),
+        names={code: split.vocabulary.name(code) for code in split.vocabulary.codes},
         query_folds=list(split.query_folds),
         warnings=found,
         licence=system.provenance.licence,
@@ -158,9 +179,8 @@ def evaluate(system: System, material: Material, others: Sequence[Vectors]) -> E
         baselines=compared,
         confusion=_confusion(outcomes),
         leaks=leaks,
-        reconstruction=rebuilt,
         reliability=reliable,
-        similarity=said,
+        similarity=curves,
         robustness=robustness(system, split, presets[0], material.sources),
     )
 
@@ -168,15 +188,15 @@ def evaluate(system: System, material: Material, others: Sequence[Vectors]) -> E
 def _reliability(system: System, material: Material, outcomes: Outcomes) -> list[Reliability]:
     split = material.split
     gallery = split.labels[split.gallery]
-    prior = np.bincount(gallery, minlength=len(split.classes)) / len(gallery)
-    said = system.probabilities(material.latents[split.queries])
-    of_head = [] if said is None else [("class head", said), ("class head by prior", divided_by_prior(said, prior))]
+    prior = np.bincount(gallery, minlength=len(split.vocabulary)) / len(gallery)
+    head = system.probabilities(material.latents[split.queries])
+    of_head = [] if head is None else [("class head", head), ("class head by prior", divided_by_prior(head, prior))]
     of_votes = [("votes of 16", outcomes.shares), ("votes of 16 by prior", outcomes.shares_by_prior)]
     return [of_probabilities(name, probabilities, outcomes) for name, probabilities in of_head + of_votes]
 
 
 def _confusion(outcomes: Outcomes) -> list[list[int]]:
-    size = len(outcomes.classes)
+    size = len(outcomes.vocabulary)
     table = np.zeros((size, size), int)
     np.add.at(table, (outcomes.truth, outcomes.found[:, 0]), 1)
     return [[int(count) for count in row] for row in table]

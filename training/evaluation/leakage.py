@@ -1,4 +1,4 @@
-"""Whether a query can find itself: by lesion, by pixels, by eye; and how much a split that lets it would flatter."""
+"""Audit a split for leaks: shared lesions, equal pixels, nearly equal pictures; and the figures of a leaking split."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ from PIL import Image
 from training.data.cases import LabelledCase
 from training.data.image_cache import Pixels
 from training.evaluation.bootstrap import Interval, retrieval_intervals
-from training.evaluation.retrieval import Floats, Ints, Labelled, ask
+from training.evaluation.retrieval import Floats, Ints, Labelled, retrieve
 from training.evaluation.split import Split, Vectors
 
 GRID = (48, 64)
@@ -41,7 +41,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class LeakAudit:
-    """What was found. Of a sound split, both counts are 0 and the lists empty."""
+    """Leaks of a split. For a sound one, both counts are 0 and the lists empty."""
 
     shared_lesions: int
     """Lesions with images among the queries and in the gallery."""
@@ -59,7 +59,7 @@ class LeakAudit:
 def audit_leaks(split: Split, vectors: Vectors, pixels: Pixels) -> LeakAudit:
     """Return the audit of a split, with figures of the system `vectors`; pixels are uint8 [N,H,W,3] of all cases."""
     queries, gallery = split.queries, split.gallery
-    sound, leaking = retrieval_intervals(split.ask(vectors)), _leaking(split, vectors)
+    sound, leaking = retrieval_intervals(split.retrieve(vectors)), _leaking(split, vectors)
     equal = equal_images(split.cases, queries, gallery, pixels)
     found = {(copy.query, copy.case) for copy in equal}
     alike = alike_images(split.cases, queries, gallery, pixels)
@@ -75,12 +75,12 @@ def audit_leaks(split: Split, vectors: Vectors, pixels: Pixels) -> LeakAudit:
 
 
 def _leaking(split: Split, vectors: Vectors) -> dict[str, Interval]:
-    # Under image ids in place of lesion ids, only the query's own image is barred.
+    # With image ids in place of lesion ids, only the query's own image is excluded.
     def part(rows: Ints) -> Labelled:
         return Labelled(vectors.latents[rows], split.labels[rows], [split.cases[row].id for row in rows])
 
     everything = np.arange(len(split.cases))
-    outcomes = ask(part(split.queries), part(everything), vectors.weights, split.classes)
+    outcomes = retrieve(part(split.queries), part(everything), vectors.weights, split.vocabulary)
     return retrieval_intervals(outcomes)
 
 
@@ -100,10 +100,10 @@ def alike_images(
     Compared is the correlation of fine structure: grey levels less their mean over the pixels around, in the middle
     of the image. It does not feel brightness, tint or compression, and two pictures of one lesion rarely share it.
     """
-    asked, known = fine_structure(pixels[queries]), _unit(fine_structure(pixels[gallery]))
+    queried, known = fine_structure(pixels[queries]), _unit(fine_structure(pixels[gallery]))
     best, where = np.full(len(queries), -1.0), np.zeros(len(queries), dtype=int)
     for down, across in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
-        correlation = _unit(asked[:, ::down, ::across]) @ known.T  # [Q,G]
+        correlation = _unit(queried[:, ::down, ::across]) @ known.T  # [Q,G]
         nearest = correlation.argmax(1)
         value = correlation[np.arange(len(queries)), nearest]
         where = np.where(value > best, nearest, where)

@@ -1,16 +1,13 @@
 """Figures of retrieval, each a weighted mean over queries, for one sample of queries or for a thousand at once."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from training.evaluation.retrieval import VALUES, Floats, Labelled, Outcomes, ask
+from training.data.vocabulary import Vocabulary
+from training.evaluation.retrieval import VALUES, Floats, Labelled, Outcomes, retrieve
 
-MALIGNANT = ("akiec", "bcc", "mel")
-"""As in Tschandl 2019: what a clinician must not miss."""
 HEADLINE = ("p_at_1_macro", "p_at_5_macro", "knn5_balanced", "melanoma_p_at_5", "auc_malignant_16")
-"""What a model is judged by first."""
+"""Shown first. The last two need a collection that says what is malignant, and one of these a melanoma."""
 MACRO_AND_MICRO = {
     "p_at_1": ("p_at_1_macro", "p_at_1_micro"),
     "p_at_5": ("p_at_5_macro", "p_at_5_micro"),
@@ -25,14 +22,14 @@ MACRO_AND_MICRO = {
 
 
 def retrieval_metrics(
-    queries: Labelled, gallery: Labelled, weights: Floats, classes: Sequence[str]
+    queries: Labelled, gallery: Labelled, weights: Floats, vocabulary: Vocabulary
 ) -> dict[str, float]:
     """Return the figures of `figures` for these queries, each counting once."""
-    outcomes = ask(queries, gallery, weights, classes)
-    return {name: float(values[0]) for name, values in figures(outcomes, once(outcomes)).items()}
+    outcomes = retrieve(queries, gallery, weights, vocabulary)
+    return {name: float(values[0]) for name, values in figures(outcomes, counted_once(outcomes)).items()}
 
 
-def once(outcomes: Outcomes) -> Floats:
+def counted_once(outcomes: Outcomes) -> Floats:
     """Return the sample [1,Q] in which each query counts once."""
     return np.ones((1, len(outcomes.truth)))
 
@@ -41,18 +38,20 @@ def figures(outcomes: Outcomes, counts: Floats) -> dict[str, Floats]:
     """Return each figure [R] by name, given how often each query counts in each of R samples, `counts` [R,Q].
 
     `macro` and `balanced` average over the diagnoses that the sample has, `micro` and `accuracy` over its queries.
-    `auc_malignant_16` ranks queries by the share of malignant diagnoses among the votes of 16 matches. What a sample
-    cannot tell (no melanoma in it, nothing benign) is NaN; what no sample can tell is left out.
+    `auc_malignant_16` ranks queries by the share of malignant diagnoses among the votes of 16 matches;
+    `melanoma_p_at_5` is the share of melanomas among 5 matches of one. The collection says which diagnoses these are.
+    A figure is NaN for a sample without such queries, and left out where there are none at all.
     """
     per_class, per_query = by_diagnosis(outcomes, counts), overall(outcomes, counts)
     result: dict[str, Floats] = {}
     for number, value in enumerate(VALUES):
         macro, micro = MACRO_AND_MICRO[value]
         result |= {macro: _mean(per_class[:, :, number]), micro: per_query[:, number]}
-    classes = list(outcomes.classes)
-    if "mel" in classes and (outcomes.truth == classes.index("mel")).any():
-        result["melanoma_p_at_5"] = per_class[:, classes.index("mel"), VALUES.index("p_at_5")]
-    malignant = np.isin(np.asarray(classes), MALIGNANT)
+    melanoma, malignant = outcomes.vocabulary.is_melanoma, outcomes.vocabulary.is_malignant
+    if (queries := melanoma[outcomes.truth]).any():
+        share = melanoma[outcomes.found[:, :5]].mean(1)
+        with np.errstate(invalid="ignore"):
+            result["melanoma_p_at_5"] = counts @ (queries * share) / (counts @ queries)
     if malignant[outcomes.truth].any() and not malignant[outcomes.truth].all():
         for name, shares in (("", outcomes.shares), ("_by_prior", outcomes.shares_by_prior)):
             score = shares[:, malignant].sum(1)
@@ -62,7 +61,7 @@ def figures(outcomes: Outcomes, counts: Floats) -> dict[str, Floats]:
 
 def by_diagnosis(outcomes: Outcomes, counts: Floats) -> Floats:
     """Return the means [R,C,8] of `VALUES` over the queries of each diagnosis; NaN where a sample has none."""
-    classes = len(outcomes.classes)
+    classes = len(outcomes.vocabulary)
     member = np.eye(classes)[outcomes.truth]  # [Q,C]
     summed = counts @ (member[:, :, None] * outcomes.values[:, None, :]).reshape(len(member), -1)  # [R,C*8]
     sizes = counts @ member  # [R,C]

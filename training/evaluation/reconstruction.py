@@ -1,4 +1,4 @@
-"""How near decoded images come to the images, beside principal components of the same number."""
+"""SSIM and squared error of decoded images, beside principal components of the same number."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from training.data.image_cache import Pixels
 from training.evaluation.bootstrap import Interval, mean_interval
 from training.evaluation.retrieval import Floats, Ints
 from training.evaluation.split import Split
-from training.evaluation.systems import System
 from training.losses.objective import shrink
 from training.losses.terms import structural_similarity
 from training.models.pca import principal_components
@@ -39,14 +38,16 @@ class Reconstruction:
     by_diagnosis: dict[str, dict[str, Interval]]
 
 
-def reconstruction(system: System, output: OutputSpec, split: Split, latents: Floats, pixels: Pixels) -> Reconstruction:
-    """Return the quality of the decoded queries; the components are fitted to the gallery.
+def reconstruction(
+    decode: Callable[[Ints], Tensor], dimensions: int, output: OutputSpec, split: Split, pixels: Pixels
+) -> Reconstruction:
+    """Return the quality of the decoded queries; as many components as `dimensions` are fitted to the gallery.
 
-    Latents are [N,D], pixels uint8 [N,H,W,3], of all cases.
+    `decode` returns images [B,3,h,w] in 0..1 of rows [B] of the cases; pixels are uint8 [N,H,W,3], of all cases.
     """
     queries = split.queries
-    ours = quality(lambda rows: torch.from_numpy(system.reconstruct(latents[queries[rows]])), pixels, queries, output)
-    theirs = by_components(pixels, split.gallery, queries, output, latents.shape[1])
+    ours = quality(lambda rows: decode(queries[rows]), pixels, queries, output)
+    theirs = by_components(pixels, split.gallery, queries, output, dimensions)
     values = {
         "ssim": ours.similarity,
         "ssim_pca": theirs.similarity,
@@ -59,8 +60,8 @@ def reconstruction(system: System, output: OutputSpec, split: Split, latents: Fl
     def intervals(chosen: np.ndarray) -> dict[str, Interval]:
         return {name: mean_interval(value[chosen], lesions[chosen]) for name, value in values.items()}
 
-    per_class = {code: intervals(truth == c) for c, code in enumerate(split.classes) if (truth == c).any()}
-    return Reconstruction(latents.shape[1], intervals(np.ones(len(truth), bool)), per_class)
+    per_class = {code: intervals(truth == c) for c, code in enumerate(split.vocabulary.codes) if (truth == c).any()}
+    return Reconstruction(dimensions, intervals(np.ones(len(truth), bool)), per_class)
 
 
 def quality(rebuild: Callable[[Ints], Tensor], pixels: Pixels, chosen: Ints, output: OutputSpec) -> Quality:

@@ -1,4 +1,4 @@
-"""What each query finds; a match of the query's own lesion never counts."""
+"""Exact nearest-neighbour retrieval of queries in a gallery; cases of the query's own lesion are never matches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,19 +6,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from training.data.vocabulary import Vocabulary
+
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 
-DEPTH = 16
+NEIGHBOURS = 16
+"""Matches that are counted and that vote, as in Tschandl et al., Br J Dermatol 2019."""
 CUT = 10
 """Matches that count for mean average precision."""
 VALUES = ("p_at_1", "p_at_5", "p_at_10", "map_10", "knn5", "knn5_by_prior", "knn16", "knn16_by_prior")
-"""What is measured of each query, a number in 0..1 each."""
+"""Measured for each query, a number in 0..1 each."""
+
+
+_BATCH = 512
+"""Queries whose distances are in memory at a time."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Cases as evaluation sees them."""
+    """Latents of N cases with their diagnoses and lesions."""
 
     latents: Floats
     """[N,D]"""
@@ -30,9 +37,9 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of Q queries; all figures are means over rows of this."""
+    """Matches of Q queries; all figures are means over its rows."""
 
-    classes: Sequence[str]
+    vocabulary: Vocabulary
     truth: Ints
     """[Q], number of the diagnosis"""
     lesions: npt.NDArray[np.str_]
@@ -47,7 +54,7 @@ class Outcomes:
     """[Q,8], in the order of `VALUES`"""
 
     def take(self, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> "Outcomes":
-        """Return the outcomes of some queries only."""
+        """Return the outcomes of these queries only."""
         return replace(
             self,
             truth=self.truth[rows],
@@ -59,7 +66,7 @@ class Outcomes:
         )
 
 
-def neighbours(queries: Labelled, gallery: Labelled, weights: Floats, depth: int = DEPTH) -> tuple[Ints, Floats]:
+def neighbours(queries: Labelled, gallery: Labelled, weights: Floats, depth: int = NEIGHBOURS) -> tuple[Ints, Floats]:
     """Return positions in the gallery and distances [Q,depth] of the nearest cases of other lesions.
 
     distance^2 = sum of weight x (query - case)^2 over dimensions.
@@ -73,25 +80,43 @@ def neighbours(queries: Labelled, gallery: Labelled, weights: Floats, depth: int
     return order, np.sqrt(np.take_along_axis(squared, order, 1))
 
 
-def ask(queries: Labelled, gallery: Labelled, weights: Floats, classes: Sequence[str]) -> Outcomes:
-    """Return what each query finds in the gallery under `weights` [D].
+def nearest_lesions(queries: Labelled, gallery: Labelled, weights: Floats, depth: int) -> tuple[Floats, Ints]:
+    """Return distances and rows [Q, depth] of the nearest case of each of the `depth` nearest other lesions."""
+    scale = np.sqrt(weights)
+    x, y = queries.latents * scale, gallery.latents * scale
+    _, lesions = np.unique(gallery.lesions, return_inverse=True)
+    if depth > lesions.max() + 1:
+        raise ValueError(f"the gallery has {lesions.max() + 1} lesions; {depth} neighbours need as many")
+    rows = np.empty((len(x), depth), np.int64)
+    for start in range(0, len(x), _BATCH):
+        part = x[start : start + _BATCH]
+        squared = (part**2).sum(1)[:, None] + (y**2).sum(1) - 2 * part @ y.T
+        for place, order in enumerate(np.argsort(squared, axis=1, kind="stable"), start=start):
+            _, first = np.unique(lesions[order], return_index=True)
+            rows[place] = order[np.sort(first)[:depth]]
+    return np.linalg.norm(x[:, None] - y[rows], axis=2), rows
+
+
+def retrieve(queries: Labelled, gallery: Labelled, weights: Floats, vocabulary: Vocabulary) -> Outcomes:
+    """Return the matches of each query in the gallery under `weights` [D].
 
     `p_at_k` is the share of the first k matches that have the query's diagnosis. `map_10` is the average precision
     AP@10 = (sum over k = 1..10 of rel_k x P@k) / min(10, R), with rel_k = 1 where match k has the query's diagnosis and
     R the number of gallery cases of other lesions that have it (Manning 2008, eq. 8.8, cut at 10; 0 where R = 0).
-    `knn5` and `knn16` tell whether most of 5 or 16 matches name the diagnosis, `_by_prior` whether they do after votes
+    `knn5` and `knn16` are 1 where most of 5 or 16 matches have the diagnosis, `_by_prior` where they do after votes
     were divided by the diagnosis' share of the gallery; a tie goes to the diagnosis of the nearest among the tied.
     """
     order, _ = neighbours(queries, gallery, weights)
+    classes = len(vocabulary)
     found, truth = gallery.labels[order], queries.labels  # [Q,16], [Q]
     hits = (found == truth[:, None]).astype(float)
-    prior = np.maximum(np.bincount(gallery.labels, minlength=len(classes)) / len(gallery.labels), 1e-12)
+    prior = np.maximum(np.bincount(gallery.labels, minlength=classes) / len(gallery.labels), 1e-12)
     precision = [hits[:, 0], hits[:, :5].mean(1), hits[:, :CUT].mean(1), _average_precision(hits, queries, gallery)]
-    votes = [_decisive(found[:, :5], len(classes)), _decisive(found, len(classes))]  # 2 x [Q,C]
+    votes = [_decisive(found[:, :5], classes), _decisive(found, classes)]  # 2 x [Q,C]
     elected = [(counted / by).argmax(1) == truth for counted in votes for by in (np.ones_like(prior), prior)]
-    counts = _counts(found, len(classes))
+    counts = _counts(found, classes)
     return Outcomes(
-        classes=classes,
+        vocabulary=vocabulary,
         truth=truth,
         lesions=np.asarray(queries.lesions, dtype=str),
         found=found,

@@ -1,6 +1,6 @@
-"""Whether a figure holds for all: by site of the lesion, sex and age of the patient, and how the diagnosis was told."""
+"""Retrieval figures by group of queries: site, sex, age, evidence and source of the image."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from training.data.cases import LabelledCase
 from training.evaluation.bootstrap import Interval, retrieval_intervals
-from training.evaluation.metrics import HEADLINE, MALIGNANT
+from training.evaluation.metrics import HEADLINE
 from training.evaluation.retrieval import Ints, Outcomes
 from training.evaluation.split import Split
 
@@ -56,7 +56,12 @@ GROUPINGS: Mapping[str, Callable[[LabelledCase], str]] = {
     "sex": lambda case: case.sex or UNKNOWN,
     "age": age_group,
     "evidence": lambda case: case.evidence or UNKNOWN,
+    "source": lambda case: case.source or UNKNOWN,
 }
+WITHOUT_SOURCE = "without source"
+"""All queries but those of one source: a source of mostly benign images flatters any figure of malignancy."""
+RESTRICTIONS = ("evidence", WITHOUT_SOURCE)
+"""Groups whose figures stand beside the headline."""
 
 
 def subgroups(split: Split, outcomes: Outcomes) -> list[Group]:
@@ -68,12 +73,20 @@ def subgroups(split: Split, outcomes: Outcomes) -> list[Group]:
         found = [_group(by, str(name), outcomes.take(names == name)) for name in np.unique(names)]
         order = _by_age if by == "age" else _by_size
         result += sorted(found, key=order)
-    return result
+    return result + _without_each_source(cases, outcomes)
+
+
+def _without_each_source(cases: Sequence[LabelledCase], outcomes: Outcomes) -> list[Group]:
+    sources = np.array([case.source for case in cases])
+    names = [str(name) for name in np.unique(sources) if name]
+    if len(set(sources.tolist())) < 2:
+        return []  # without the only source nothing is left
+    return [_group(WITHOUT_SOURCE, name, outcomes.take(sources != name)) for name in names]
 
 
 def _group(by: str, name: str, outcomes: Outcomes) -> Group:
     small = len(outcomes.truth) < SMALLEST
-    counts = np.bincount(outcomes.truth, minlength=len(outcomes.classes))
+    counts = np.bincount(outcomes.truth, minlength=len(outcomes.vocabulary))
     return Group(
         by=by,
         name=name,
@@ -100,7 +113,7 @@ def _figures(outcomes: Outcomes, counts: Ints) -> dict[str, Interval]:
 
 
 def _malignant(outcomes: Outcomes) -> npt.NDArray[np.bool_]:
-    return np.asarray(np.isin(np.asarray(outcomes.classes)[outcomes.truth], MALIGNANT))
+    return np.asarray(outcomes.vocabulary.is_malignant[outcomes.truth])
 
 
 def _by_size(group: Group) -> int:

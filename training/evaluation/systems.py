@@ -1,11 +1,13 @@
-"""What evaluation asks of a model, and the bundle as one: what is measured is what ships."""
+"""The interface of a model under evaluation, and a bundle behind it, measured through the graphs that ship."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
+import onnx
 import onnxruntime
 
 from casekin.bundle import open_bundle
@@ -16,15 +18,15 @@ from training.evaluation.retrieval import Floats
 from training.evaluation.split import Vectors
 
 BATCH = 32
-
-
-HELD_FOLDS = "held.folds"
-"""Of a recipe: the folds whose lesions chose the clinical weights and calibrated what is promised."""
+DIAGNOSIS_LAYER = "/encoder/diagnosis/Gemm"
+"""Node of an exported encoder whose input are the pooled features."""
+HELD_OUT_FOLDS = "held.folds"
+"""Entry of a recipe: the folds whose lesions chose the clinical weights and the calibration."""
 
 
 @dataclass(frozen=True)
 class LearnedFrom:
-    """The folds that had a say in a model; empty where it does not tell."""
+    """The folds that a model was made with; empty where it does not say."""
 
     weights: frozenset[int]
     """Trained the network."""
@@ -34,7 +36,7 @@ class LearnedFrom:
 
 @dataclass(frozen=True)
 class Curve:
-    """What a model says of a match at a distance: the share that had the query's diagnosis."""
+    """Similarity curve: the share of matches at a distance that had the query's diagnosis."""
 
     distances: Floats
     """[P], rising"""
@@ -65,11 +67,14 @@ class System(Protocol):
     def embed(self, pixels: Pixels) -> Floats:
         """Return the latents [N,D] of images uint8 [N,H,W,3] of the size `input`."""
 
+    def features(self, pixels: Pixels) -> Floats | None:
+        """Return the pooled features [N,F] that the latent is read from, or None for a model that hides them."""
+
     def probabilities(self, latents: Floats) -> Floats | None:
-        """Return those of the diagnoses [N,C], or None for a model without a class head."""
+        """Return probabilities of the diagnoses [N,C], or None for a model without a class head."""
 
     def reconstruct(self, latents: Floats) -> Floats:
-        """Return images [N,3,h,w] in 0..1; asked only of a model with `output`."""
+        """Return images [N,3,h,w] in 0..1; only a model with `output` is called."""
 
 
 class BundleSystem:
@@ -90,15 +95,23 @@ class BundleSystem:
         self.provenance = manifest.provenance
         self._mean = np.array([d.mean for d in manifest.dimensions], np.float32)
         self._std = np.array([d.std for d in manifest.dimensions], np.float32)
+        self._encoder = bundle.file("encoder.onnx")
         self._sessions = {name: _session(bundle.file(f"{name}.onnx")) for name in ("encoder", "decoder", "head")}
 
     def embed(self, pixels: Pixels) -> Floats:
         """Return the standardised latents [N,D] of images uint8 [N,H,W,3] of the size `input`."""
-        means = []
-        for start in range(0, len(pixels), BATCH):
-            images = np.ascontiguousarray(pixels[start : start + BATCH].transpose(0, 3, 1, 2), np.float32)
-            means.append(self._run("encoder", "mean", image=images / np.float32(255)))
-        return (np.concatenate(means) - self._mean) / self._std
+        means = np.concatenate([self._run("encoder", "mean", image=images) for images in _batches(pixels)])
+        return (means - self._mean) / self._std
+
+    def features(self, pixels: Pixels) -> Floats | None:
+        """Return the backbone's pooled features [N,1280], an inner tensor of the exported graph; None without it."""
+        model = onnx.load(self._encoder)
+        pooled = _pooled_tensor(model.graph)
+        if pooled is None:
+            return None
+        model.graph.output.append(onnx.helper.make_tensor_value_info(pooled, onnx.TensorProto.FLOAT, None))
+        session = _session(model.SerializeToString())
+        return np.concatenate([session.run([pooled], {"image": images})[0] for images in _batches(pixels)])
 
     def probabilities(self, latents: Floats) -> Floats:
         """Return the class head's probabilities [N,C]."""
@@ -113,33 +126,33 @@ class BundleSystem:
 
 
 def under_presets(system: System, latents: Floats) -> list[Vectors]:
-    """Return the system's latents [N,D] under each of its presets, by whose names they go."""
+    """Return the system's latents [N,D] under each of its presets, named by them."""
     return [Vectors(preset, latents, weights) for preset, weights in system.presets.items()]
 
 
 def learned_from(provenance: Provenance) -> LearnedFrom:
-    """Return the folds that the training recipe names; a run that began with another's weights learned from its too."""
+    """Return the folds that the training recipe names, with those of a run whose weights it started from."""
 
     def of(key: str) -> frozenset[int]:
         recipe = provenance.recipe.items()
         given = [str(value) for name, value in recipe if name == key or name.endswith(f"initial.{key}")]
         return frozenset(int(fold) for folds in given for fold in folds.split())
 
-    return LearnedFrom(of("data.train_folds"), of("data.validation_folds") | of(HELD_FOLDS))
+    return LearnedFrom(of("data.train_folds"), of("data.validation_folds") | of(HELD_OUT_FOLDS))
 
 
 def warnings_about(learned: LearnedFrom, query_folds: tuple[int, ...]) -> list[str]:
-    """Return what a reader must know before believing any figure: the queries had a say in the model."""
-    asked = set(query_folds)
+    """Return a warning for each way in which the model was made with the folds of the queries."""
+    queried = set(query_folds)
     found = []
     if not learned.weights:
         found.append("The model does not say which folds it was trained on; the queries may be among them.")
-    if seen := learned.weights & asked:
+    if seen := learned.weights & queried:
         found.append(
             f"The model was TRAINED on fold {_listed(seen)} of the queries: these figures say what it remembers, not "
             "what it finds."
         )
-    if seen := learned.choices & asked:
+    if seen := learned.choices & queried:
         found.append(
             f"The preset weights, the calibration or the stopping point of the model were chosen on fold "
             f"{_listed(seen)} of the queries: figures flatter it."
@@ -163,7 +176,26 @@ def _listed(folds: set[int] | frozenset[int]) -> str:
     return ", ".join(map(str, sorted(folds)))
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
+def _batches(pixels: Pixels) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield images uint8 [N,H,W,3] as the encoder takes them, [B,3,H,W] in 0..1."""
+    for start in range(0, len(pixels), BATCH):
+        images = np.ascontiguousarray(pixels[start : start + BATCH].transpose(0, 3, 1, 2), np.float32)
+        yield images / np.float32(255)
+
+
+def _pooled_tensor(graph: onnx.GraphProto) -> str | None:
+    """Return the name of what the layer of the diagnosis dimensions takes, before its square root if there is one."""
+    made_by = {output: node for node in graph.node for output in node.output}
+    layer = next((node for node in graph.node if node.name == DIAGNOSIS_LAYER), None)
+    if layer is None:
+        return None
+    before = made_by[layer.input[0]]
+    if before.op_type == "Sqrt":  # of the features and a constant (`Encoder.levelled`)
+        return str(made_by[before.input[0]].input[0])
+    return str(layer.input[0])
+
+
+def _session(graph: Path | bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,37 +1,52 @@
-"""The model card: what the bundle is, what it was trained on, how well it does, for whom, and where it ends."""
+"""Write the model card: what the bundle is, its data, its figures, and its limits, all from the collection."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from casekin.contracts.bundle import BundleManifest
+from training.data.cases import LabelledCollection
+from training.data.vocabulary import Vocabulary
 from training.evaluation.evaluate import Measured
+from training.evaluation.reconstruction import Reconstruction
 from training.evaluation.report.glossary import FIGURES, GROUPINGS, OF_DIAGNOSIS, SHORT
-from training.evaluation.subgroups import FEWEST, SHOWN, SMALLEST, Group
+from training.evaluation.subgroups import FEWEST, RESTRICTIONS, SHOWN, SMALLEST, Group
 from training.fit.feature_pca import CONDENSE
-from training.latent_space.study import Study
+from training.latent_space.held_out import TEMPERATURE
 
 TEMPLATE = """# Model card: {version}
 
 A guided variational auto-encoder: EfficientNet-Lite0 encoder ({height} x {width} px{views}), {dimensions} dimensions, a
-light decoder ({out_height} x {out_width} px), a linear class head. It places a dermatoscopic image where images like it
-lie. {guided} dimensions {shaped} (supervised contrastive and cross-entropy terms);
+light decoder ({out_height} x {out_width} px), a linear class head. It places an image near images that look like it.
+{guided} dimensions {shaped} (supervised contrastive and cross-entropy terms);
 {free} are shaped by reconstruction, under the beta-VAE's divergence to a standard normal prior.
 
 **It supports research and teaching. It does not diagnose.**
 
 ## Data
 {data}; {licence}. {citation}
+{diagnoses}
+{evidence}
+{sources}
 
 ## Figures
 {protocol}.
-In brackets 95 % intervals: bootstrap over {lesions} lesions of {queries} queries; {gallery} images could be found.
-They say what other queries would have changed, not what another training would.
+In brackets 95 % intervals: bootstrap over {lesions} lesions of {queries} queries; the gallery has {gallery} images.
+They cover the choice of queries, not that of another training run.
 
 {rows}
+
+### On part of the queries
+Preset {headline}, the same gallery. A source of mostly benign images makes malignancy easy, and a diagnosis that no
+tissue confirmed may be wrong: read the figures above beside these.
+
+{restricted}
 
 ### By diagnosis
 Preset {headline}. A "vote by prior" is one of 16 matches, divided by the diagnosis' share of the gallery.
 
-{diagnoses}
+{by_diagnosis}
 
-### By skin site, sex and age
+### By site, sex and age
 Preset {headline}. "P@1, all" is the mean over queries; the others are means over the diagnoses of which a group has at
 least {fewest} queries (how many these are is given: a group without the rare ones looks better).
 Groups of fewer than {smallest} queries are too small to tell.
@@ -39,9 +54,7 @@ Groups of fewer than {smallest} queries are too small to tell.
 {groups}
 
 ### Reconstruction, class head, speed
-Reconstruction of the test images at {out_height} x {out_width} px:
-SSIM {ssim:.3f} (a PCA of {dimensions} components: {pca:.3f}),
-mean squared error {mse:.5f}.
+{reconstruction}
 Class head, balanced accuracy: {head:.3f} with the data's prior, {head_balanced:.3f} without.
 Its probabilities are scaled by temperature {temperature:.2f} and hold for
 the shares of diagnoses in the training data, not for a consultation.
@@ -50,47 +63,43 @@ ONNX Runtime against torch: at most {parity:.1e} apart. Encoder: {encoder_ms:.1f
 ## Dimensions
 Diagnosis dimensions come first, by clinical weight; then appearance, by how much of the image they change. A dimension
 "Towards X" points along the class head's direction of diagnosis X. A dimension named after a property correlates with
-that property, measured on images and lesion masks of the training folds, by at least 0.5 in size;
-one with a number goes with nothing that we measured.
+that property in the training folds by at least 0.5 in size; one with a number goes with no property that we know.
 
 {names}
 
 ## Limits
-- Seven diagnoses of HAM10000; an eighth is placed near whatever looks alike. Few images of skin darker than type III.
-- Trained on 200 x 150 px: fine structures (thin networks, small globules) are lost.
-- Two sources (Vienna, Queensland) and few dermatoscopes; other devices shift colours.
-- Labels confirmed by histology for about half of the cases; the others by follow-up, consensus or confocal microscopy.
-- Melanomas often lie among nevi and keratoses: see their figure above before you trust a list without one.
-- Sites, ages and skin types are not met equally often: see the figures by group, and mind the groups without figures.
-- The recipe was chosen among some dozens by its figures on the queries above: expect a little less on other lesions.
-- Decoded images are smooth: they show what the latent keeps and must not be read as a lesion's detail.
+{limits}
 """
-
-
 CONDENSED = "are principal components of {roots}features that were learned for diagnosis"
 AS_TRAINED = "are shaped by diagnosis"
 CARD_GROUPINGS = ("site", "sex", "age")
 
 
-def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> str:
-    """Return the card of a bundle as Markdown."""
-    figures, model = manifest.metrics, study.model
+def model_card(manifest: BundleManifest, collection: LabelledCollection, measured: Measured) -> str:
+    """Return the card of a bundle that was trained on `collection` as Markdown."""
+    figures, recipe = manifest.metrics, manifest.provenance.recipe
+    vocabulary = collection.vocabulary(manifest.classes)
     pairs = zip(manifest.dimensions, manifest.clinical_weights, strict=True)
     names = [f"{d.index + 1}. {d.name} (clinical weight {weight:.2f})" for d, weight in pairs]
+    guided = int(recipe.get(CONDENSE) or recipe["model.diagnosis_dimensions"] or 0)
+    roots = "roots of " if _setting(manifest, "rooted") else ""
     return TEMPLATE.format(
         version=manifest.version,
         height=manifest.input.height,
         width=manifest.input.width,
-        shaped=CONDENSED.format(roots="roots of " if model.rooted else "") if CONDENSE in study.recipe else AS_TRAINED,
-        views=", mean of two mirrored views" if model.mirrored else "",
+        shaped=CONDENSED.format(roots=roots) if CONDENSE in recipe else AS_TRAINED,
+        views=", mean of two mirrored views" if _setting(manifest, "mirrored") else "",
         out_height=manifest.output.height,
         out_width=manifest.output.width,
         dimensions=len(manifest.dimensions),
-        guided=model.diagnosis_dimensions,
-        free=model.appearance_dimensions,
+        guided=guided,
+        free=len(manifest.dimensions) - guided,
         data=manifest.provenance.data,
         licence=manifest.provenance.licence,
         citation=manifest.provenance.citation,
+        diagnoses=_vocabulary(vocabulary),
+        evidence=_evidence(collection),
+        sources=_sources(collection),
         protocol=manifest.provenance.protocol[0].upper() + manifest.provenance.protocol[1:],
         headline=next(iter(measured.figures)),
         lesions=measured.lesions,
@@ -99,18 +108,94 @@ def model_card(manifest: BundleManifest, study: Study, measured: Measured) -> st
         smallest=SMALLEST,
         fewest=FEWEST,
         rows=_figures(measured),
-        diagnoses=_diagnoses(measured),
-        groups=_groups(measured),
+        restricted=_groups(measured, RESTRICTIONS),
+        by_diagnosis=_by_diagnosis(measured, vocabulary),
+        groups=_groups(measured, CARD_GROUPINGS),
         names="\n".join(names),
-        ssim=figures["ssim"],
-        pca=figures["ssim_pca"],
-        mse=figures["mse"],
+        reconstruction=_reconstruction(manifest, measured.reconstruction),
         head=figures["head_balanced"],
         head_balanced=figures["head_balanced_by_prior"],
-        temperature=study.temperature,
+        temperature=recipe[TEMPERATURE],
         parity=figures["onnx_parity"],
         encoder_ms=figures["encoder_ms"],
+        limits="\n".join(f"- {limit}" for limit in _limits(manifest, collection, measured, vocabulary)),
     )
+
+
+def _setting(manifest: BundleManifest, name: str) -> bool:
+    """Return a setting of the network that ships: condensing, where there was any, overrides the model's."""
+    recipe = manifest.provenance.recipe
+    return bool(recipe.get(f"condense.{name}", recipe.get(f"model.{name}")))
+
+
+def _vocabulary(vocabulary: Vocabulary) -> str:
+    called = [f"{code} ({name})" if (name := vocabulary.name(code)) != code else code for code in vocabulary.codes]
+    malignant = f"malignant, as the collection says: {', '.join(vocabulary.malignant)}"
+    unsaid = "the collection calls none malignant, so there is no figure of malignancy"
+    return f"{len(vocabulary)} diagnoses: {', '.join(called)}; {malignant if vocabulary.malignant else unsaid}."
+
+
+def _evidence(collection: LabelledCollection) -> str:
+    shares = _shares(collection, (case.evidence for case in collection.cases), "evidence")
+    return (
+        f"Diagnoses confirmed by: {shares}." if shares else "The collection does not say how diagnoses were confirmed."
+    )
+
+
+def _sources(collection: LabelledCollection) -> str:
+    shares = _shares(collection, (case.source for case in collection.cases), "source")
+    return f"Sources: {shares}." if shares else "The collection does not name clinics or devices."
+
+
+def _shares(collection: LabelledCollection, values: Iterable[str], field: str) -> str:
+    """Return the values with their shares of the cases, most frequent first; empty where none is recorded."""
+    counts = Counter(values)
+    if not any(counts):
+        return ""
+    labels = collection.info.labels.get(field, {}) | {"": "not recorded"}
+    total = sum(counts.values())
+    return ", ".join(f"{labels.get(value, value)} {100 * count / total:.0f} %" for value, count in counts.most_common())
+
+
+def _reconstruction(manifest: BundleManifest, measured: Reconstruction | None) -> str:
+    if measured is None:
+        return f"Reconstruction: SSIM {manifest.metrics['ssim']:.3f}, mean squared error {manifest.metrics['mse']:.5f}."
+    ssim, ssim_pca, mse, mse_pca = (measured.overall[name] for name in ("ssim", "ssim_pca", "mse", "mse_pca"))
+    change = mse_pca.value / mse.value - 1
+    return (
+        f"Reconstruction of the queries at {manifest.output.height} x {manifest.output.width} px, beside a PCA of "
+        f"{measured.components} components:\n"
+        f"SSIM {ssim} (PCA: {ssim_pca}),\n"
+        f"mean squared error {mse.value:.5f} ({mse.low:.5f} to {mse.high:.5f})"
+        f" (PCA: {mse_pca.value:.5f}, {abs(change):.0%} {'larger' if change > 0 else 'smaller'})."
+    )
+
+
+def _limits(
+    manifest: BundleManifest, collection: LabelledCollection, measured: Measured, vocabulary: Vocabulary
+) -> list[str]:
+    title = collection.info.title
+    return [
+        f"It knows {len(vocabulary)} diagnoses of {title}; any other is placed near whatever looks alike.",
+        f"Images are scaled to {manifest.input.height} x {manifest.input.width} px: finer structures are lost.",
+        "Devices, clinics and people that the data do not hold may look otherwise; see above what is recorded. "
+        "A property that is not recorded (such as skin type) has no figures by group.",
+        *_hardest_malignant(measured, vocabulary),
+        "Groups are not equally frequent: see the figures by group, and mind the groups without figures.",
+        "Settings that were chosen by figures on these queries flatter the figures: expect a little less on others.",
+        "Decoded images are smooth: they show what the latent keeps and must not be read as an image's detail.",
+    ]
+
+
+def _hardest_malignant(measured: Measured, vocabulary: Vocabulary) -> list[str]:
+    found = {code: measured.by_diagnosis[code]["p_at_5"] for code in vocabulary.malignant if code in measured.queries}
+    if not found:
+        return []
+    code, share = min(found.items(), key=lambda item: item[1].value)
+    return [
+        f"Of the malignant diagnoses, {vocabulary.name(code)} is found worst: it is {share.value:.0%} of the first "
+        "five matches of its own images. Do not trust a list without one."
+    ]
 
 
 def _figures(measured: Measured) -> str:
@@ -120,20 +205,24 @@ def _figures(measured: Measured) -> str:
     return _table(["figure", *(f"preset {name}" for name in presets)], rows)
 
 
-def _diagnoses(measured: Measured) -> str:
+def _by_diagnosis(measured: Measured, vocabulary: Vocabulary) -> str:
     values = {"p_at_1": OF_DIAGNOSIS["p_at_1"], "p_at_5": OF_DIAGNOSIS["p_at_5"], "knn16_by_prior": "vote by prior"}
     rows = [
-        [code, str(measured.queries[code]), *(str(figures[name]) for name in values)]
+        [code, str(measured.queries[code]), *(str(figures[name]) for name in values), _malignancy(code, vocabulary)]
         for code, figures in measured.by_diagnosis.items()
     ]
-    return _table(["diagnosis", "queries", *values.values()], rows)
+    return _table(["diagnosis", "queries", *values.values(), "malignant"], rows)
 
 
-def _groups(measured: Measured) -> str:
+def _malignancy(code: str, vocabulary: Vocabulary) -> str:
+    called = {diagnosis.code: diagnosis.malignant for diagnosis in vocabulary.described}
+    return {True: "yes", False: "no", None: "not said"}[called.get(code)]
+
+
+def _groups(measured: Measured, groupings: Sequence[str]) -> str:
     shown = [name for name in SHOWN if name in next(iter(measured.figures.values()))]
     groups = sorted(
-        (group for group in measured.subgroups if group.by in CARD_GROUPINGS),
-        key=lambda group: CARD_GROUPINGS.index(group.by),
+        (group for group in measured.subgroups if group.by in groupings), key=lambda group: groupings.index(group.by)
     )
     header = ["group", "queries", "malignant", "diagnoses", *(SHORT[name] for name in shown)]
     return _table(header, [_group(group, shown) for group in groups])

@@ -1,4 +1,4 @@
-"""The three ONNX graphs of a bundle, and the proof that they say what torch says."""
+"""The three ONNX graphs of a bundle, checked against torch."""
 
 import copy
 import logging
@@ -33,19 +33,19 @@ class EncoderGraph(nn.Module):
     """Image [B,3,H,W] in 0..1 -> mean, log_variance [B,D] on the exported axes."""
 
     centre: Tensor
-    turn: Tensor
+    matrix: Tensor
 
     def __init__(self, network: GuidedVAE, axes: Axes) -> None:
         super().__init__()
         self.encoder = network.encoder
         self.register_buffer("centre", _tensor(axes.centre))
-        self.register_buffer("turn", _tensor(axes.turn))
+        self.register_buffer("matrix", _tensor(axes.matrix))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn the mean, and of the turned covariance keep the diagonal."""
+        """Map the mean, and keep the diagonal of the mapped covariance."""
         mean, log_variance = self.encoder(image)
-        spread = log_variance.exp() @ self.turn.square().T  # diagonal of turn @ diag(variance) @ turn.T
-        return (mean - self.centre) @ self.turn.T, spread.log()
+        spread = log_variance.exp() @ self.matrix.square().T  # diagonal of matrix @ diag(variance) @ matrix.T
+        return (mean - self.centre) @ self.matrix.T, spread.log()
 
 
 class FromStandard(nn.Module):
@@ -53,19 +53,19 @@ class FromStandard(nn.Module):
 
     mean: Tensor
     std: Tensor
-    back: Tensor
+    inverse: Tensor
     centre: Tensor
 
     def __init__(self, axes: Axes, mean: Floats, std: Floats) -> None:
         super().__init__()
         self.register_buffer("mean", _tensor(mean))
         self.register_buffer("std", _tensor(std))
-        self.register_buffer("back", _tensor(axes.back))
+        self.register_buffer("inverse", _tensor(axes.inverse))
         self.register_buffer("centre", _tensor(axes.centre))
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Undo the standardisation, then the turn."""
-        return (latent * self.std + self.mean) @ self.back.T + self.centre
+        """Undo the standardisation, then the map."""
+        return (latent * self.std + self.mean) @ self.inverse.T + self.centre
 
 
 class DecoderGraph(nn.Module):

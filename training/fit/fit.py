@@ -16,8 +16,6 @@ from training.fit.allocator import keep_freed_memory
 from training.fit.guided_module import GuidedTraining
 from training.fit.tensorboard_images import Pictured
 from training.fit.trainer import stopping, trainer_for
-from training.latent_space.held_out import Held
-from training.latent_space.study import Study
 from training.models.guided_vae import GuidedVAE
 from training.models.pca import begin_with_components
 
@@ -60,7 +58,7 @@ def module_for(config: Config, collection: Collection) -> GuidedTraining:
     """Return an untrained module that fits the collection."""
     lesions = [case.lesion for case in collection.cases]
     labels = torch.from_numpy(collection.label_matrix) if collection.many_labels else None
-    return GuidedTraining(config, collection.drawn_shares().tolist(), lesions, collection.classes, labels)
+    return GuidedTraining(config, collection.drawn_shares().tolist(), lesions, collection.vocabulary, labels)
 
 
 def _trainer(module: GuidedTraining, collection: Collection, target: Path) -> lightning.Trainer:
@@ -112,17 +110,3 @@ def save_trained(trained: Trained, path: Path) -> None:
     state = {f"averaged.{name}": value for name, value in network.state_dict().items()}
     content = {"state_dict": state, "model": asdict(network.config), "recipe": trained.recipe}
     stream_durably(path, lambda stream: torch.save(content, stream))
-
-
-def load_study(
-    config: Config, checkpoint: Path, folder: Path, cache: Path, limit: int | None = None, held: Held | None = None
-) -> Study:
-    """Return the study of a checkpoint on the collection and folds that the configuration names.
-
-    A run on all folds needs what the proof of its recipe `held`.
-    """
-    keep_freed_memory()
-    torch.set_num_threads(config.optimiser.threads)
-    collection = Collection(folder, cache, config.data, config.seed, limit)
-    trained = load_trained(checkpoint, len(collection.classes))
-    return Study(config.data, trained.network, trained.recipe, collection, folder, held)

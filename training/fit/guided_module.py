@@ -13,6 +13,7 @@ from torch import Tensor
 from casekin.errors import BadInput
 from training.config.guided import Config
 from training.data.augment import augment, mix
+from training.data.vocabulary import Vocabulary
 from training.evaluation.metrics import retrieval_metrics
 from training.evaluation.retrieval import Labelled
 from training.fit.trainer import seed_step, warmed_cosine
@@ -32,7 +33,7 @@ class GuidedTraining(lightning.LightningModule):
         config: Config,
         shares: Sequence[float],
         lesions: Sequence[str],
-        classes: Sequence[str],
+        vocabulary: Vocabulary,
         label_matrix: Tensor | None = None,
     ) -> None:
         """Take the sampled share of each class, and the lesion id of each position of the collection.
@@ -40,7 +41,7 @@ class GuidedTraining(lightning.LightningModule):
         `label_matrix` [N,C] is given where images have several diagnoses: all of them then teach.
         """
         super().__init__()
-        self.config, self.lesions, self.classes = config, lesions, classes
+        self.config, self.lesions, self.vocabulary = config, lesions, vocabulary
         self.recipe = config.flat()
         self.network = GuidedVAE(config.model, len(shares)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
@@ -58,15 +59,15 @@ class GuidedTraining(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the weights say what shape they have and how they came about."""
         checkpoint["model"], checkpoint["recipe"] = asdict(self.config.model), self.recipe
-        checkpoint["classes"] = list(self.classes)
+        checkpoint["classes"] = list(self.vocabulary.codes)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to go on with a run that learned other diagnoses: it was on another collection."""
-        before = checkpoint.get("classes", list(self.classes))
-        if before != list(self.classes):
+        before = checkpoint.get("classes", list(self.vocabulary.codes))
+        if before != list(self.vocabulary.codes):
             raise BadInput(
                 f"the run {self.config.name!r} was begun on a collection with the diagnoses {', '.join(before)}; "
-                f"this one has {', '.join(self.classes)}: name another --store"
+                f"this one has {', '.join(self.vocabulary.codes)}: name another --store"
             )
 
     def on_train_batch_start(self, *_: Any) -> None:
@@ -94,7 +95,7 @@ class GuidedTraining(lightning.LightningModule):
     def _told(self, labels: Tensor, positions: Tensor) -> Tensor:
         """Return 1 for each label of each image [B,C]: the one [B] that it has, or all."""
         if self.label_matrix is None:
-            return torch.nn.functional.one_hot(labels, len(self.classes)).float()
+            return torch.nn.functional.one_hot(labels, len(self.vocabulary)).float()
         return self.label_matrix[positions]
 
     def _judged(self, means: Tensor, told: Tensor) -> dict[str, Tensor]:
@@ -143,7 +144,7 @@ class GuidedTraining(lightning.LightningModule):
         queries = Labelled(latents[cut:], labels[cut:], lesions[cut:])
         weights = np.zeros(latents.shape[1])
         weights[: self.config.model.diagnosis_dimensions] = 1
-        figures = retrieval_metrics(queries, gallery, weights, self.classes)
+        figures = retrieval_metrics(queries, gallery, weights, self.vocabulary)
         self.log_dict({f"validation/{name}": value for name, value in figures.items()})
 
     def configure_optimizers(self) -> Any:

@@ -1,4 +1,4 @@
-"""The clinical weights and what a distance means, both learned on lesions that the network never saw."""
+"""Learn the clinical weights and the similarity curve on held-out lesions."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,8 +11,7 @@ from scipy.special import expit
 from sklearn.preprocessing import SplineTransformer
 
 from casekin.contracts.bundle import CalibrationPoint
-from training.evaluation.retrieval import Labelled, neighbours
-from training.latent_space.vote_calibration import NEIGHBOURS, nearest_lesions
+from training.evaluation.retrieval import NEIGHBOURS, Labelled, nearest_lesions, neighbours
 
 Floats = npt.NDArray[np.floating]
 
@@ -21,25 +20,24 @@ POINTS = 32
 KNOTS = 5
 """Of the splines of a calibration curve, evenly over ranks of distance."""
 SOFT_NEIGHBOURS = 16
-"""About so many neighbours have a say while the appearance share is learned."""
+"""About so many neighbours count while the appearance share is learned."""
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHARES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Candidates: a thousand queries tell no finer steps apart."""
 
 
 class Metric(NamedTuple):
-    """What the clinical weights are made from."""
+    """Parameters of the clinical weights."""
 
     power: float
     """Of the spread along each principal axis of the diagnosis dimensions. 1: the distance among them is the one that
-    the metric term of the loss shaped. 0: all axes count alike, what cases of one diagnosis differ in as much as what
-    tells diagnoses apart."""
+    the contrastive term of the loss shaped. 0: all axes count alike, whether they separate diagnoses or not."""
     share: float
-    """What one appearance dimension counts beside the mean of the diagnosis dimensions."""
+    """Weight of one appearance dimension relative to the mean of the diagnosis dimensions."""
 
 
 class Sides(NamedTuple):
-    """Standardised cases on axes of some power."""
+    """Queries and gallery, standardised on axes of one power."""
 
     queries: Labelled
     gallery: Labelled
@@ -59,9 +57,9 @@ def clinical_weights(spread: Floats, guided: int, share: float) -> Floats:
 
 
 def learn_metric(at: Callable[[float], Sides], guided: int) -> Metric:
-    """Return the metric under which neighbours share the query's diagnosis best, each diagnosis alike.
+    """Return the metric under which most neighbours share the query's diagnosis, averaged over diagnoses.
 
-    `at` gives the cases on the axes of a power.
+    `at` returns the cases on the axes of a power.
 
     The objective is that of neighbourhood components analysis (Goldberger 2004, eq. 3): the expected share of right
     neighbours when they are drawn by closeness. Queries and gallery must share no lesion (ValueError).
@@ -71,7 +69,7 @@ def learn_metric(at: Callable[[float], Sides], guided: int) -> Metric:
         queries, gallery, spread = at(power)
         if shared := set(queries.lesions) & set(gallery.lesions):
             raise ValueError(
-                f"{len(shared)} lesions are in the queries and in the gallery; weights would learn siblings"
+                f"{len(shared)} lesions are in the queries and in the gallery; weights would be fitted to siblings"
             )
         for share in SHARES:
             weights = clinical_weights(spread, guided, share)
@@ -92,7 +90,7 @@ def _expected_share(queries: Labelled, gallery: Labelled, weights: Floats) -> fl
 def calibrate(queries: Labelled, gallery: Labelled, weights: Floats) -> list[CalibrationPoint]:
     """Return, for rising distances, the falling share of matches that had the query's diagnosis.
 
-    Of the matches that serving shows and lets vote: the nearest case of each of the `NEIGHBOURS` nearest lesions.
+    Over the matches that serving shows and counts: the nearest case of each of the `NEIGHBOURS` nearest lesions.
     A logistic regression on falling splines of the rank of a distance (`_falling_share`), read off at quantiles.
     Isotonic regression follows chance in steps, and five of them, each without a fifth of the queries, were wrong by
     8 % in a tenth of the matches of that fifth; this by 2 %. Queries and gallery must share no lesion.
@@ -136,7 +134,7 @@ def _falling_share(ranks: Floats, hits: npt.NDArray[np.bool_], at: Floats) -> Fl
 
 
 def temperature(logits: Floats, labels: Sequence[int] | npt.NDArray[np.integer]) -> float:
-    """Return the temperature that makes logits [N,C] most likely to say labels [N] (Guo 2017, section 4.2)."""
+    """Return the temperature that maximises the likelihood of labels [N] under logits [N,C] (Guo 2017, section 4.2)."""
     candidates = np.exp(np.linspace(np.log(0.25), np.log(8), 60))
     values, truth = torch.from_numpy(np.asarray(logits)).float(), torch.as_tensor(np.asarray(labels))
     costs = [float(torch.nn.functional.cross_entropy(values / t, truth)) for t in candidates]

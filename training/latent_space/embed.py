@@ -1,4 +1,4 @@
-"""Latents of a whole collection by a trained network, and what it makes of them."""
+"""Encode a collection with a trained network, and decode it again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 from casekin.contracts.bundle import OutputSpec
 from training.data.collection import Collection
 from training.evaluation import reconstruction
-from training.evaluation.reconstruction import Quality, by_components, quality
+from training.evaluation.reconstruction import Quality, quality
 from training.evaluation.retrieval import Labelled
 from training.models.guided_vae import GuidedVAE
 
@@ -19,11 +19,11 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Encoded:
-    """A collection as the network sees it; arrays are in the order of `positions`."""
+    """Posteriors of a collection; arrays are in the order of `positions`."""
 
     positions: list[int]
     means: Floats
-    """[N,D], of the posterior, raw"""
+    """[N,D], of the posteriors, on the network's own axes"""
     log_variances: Floats
     """[N,D]"""
     labels: npt.NDArray[np.int64]
@@ -66,21 +66,14 @@ def reconstruct(network: GuidedVAE, collection: Collection, encoded: Encoded, ro
         return decoded
 
     positions = np.asarray(encoded.positions)[rows]
-    return quality(rebuild, collection.pixels, positions, _output(network))
+    return quality(rebuild, collection.pixels, positions, output_of(network))
 
 
 def targets(network: GuidedVAE, collection: Collection, positions: Sequence[int]) -> torch.Tensor:
-    """Return the images that the decoder should make [B,3,h,w], in 0..1."""
-    return reconstruction.targets(collection.pixels[list(positions)], _output(network))
+    """Return the decoder's target images [B,3,h,w], in 0..1."""
+    return reconstruction.targets(collection.pixels[list(positions)], output_of(network))
 
 
-def principal_component_similarity(
-    network: GuidedVAE, collection: Collection, train: Sequence[int], test: Sequence[int], components: int
-) -> Floats:
-    """Return SSIM [N] of the test images rebuilt from as many principal components: the baseline to beat."""
-    rebuilt = by_components(collection.pixels, np.asarray(train), np.asarray(test), _output(network), components)
-    return rebuilt.similarity
-
-
-def _output(network: GuidedVAE) -> OutputSpec:
+def output_of(network: GuidedVAE) -> OutputSpec:
+    """Return the size of the decoder's images."""
     return OutputSpec(height=network.config.output_height, width=network.config.output_width)

@@ -1,6 +1,7 @@
-"""What only lesions that a network never saw can teach: what its distances, probabilities and oddities mean.
+"""Calibration learned on held-out lesions, read back from the bundle of a proof.
 
-A network that ships has seen all lesions. It takes these from the network that the same recipe trained on fewer.
+A network that ships was trained on all lesions. It takes its calibration from the network that the same recipe trained
+on fewer.
 """
 
 from dataclasses import dataclass
@@ -17,15 +18,15 @@ from training.latent_space.clinical_metric import Metric
 
 MEASURED = "measured.json"
 LEARNED = POWER, SHARE, TEMPERATURE = "held.power", "held.appearance_share", "held.temperature"
-"""Of a recipe: numbers that only held lesions can teach."""
+"""Entries of a recipe that were learned on held-out lesions."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """Learned on, or measured with, queries of lesions that were kept apart."""
+class HeldOutCalibration:
+    """Learned on, or measured with, queries of held-out lesions."""
 
     metric: Metric
-    """Of the clinical weights."""
+    """Parameters of the clinical weights."""
     temperature: float
     """Of the class head."""
     similarity: dict[Preset, list[CalibrationPoint]]
@@ -34,24 +35,24 @@ class Held:
     out_of_distribution: dict[str, float]
     metrics: dict[str, float]
     measured: Measured
-    """The same with intervals, by diagnosis and by group, as the card shows them."""
+    """The figures with intervals, by diagnosis and by group, as the card shows them."""
     protocol: str
 
 
-def write_measured(measured: Measured, bundle: Path) -> None:
-    """Write what the card shows as `measured.json` beside it."""
-    (bundle / MEASURED).write_bytes(TypeAdapter(Measured).dump_json(measured, indent=1) + b"\n")
+def measured_json(measured: Measured) -> bytes:
+    """Return the figures of the model card as `measured.json` beside it holds them."""
+    return TypeAdapter(Measured).dump_json(measured, indent=1) + b"\n"
 
 
-def held_by(bundle: Path) -> Held:
-    """Return what the bundle of a recipe's proof run holds; raises `BadInput` where it is no such bundle."""
+def read_proof(bundle: Path) -> HeldOutCalibration:
+    """Return the calibration in the bundle of a recipe's proof run; raises `BadInput` for any other bundle."""
     proof = read_manifest(bundle)
     recipe = proof.provenance.recipe
     learned = [value for name in LEARNED if isinstance(value := recipe.get(name), float)]
     if len(learned) < len(LEARNED) or not (bundle / MEASURED).is_file():
         raise BadInput(f"bundle {proof.version} in {bundle} proves no recipe; export one of the split `prove`")
     power, share, temperature = learned
-    return Held(
+    return HeldOutCalibration(
         metric=Metric(power, share),
         temperature=temperature,
         similarity=proof.similarity,

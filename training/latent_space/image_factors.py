@@ -1,4 +1,4 @@
-"""Properties of a lesion that can be measured on its image: what a dimension of the latent may be named after."""
+"""Measure properties of a lesion on its image; dimensions of the latent are named after them."""
 
 import zipfile
 from collections.abc import Iterator
@@ -68,16 +68,16 @@ def measure(pixels: Pixels, inside: npt.NDArray[np.bool_]) -> Floats:
 
 @dataclass(frozen=True)
 class KnownFactors:
-    """What is known of the images of a collection besides their diagnoses."""
+    """Image properties of a collection besides the diagnoses."""
 
     names: tuple[str, ...]
-    """F words for people"""
+    """F display names"""
     values: Floats
-    """[N,F]; F is 0 where nothing is known, and rows are NaN where an image is not"""
+    """[N,F]; F is 0 where nothing is known, and rows are NaN for images without a mask"""
 
 
 def known_factors(folder: Path, ids: list[str], pixels: Pixels) -> KnownFactors:
-    """Return what phantoms were drawn from, or what can be measured where there are masks of lesions, or nothing."""
+    """Return the factors that phantoms were drawn from, or those measured where there are lesion masks, or none."""
     if has_phantom_factors(folder):
         truth = phantom_factors(folder, ids)
         return KnownFactors(tuple(f.name.replace("_", " ").capitalize() for f in truth.factors), truth.values)

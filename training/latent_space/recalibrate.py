@@ -1,4 +1,4 @@
-"""Learns anew what a bundle's distances and votes mean; its graphs stay, and so does every latent in every index."""
+"""Recalibrate a bundle's similarity and votes; its graphs stay, and so does every latent in every index."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,53 +26,55 @@ Ints = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
-class Promises:
-    """What serving tells of distances and of votes."""
+class Calibration:
+    """Similarity curves by preset, and the vote calibration."""
 
     similarity: dict[Preset, list[CalibrationPoint]]
     neighbours: NeighbourCalibration
 
 
 def recalibrate(bundle: Path, collection: LabelledCollection, store: Path) -> BundleManifest:
-    """Calibrate by the folds that the bundle's training held back, against those it learned from; write its manifest.
+    """Calibrate on the folds that the bundle's training held out, against those it was trained on; write its manifest.
 
-    Raises `BadInput` where the bundle does not tell its folds, or has learned from all of them.
+    Raises `BadInput` where the bundle does not name its folds, or was trained on all of them.
     """
     system, manifest = BundleSystem(bundle), read_manifest(bundle)
     learned, known = learned_from(manifest.provenance), {case.fold for case in collection.cases}
     if not known & learned.choices or not known & learned.weights:
-        raise BadInput(f"bundle {manifest.version} in {bundle} held no lesion of this collection back to calibrate by")
+        raise BadInput(f"bundle {manifest.version} in {bundle} held out no lesion of this collection to calibrate by")
     material = gather(system, collection, store, tuple(sorted(learned.choices)))
-    held, trained = (rows_in(material.split.cases, folds) for folds in (learned.choices, learned.weights))
-    made = promises(system, material, held, trained, evidence_of(collection, material))
-    renewed = manifest.model_copy(update={"similarity": made.similarity, "neighbours": made.neighbours})
-    write_durably(bundle / MANIFEST, f"{renewed.model_dump_json(indent=1)}\n".encode())
+    held_out, trained = (rows_in(material.split.cases, folds) for folds in (learned.choices, learned.weights))
+    calibration = calibrate_rows(system, material, held_out, trained, evidence_weights(collection, material))
+    renewed = manifest.model_copy(update={"similarity": calibration.similarity, "neighbours": calibration.neighbours})
+    write_durably(bundle / MANIFEST, (renewed.model_dump_json(indent=1) + "\n").encode())
     return renewed
 
 
-def promises(system: BundleSystem, material: Material, held: Ints, trained: Ints, evidence: Floats) -> Promises:
-    """Return what queries of the rows `held` teach that ask the rows `trained`; they must share no lesion.
+def calibrate_rows(
+    system: BundleSystem, material: Material, held_out: Ints, trained: Ints, evidence: Floats
+) -> Calibration:
+    """Calibrate with the rows `held_out` as queries of the rows `trained`; they must share no lesion.
 
-    `evidence` [N] is how much the vote of each row of the material counts.
+    `evidence` [N] is the weight of each row's vote.
     """
-    queries, gallery = (material.split.labelled(rows, material.latents) for rows in (held, trained))
+    queries, gallery = (material.split.labelled(rows, material.latents) for rows in (held_out, trained))
     presets: dict[Preset, Floats] = {"visual": system.presets["visual"], "clinical": system.presets["clinical"]}
     curves = {name: calibrate(queries, gallery, weights) for name, weights in presets.items()}
-    marks = measures_of(system, material.pixels[held], material.latents[held])
-    return Promises(
+    measures = measures_of(system, material.pixels[held_out], material.latents[held_out])
+    return Calibration(
         curves,
-        calibrate_neighbours(queries, gallery, presets, curves, system.classes, marks, evidence[trained]),
+        calibrate_neighbours(queries, gallery, presets, curves, system.classes, measures, evidence[trained]),
     )
 
 
-def evidence_of(collection: LabelledCollection, material: Material) -> Floats:
-    """Return how much the vote of each row of the material counts [N], by how its diagnosis was confirmed."""
-    counted = collection.info.evidence_weights
-    return np.array([counted.get(case.evidence, 1.0) for case in material.split.cases])
+def evidence_weights(collection: LabelledCollection, material: Material) -> Floats:
+    """Return the weight of each row's vote [N], by how its diagnosis was confirmed."""
+    weights = collection.info.evidence_weights
+    return np.array([weights.get(case.evidence, 1.0) for case in material.split.cases])
 
 
 def measures_of(system: BundleSystem, pixels: Pixels, latents: Floats) -> dict[str, Floats]:
-    """Return what the encoder measures of images [N,H,W,3] with `latents` [N,D], as in its contract `Quality`."""
+    """Return the measures of images [N,H,W,3] with `latents` [N,D], as in the encoder's contract `Quality`."""
 
     def rebuild(rows: Ints) -> torch.Tensor:
         return torch.from_numpy(system.reconstruct(latents[rows]))

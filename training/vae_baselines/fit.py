@@ -25,7 +25,6 @@ from training.config.baselines import (
     ScheduleConfig,
     member,
 )
-from training.data.cases import vocabulary
 from training.evaluation.metrics import retrieval_metrics
 from training.evaluation.retrieval import Labelled
 from training.fit.allocator import keep_freed_memory
@@ -307,13 +306,13 @@ def _pictured(module: FamilyTraining) -> Pictured:
 
 
 def _retrieval(network: PlainVAE, source: Source) -> dict[str, float]:
-    classes = vocabulary(source.cases)
+    codes = source.vocabulary.codes
 
     def part(positions: Ints) -> Labelled:
-        codes = encode_pictures(network, source.pictures, positions).means
+        means = encode_pictures(network, source.pictures, positions).means
         cases = [source.cases[position] for position in positions]
-        labels = np.array([classes.index(case.diagnosis) for case in cases])
-        return Labelled(codes, labels, [case.lesion for case in cases])
+        labels = np.array([codes.index(case.diagnosis) for case in cases])
+        return Labelled(means, labels, [case.lesion for case in cases])
 
     gallery, queries = part(source.train), part(source.validation)
-    return retrieval_metrics(queries, gallery, np.ones(gallery.latents.shape[1]), classes)
+    return retrieval_metrics(queries, gallery, np.ones(gallery.latents.shape[1]), source.vocabulary)

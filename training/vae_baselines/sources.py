@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -22,6 +22,7 @@ from training.data.collection import Collection
 from training.data.ground_truth import Factor, FactorTable
 from training.data.image_cache import Pixels
 from training.data.sprites import Sprites
+from training.data.vocabulary import Vocabulary
 from training.models.guided_vae import Shape
 
 Ints = npt.NDArray[np.int64]
@@ -80,7 +81,9 @@ class Source:
     truth: Callable[[Ints], FactorTable] | None = None
     """Gives the factors at positions, where they are known."""
     cases: Sequence[LabelledCase] = ()
-    """Diagnosis, lesion and fold by position, where there are such."""
+    """Diagnosis, lesion and fold by position, where images have them."""
+    vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary(()))
+    """Of the cases."""
 
     @property
     def shape(self) -> Shape:
@@ -142,9 +145,10 @@ def _collection(folder: Path, config: FamilyConfig, cache: Path) -> Source:
         train_folds=config.train_folds,
         validation_folds=config.validation_folds,
     )
-    held = Collection(folder, cache, data, config.seed)
-    train, validation = (np.array(part, np.int64) for part in (held.train_positions, held.validation_positions))
-    return Source(str(folder), Stored(held.pixels), train, validation, "gaussian", cases=held.cases)
+    read = Collection(folder, cache, data, config.seed)
+    train, validation = (np.array(part, np.int64) for part in (read.train_positions, read.validation_positions))
+    pictures, vocabulary = Stored(read.pixels), read.vocabulary
+    return Source(str(folder), pictures, train, validation, "gaussian", cases=read.cases, vocabulary=vocabulary)
 
 
 def _split(count: int, seed: int) -> tuple[Ints, Ints]:

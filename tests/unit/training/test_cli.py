@@ -57,6 +57,7 @@ def test_recipe__proves_on_fold_0_and_ships_what_has_seen_all(
     assert (proof.provenance.recipe["held.folds"], "held.folds" in shipped.provenance.recipe) == ("0", False)
     assert shipped.similarity == proof.similarity
     polished = tmp_path / "store" / "runs" / "tiny-ship" / "polished.ckpt"
-    before = polished.stat().st_mtime_ns
+    files = [polished, *(tmp_path / "bundles" / name / "bundle.json" for name in ("proof", "default"))]
+    before = [file.stat().st_mtime_ns for file in files]
     assert CliRunner().invoke(app, ["recipe", *given, *where]).exit_code == 0
-    assert polished.stat().st_mtime_ns == before
+    assert [file.stat().st_mtime_ns for file in files] == before

@@ -1,6 +1,7 @@
 """What a hospital brings is trained on by the same command, whatever its form."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,26 @@ from typer.testing import CliRunner
 
 from casekin.bundle import open_bundle
 from casekin.errors import BadInput
+from casekin.phantoms import write_phantoms
+from casekin.phantoms.population import population
 from tests.exports import tinted, write_csv, write_isic, write_nih
 from training.cli import app
 from training.config.guided import CONFIGS, Config, DataConfig
 from training.data.cases import read_collection
 from training.data.collection import Collection
 
+GARDEN = (("kelp", "Giant kelp", "true"), ("moss", "Peat moss", "false"), ("fern", "Wood fern", "false"))
+GARDEN_TOML = """
+base = "ham10000"
+title = "The herbarium"
+licence = "CC0-1.0"
+citation = "Linnaeus 1753"
+{diagnoses}
+[values.diagnosis]
+{values}
+[labels.evidence]
+histo = "under the lens"
+"""
 MOLES = {"naevus": (150, 100, 70), "wart": (220, 150, 150)}
 CLINIC = """
 title = "Our clinic"
@@ -88,6 +103,48 @@ def test_export__of_a_collection_without_masks_names_its_own_licence(
     assert manifest.provenance.licence.startswith("internal")
 
 
+@pytest.fixture
+def relabelled(tmp_path: Path) -> Path:
+    """Phantoms under the labels of another field, with a description that calls one of them malignant."""
+    folder = tmp_path / "garden"
+    for _ in write_phantoms(folder, count=90, seed=3):
+        pass
+    codes = {diagnosis.code: GARDEN[n % 3][0] for n, diagnosis in enumerate(population().classes)}
+    values = "\n".join(f'{theirs} = "{ours}"' for theirs, ours in codes.items())
+    described = "\n".join(
+        f'[[diagnoses]]\ncode = "{code}"\nname = "{name}"\nmalignant = {malignant}' for code, name, malignant in GARDEN
+    )
+    (folder / "collection.toml").write_text(GARDEN_TOML.format(values=values, diagnoses=described))
+    return folder
+
+
+def test_model_card__speaks_of_the_collection_that_was_trained_on(
+    relabelled: Path, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CONFIGS, "tiny", tiny)
+    given = ["--data", relabelled, "--config", "tiny", "--folds", "3", "--store", tmp_path / "store"]
+    checkpoint = _run("fit", *given, "--epochs", "1").splitlines()[-1]
+    target = tmp_path / "bundle"
+    figures = json.loads(_run("export", checkpoint, *given, "--target", target))
+    card = (target / "MODEL_CARD.md").read_text()
+    for words in (
+        "The herbarium, 90 images; CC0-1.0",
+        "3 diagnoses: fern (Wood fern), kelp (Giant kelp), moss (Peat moss); malignant, as the collection says: kelp.",
+        "Of the malignant diagnoses, Giant kelp is found worst",
+        "Diagnoses confirmed by: follow_up 50 %, under the lens 44 %",
+        "It knows 3 diagnoses of The herbarium",
+    ):
+        assert words in card
+    for foreign in ("HAM10000", "akiec", "bcc", "elanoma", "histopatholog", "Vienna", "Queensland", "Seven", "dermato"):
+        assert foreign not in card
+    assert re.search(r"^\| kelp \| \d+ \| .* \| yes \|$", card, re.MULTILINE)
+    assert re.search(r"^\| moss \| \d+ \| .* \| no \|$", card, re.MULTILINE)
+    assert 0 <= figures["auc_malignant_16"] <= 1
+    assert "melanoma_p_at_5" not in figures
+    assert figures["version"] == open_bundle(target).manifest.version
+    assert re.fullmatch(r"the-herbarium-\d{4}\.\d\d\.\d\d-[0-9a-f]{8}", figures["version"])
+
+
 def test_fit__refuses_to_go_on_with_a_run_on_another_collection(
     clinic: Path, nih: Path, tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +197,27 @@ def test_collection__knows_all_labels_of_an_image(nih: Path, tmp_path: Path) -> 
         assert case.diagnosis == case.diagnoses[0]
 
 
+def test_collection__shows_the_first_label_in_the_order_of_the_description(tmp_path: Path) -> None:
+    folder = tmp_path / "clinic"
+    folder.mkdir()
+    described = "".join(f'[[diagnoses]]\ncode = "{code}"\nname = "{code}"\n' for code in ("zoster", "burn", "acne"))
+    (folder / "collection.toml").write_text(CLINIC.replace("[columns]", 'separator = "+"\n[columns]') + described)
+    labels = ["acne+zoster", "acne+burn", "zoster", "burn+acne", "acne"]
+    rows = [(f"{n}.jpg", f"mole {n}", labels[n % 5]) for n in range(30)]
+    for number, row in enumerate(rows):
+        (folder / row[0]).write_bytes(tinted((100, 80, 60), number))
+    write_csv(folder / "cases.csv", ("File", "Mole", "Label"), rows)
+    config = DataConfig(height=32, width=32, folds=3, train_folds=(0, 2))
+    collection = Collection(folder, tmp_path / "cache", config, seed=1)
+    expected = [("zoster", "acne"), ("burn", "acne"), ("zoster",), ("burn", "acne"), ("acne",)]
+    assert collection.classes == ["acne", "burn", "zoster"]
+    for case, label, row in zip(collection.cases, collection.labels, collection.label_matrix, strict=True):
+        shown = expected[int(case.id.removesuffix(".jpg")) % 5]
+        assert (case.diagnosis, case.diagnoses) == (shown[0], shown)
+        assert collection.classes[label] == shown[0]
+        assert [collection.classes[number] for number in np.flatnonzero(row)] == sorted(shown)
+
+
 def test_drawn_shares__are_what_batches_hold(nih: Path, tmp_path: Path) -> None:
     config = DataConfig(height=32, width=32, train_folds=(0, 2, 3, 4), balance=0.7)
     collection = Collection(nih, tmp_path / "cache", config, seed=1)
@@ -161,6 +239,5 @@ def test_drawn_shares__of_one_label_each_sum_to_one(collection_folder: Path, tmp
 
 
 def test_read_collection__knows_what_the_collection_calls_malignant(tmp_path: Path) -> None:
-    found = read_collection(write_isic(tmp_path, 6)).malignant
-    assert {"Melanoma Invasive", "Basal cell carcinoma"} < set(found)
-    assert "Nevus" not in found
+    found = read_collection(write_isic(tmp_path, 6)).vocabulary()
+    assert set(found.malignant) == {"Melanoma Invasive", "Basal cell carcinoma"}

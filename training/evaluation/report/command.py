@@ -1,4 +1,4 @@
-"""From a bundle and a collection to a folder with the record and the pages."""
+"""Write the evaluation of a bundle to a folder: the record and the pages."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def write_evaluation(
     refuse_project(target)
     system = BundleSystem(bundle)
     material = gather(system, collection, store, query_folds, limit)
-    evaluation = evaluate(system, material, baselines(material, store))
+    evaluation = evaluate(system, material, baselines(system, material, store))
     target.mkdir(parents=True, exist_ok=True)
     (target / "evaluation.json").write_bytes(evaluation.to_json())
     (target / "index.html").write_text(evaluation_page(evaluation), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What each figure means, for the page and the model card."""
+"""Names of figures and groups, for the page and the model card."""
 
 FIGURES = {
     "p_at_1_macro": "first match right, mean over diagnoses",
@@ -42,4 +42,11 @@ OF_DIAGNOSIS = {
     "knn16_by_prior": "by prior",
 }
 """Columns of the table by diagnosis."""
-GROUPINGS = {"site": "Site", "sex": "Sex", "age": "Age", "evidence": "Confirmed by"}
+GROUPINGS = {
+    "site": "Site",
+    "sex": "Sex",
+    "age": "Age",
+    "evidence": "Confirmed by",
+    "source": "Source",
+    "without source": "Without source",
+}

@@ -8,10 +8,10 @@ from markupsafe import Markup
 from training.evaluation.bootstrap import RESAMPLES
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.leakage import ALIKE
-from training.evaluation.metrics import HEADLINE, MALIGNANT
+from training.evaluation.metrics import HEADLINE
 from training.evaluation.report import glossary, plots
 from training.evaluation.retrieval import VALUES
-from training.evaluation.subgroups import FEWEST, SHOWN, SMALLEST
+from training.evaluation.subgroups import FEWEST, RESTRICTIONS, SHOWN, SMALLEST
 
 
 def evaluation_page(evaluation: Evaluation) -> str:
@@ -27,7 +27,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         glossary=glossary,
         values=VALUES,
         group_figures=[name for name in SHOWN if name in measured.figures[headline]],
-        malignant=[code for code in MALIGNANT if code in measured.queries],
+        restricted=[g for by in RESTRICTIONS for g in measured.subgroups if g.by == by and not g.too_small],
         groupings={by: [group for group in measured.subgroups if group.by == by] for by in glossary.GROUPINGS},
         smallest=SMALLEST,
         fewest=FEWEST,
@@ -63,6 +63,6 @@ def _charts(evaluation: Evaluation) -> dict[str, str]:
     }
     if evaluation.similarity:
         charts["similarity"] = plots.reliability(evaluation.similarity, "similarity stated", "share of the diagnosis")
-    if evaluation.reconstruction is not None:
-        charts["reconstruction"] = plots.reconstruction(evaluation.reconstruction)
+    if measured.reconstruction is not None:
+        charts["reconstruction"] = plots.reconstruction(measured.reconstruction)
     return charts

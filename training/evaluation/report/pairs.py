@@ -45,15 +45,15 @@ def pairs_page(system: System, material: Material) -> str:
     similarity = _similarity(system, system.output, material)
     truth = split.labels[split.queries]
     groups = {}
-    for number, code in enumerate(split.classes):
+    for number, code in enumerate(split.vocabulary.codes):
         rows = np.flatnonzero(truth == number)
         if len(rows):
             order = rows[np.argsort(similarity[rows])]
             evenly = order[np.unique(np.linspace(0, len(order) - 1, EACH).round().astype(int))]
             groups[code] = _pairs(system, system.output, material, split.queries[evenly], similarity[evenly])
-    told = system.provenance
+    provenance = system.provenance
     return template("pairs.html").render(
-        system=system.name, groups=groups, licence=told.licence, citation=told.citation.rstrip(".")
+        system=system.name, groups=groups, licence=provenance.licence, citation=provenance.citation.rstrip(".")
     )
 
 

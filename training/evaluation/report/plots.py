@@ -101,8 +101,8 @@ def confusion(classes: Sequence[str], table: Sequence[Sequence[int]]) -> str:
         return _svg(figure)
 
 
-def reliability(measured: Sequence[Reliability], said: str, so: str) -> str:
-    """Chart what was said against what was so, a panel each; the area of a dot grows with its count.
+def reliability(measured: Sequence[Reliability], stated: str, observed: str) -> str:
+    """Chart stated confidence against observed share, a panel each; the area of a dot grows with its count.
 
     Bins of fewer than `FEW` are faint and not joined to the others.
     """
@@ -117,10 +117,10 @@ def reliability(measured: Sequence[Reliability], said: str, so: str) -> str:
             axes.plot([0, 1], [0, 1], color="#b4bfca", linewidth=1, linestyle=(0, (4, 3)))
             axes.plot(points[many, 0], points[many, 1], color=ACCENT, linewidth=1.2)
             axes.scatter(points[:, 0], points[:, 1], sizes, ACCENT, alpha=np.where(many, 1, 0.3), clip_on=False)
-            axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xticks=TENTHS, yticks=TENTHS, aspect="equal", xlabel=said)
+            axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xticks=TENTHS, yticks=TENTHS, aspect="equal", xlabel=stated)
             axes.set_title(f"{one.name}\nECE {one.error.value:.3f}", fontsize=9.5, loc="left")
             axes.tick_params(axis="y", labelcolor=SOFT)
-        panels[0].set_ylabel(so)
+        panels[0].set_ylabel(observed)
         return _svg(figure)
 
 
@@ -144,18 +144,19 @@ def robustness(measured: Mapping[str, Figures], names: Sequence[str]) -> str:
 
 
 def reconstruction(measured: Reconstruction) -> str:
-    """Chart SSIM of each diagnosis beside that of principal components."""
+    """Chart SSIM and mean squared error of each diagnosis beside those of principal components."""
     rows = {"all": measured.overall} | measured.by_diagnosis
+    systems = {"": "this model", "_pca": f"{measured.components} principal components"}
     with rc_context(STYLE):
-        figure, axes = _panel(9.6, 0.6 + 0.36 * len(rows))
-        for number, (name, words) in enumerate(
-            (("ssim", "this model"), ("ssim_pca", f"{measured.components} principal components"))
-        ):
-            at = [(row + (number - 0.5) * 0.3, figures[name]) for row, figures in enumerate(rows.values())]
-            _dots(axes, at, (ACCENT, WARM)[number], words)
-        _rows(axes, list(rows))
-        axes.set_xlabel("SSIM")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2, handletextpad=0.3)
+        figure = Figure(figsize=(9.6, 0.6 + 0.36 * len(rows)), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (name, words) in zip(panels, {"ssim": "SSIM", "mse": "mean squared error"}.items(), strict=True):
+            for number, (suffix, label) in enumerate(systems.items()):
+                at = [(row + (number - 0.5) * 0.3, one[name + suffix]) for row, one in enumerate(rows.values())]
+                _dots(axes, at, (ACCENT, WARM)[number], label)
+            _rows(axes, list(rows))
+            axes.set_xlabel(words)
+        panels[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2, handletextpad=0.3)
         return _svg(figure)
 
 

@@ -11,7 +11,7 @@ from casekin.collections import Row
 from casekin.collections.files import LooseFile
 from casekin.contracts.search import Case
 from casekin.errors import BadInput
-from training.data.cases import LabelledCase, read_collection, refuse_leaks
+from training.data.cases import LabelledCase, read_collection
 from training.data.folds import assigned, hashed_fold, read_folds
 
 
@@ -39,10 +39,31 @@ def test_read_collection__takes_the_folds_of_folds_csv(collection_folder: Path) 
     assert {case.id: case.fold for case in read_collection(collection_folder, folds=2).cases} == told
 
 
-def test_refuse_leaks__names_the_lesion_that_is_in_two_folds() -> None:
-    cases = [LabelledCase("a", "HAM_7", "nv", 0), LabelledCase("b", "HAM_7", "nv", 3)]
-    with pytest.raises(BadInput, match="HAM_7 is in folds 0 and 3"):
-        refuse_leaks(cases)
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([_row("a", "HAM_7"), _row("b", "HAM_7")], r"puts lesion HAM_7 into folds 0 \(a\) and 3 \(b\)"),
+        ([_row("a", "HAM_7", "p1"), _row("b", "HAM_8", "p1")], r"puts patient p1 into folds 0 \(a\) and 3 \(b\)"),
+        ([_row("a", None, "p1"), _row("b", "HAM_8", "p1")], r"puts patient p1 into folds 0 \(a\) and 3 \(b\)"),
+    ],
+)
+def test_assigned__refuses_folds_csv_that_splits_a_lesion_or_a_patient(
+    tmp_path: Path, rows: list[Row], words: str
+) -> None:
+    _table(tmp_path / "folds.csv", ("image_id", "fold"), ("a", "0"), ("b", "3"))
+    with pytest.raises(BadInput, match=words):
+        assigned(tmp_path, rows, 5)
+
+
+def test_assigned__takes_folds_csv_that_leaves_the_other_images_of_a_patient_out(tmp_path: Path) -> None:
+    _table(tmp_path / "folds.csv", ("image_id", "fold"), ("a", "2"))
+    found = assigned(tmp_path, [_row("a", "HAM_7", "p1"), _row("b", "HAM_8", "p1")], 5)
+    assert {id: folding.number for id, folding in found.items()} == {"a": 2}
+
+
+def test_assigned__keeps_patients_together_that_a_lesion_s_images_disagree_about(tmp_path: Path) -> None:
+    rows = [_row("a", "l1", "p2"), _row("b", "l1", "p1"), _row("c", "l2", "p2"), _row("d", "l3", "p1"), _row("e", "l3")]
+    assert {folding.number for folding in assigned(tmp_path, rows, 50).values()} == {hashed_fold("patient p1", 50)}
 
 
 def test_assigned__is_stable_when_images_are_added(tmp_path: Path) -> None:

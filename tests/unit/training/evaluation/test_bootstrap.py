@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from tests.vocabularies import ham10000_vocabulary
 from training.evaluation.bootstrap import diagnosis_intervals, mean_interval, retrieval_intervals, samples
-from training.evaluation.retrieval import Labelled, ask
+from training.evaluation.retrieval import Labelled, retrieve
 
 
 def test_mean_interval__of_a_proportion_is_near_the_binomial_one() -> None:
@@ -38,7 +39,9 @@ def test_retrieval_intervals__hold_the_figure_and_narrow_with_more_lesions() -> 
         )
 
     gallery = drawn(300, "g")
-    few, many = (ask(drawn(size, "q"), gallery, np.ones(2), ["bcc", "mel", "nv"]) for size in (60, 960))
+    few, many = (
+        retrieve(drawn(size, "q"), gallery, np.ones(2), ham10000_vocabulary("bcc", "mel", "nv")) for size in (60, 960)
+    )
     wide, narrow = retrieval_intervals(few), retrieval_intervals(many)
     for name, figure in narrow.items():
         assert figure.low <= figure.value <= figure.high

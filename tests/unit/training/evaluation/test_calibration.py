@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
+from tests.vocabularies import ham10000_vocabulary
 from training.evaluation.calibration import divided_by_prior, of_similarity, reliability
 from training.evaluation.split import Split, Vectors
 from training.evaluation.systems import Curve
@@ -59,9 +60,20 @@ def test_of_similarity__tells_a_curve_that_holds_from_one_that_boasts(case) -> N
     cases = [case(i, fold=int(i >= 60), diagnosis="mel" if i % 2 else "nv") for i in range(360)]
     # No dimension knows the diagnosis: half of all matches share it at any distance.
     vectors = Vectors("chance", random.normal(size=(360, 3)), np.ones(3))
-    split = Split(cases, ["mel", "nv"], (0,))
+    split = Split(cases, ham10000_vocabulary("mel", "nv"), (0,))
     true = of_similarity(split, vectors, Curve(np.array([0.0, 9.0]), np.array([0.5, 0.5])))
     boast = of_similarity(split, vectors, Curve(np.array([0.0, 9.0]), np.array([0.9, 0.9])))
     assert sum(one.count for one in true.bins) == 60 * 16
     assert true.error.value < 0.05
     assert boast.error.value == pytest.approx(0.4, abs=0.05)
+
+
+def test_of_similarity__counts_the_nearest_lesions_not_the_images_of_one(case) -> None:  # type: ignore[no-untyped-def]
+    # One near lesion of twenty images agrees, fifteen farther ones do not.
+    near = [case(i, lesion="near") for i in range(1, 21)]
+    far = [case(i, diagnosis="mel") for i in range(21, 36)]
+    latents = np.concatenate([[0.0], np.linspace(1, 2, 20), np.linspace(3, 4, 15)])[:, None]
+    split = Split([case(0, fold=0), *near, *far], ham10000_vocabulary("mel", "nv"), (0,))
+    found = of_similarity(split, Vectors("v", latents, np.ones(1)), Curve(np.array([0.0, 9.0]), np.array([0.5, 0.5])))
+    assert sum(one.count for one in found.bins) == 16
+    assert found.accuracy == pytest.approx(1 / 16)

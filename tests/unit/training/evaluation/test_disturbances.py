@@ -3,7 +3,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from training.evaluation.disturbances import DISTURBANCES
+from training.evaluation.robustness import DISTURBANCES
 
 Pixels = npt.NDArray[np.uint8]
 BY_NAME = {disturbance.name: disturbance for disturbance in DISTURBANCES}

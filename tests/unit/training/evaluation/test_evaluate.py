@@ -56,8 +56,8 @@ def test_evaluation__has_every_part(evaluation: Evaluation) -> None:
     assert all(sum(b.count for b in one.bins) == 12 for one in evaluation.reliability)
     assert len(evaluation.robustness) == 12
     assert evaluation.leaks.shared_lesions == 0
-    assert evaluation.reconstruction is not None
-    assert evaluation.reconstruction.components == 4
+    assert evaluation.measured.reconstruction is not None
+    assert evaluation.measured.reconstruction.components == 4
 
 
 def test_words__explain_every_figure(evaluation: Evaluation) -> None:
@@ -86,6 +86,21 @@ def test_page__shows_the_figures_the_warning_and_the_licence(written: Path, eval
     assert evaluation.licence in page
     assert page.count("<svg") == 7
     assert "too small to tell" in page
+
+
+def test_page__says_what_the_collection_calls_malignant(written: Path, evaluation: Evaluation) -> None:
+    assert evaluation.malignant == ["akiec", "bcc", "mel"]
+    page = (written / "index.html").read_text()
+    assert "bcc <small>Basal cell carcinoma</small> <small>malignant</small>" in page
+    assert "nv <small>Melanocytic nevus</small></td>" in page
+
+
+def test_page__gives_squared_error_beside_ssim(written: Path, evaluation: Evaluation) -> None:
+    assert evaluation.measured.reconstruction is not None
+    ours, theirs = (evaluation.measured.reconstruction.overall[name].value for name in ("mse", "mse_pca"))
+    change = "smaller" if theirs < ours else "larger"
+    said = f"Here the squared error of the components is {abs(1 - theirs / ours) * 100:.0f} % {change}."
+    assert said in (written / "index.html").read_text()
 
 
 def test_page__has_no_id_twice(written: Path) -> None:

@@ -6,6 +6,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageEnhance
 
+from tests.vocabularies import ham10000_vocabulary
 from training.data.cases import LabelledCase
 from training.evaluation.leakage import alike_images, audit_leaks, equal_images
 from training.evaluation.split import Split, Vectors
@@ -21,7 +22,7 @@ def _pressed(pixels: Pixels) -> Pixels:
 
 @pytest.fixture
 def split(case: Callable[..., LabelledCase]) -> Split:
-    return Split([case(number, fold=int(number >= 8)) for number in range(16)], ["mel", "nv"], (0,))
+    return Split([case(number, fold=int(number >= 8)) for number in range(16)], ham10000_vocabulary("mel", "nv"), (0,))
 
 
 def test_audit_leaks__of_a_sound_split_finds_nothing(split: Split, pictures: Pixels) -> None:
@@ -36,7 +37,9 @@ def test_audit_leaks__finds_a_planted_lesion_and_a_planted_image(
     cases[9] = case(9, lesion="lesion 2", diagnosis="mel")
     pixels = pictures.copy()
     pixels[11] = pixels[4]
-    audit = audit_leaks(Split(cases, ["mel", "nv"], (0,)), Vectors("any", pixels.mean((1, 2)), np.ones(3)), pixels)
+    audit = audit_leaks(
+        Split(cases, ham10000_vocabulary("mel", "nv"), (0,)), Vectors("any", pixels.mean((1, 2)), np.ones(3)), pixels
+    )
     assert audit.shared_lesions == 1
     assert [(copy.query, copy.case) for copy in audit.equal_images] == [("image 4", "image 11")]
     assert audit.alike_images == []
@@ -68,7 +71,9 @@ def test_audit_leaks__the_leaking_figure_rises_by_siblings_alone(case: Callable[
     diagnoses = np.repeat(random.choice(["mel", "nv"], 40), 2)
     cases = [case(i, lesion=f"lesion {i // 2}", diagnosis=str(diagnoses[i]), fold=int(i >= 40)) for i in range(80)]
     pixels = random.integers(0, 256, (80, 48, 64, 3), dtype=np.uint8)
-    audit = audit_leaks(Split(cases, ["mel", "nv"], (0,)), Vectors("sibling finder", places, np.ones(8)), pixels)
+    audit = audit_leaks(
+        Split(cases, ham10000_vocabulary("mel", "nv"), (0,)), Vectors("sibling finder", places, np.ones(8)), pixels
+    )
     assert audit.siblings == 40
     assert audit.leaking["p_at_1_macro"].value == 1
     assert audit.sound["p_at_1_macro"].value < 0.8

@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from casekin.contracts.bundle import OutputSpec
+from tests.vocabularies import ham10000_vocabulary
 from training.evaluation.reconstruction import by_components, quality, reconstruction
 from training.evaluation.split import Split
 from training.evaluation.systems import BundleSystem
@@ -44,8 +45,9 @@ def test_reconstruction__stands_beside_components_and_by_diagnosis(  # type: ign
     system = BundleSystem(tiny_bundle)
     pixels = np.ascontiguousarray(pictures[:, ::2, ::2])
     cases = [case(i, fold=int(i >= 6), diagnosis="mel" if i % 3 == 0 else "nv") for i in range(16)]
-    split = Split(cases, system.classes, (0,))
-    found = reconstruction(system, OUTPUT, split, system.embed(pixels), pixels)
+    split = Split(cases, ham10000_vocabulary(*system.classes), (0,))
+    latents = system.embed(pixels)
+    found = reconstruction(lambda rows: torch.from_numpy(system.reconstruct(latents[rows])), 4, OUTPUT, split, pixels)
     assert found.components == 4
     assert found.by_diagnosis.keys() == {"mel", "nv"}
     decoded = system.reconstruct(system.embed(pixels[:6]))

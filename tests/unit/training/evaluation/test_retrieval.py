@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.vocabularies import ham10000_vocabulary
 from training.evaluation.metrics import retrieval_metrics
-from training.evaluation.retrieval import VALUES, Labelled, ask, neighbours
+from training.evaluation.retrieval import VALUES, Labelled, neighbours, retrieve
 
-CLASSES = ["bcc", "mel", "nv"]
+CLASSES = ham10000_vocabulary("bcc", "mel", "nv")
 
 
 def _random(count: int, seed: int, prefix: str) -> Labelled:
@@ -70,7 +71,7 @@ def test_ask__average_precision_agrees_with_a_count_by_hand() -> None:
     labels = np.array([1, 0, 1, 1, 0, 2, 2, 2, 2, 2, 1, 2])
     gallery = Labelled(np.arange(1.0, 13.0)[:, None], labels, [f"g{i}" for i in range(12)])
     asked = Labelled(np.zeros((1, 1)), np.array([1]), ["q"])
-    found = dict(zip(VALUES, ask(asked, gallery, np.ones(1), CLASSES).values[0], strict=True))
+    found = dict(zip(VALUES, retrieve(asked, gallery, np.ones(1), CLASSES).values[0], strict=True))
     assert found["map_10"] == pytest.approx((1 / 1 + 2 / 3 + 3 / 4) / 4)
     assert (found["p_at_1"], found["p_at_5"], found["p_at_10"]) == (1, 0.6, 0.3)
 
@@ -79,17 +80,17 @@ def test_ask__average_precision_is_one_when_all_there_are_come_first() -> None:
     labels = np.array([1, 1, *[0] * 18])
     gallery = Labelled(np.arange(1.0, 21.0)[:, None], labels, [f"g{i}" for i in range(20)])
     asked = Labelled(np.zeros((1, 1)), np.array([1]), ["q"])
-    assert ask(asked, gallery, np.ones(1), CLASSES).values[0, VALUES.index("map_10")] == 1
+    assert retrieve(asked, gallery, np.ones(1), CLASSES).values[0, VALUES.index("map_10")] == 1
     # A sibling of the query is neither found nor missed.
     with_sibling = replace(gallery, lesions=["q", *gallery.lesions[1:]])
-    assert ask(asked, with_sibling, np.ones(1), CLASSES).values[0, VALUES.index("map_10")] == 1
+    assert retrieve(asked, with_sibling, np.ones(1), CLASSES).values[0, VALUES.index("map_10")] == 1
 
 
 def test_ask__votes_divided_by_the_prior_favour_the_rare() -> None:
     labels = np.array([0, 0, *[2] * 78])
     gallery = Labelled(np.arange(1.0, 81.0)[:, None], labels, [f"g{i}" for i in range(80)])
     asked = Labelled(np.zeros((1, 1)), np.array([0]), ["q"])
-    outcomes = ask(asked, gallery, np.ones(1), CLASSES)
+    outcomes = retrieve(asked, gallery, np.ones(1), CLASSES)
     found = dict(zip(VALUES, outcomes.values[0], strict=True))
     assert (found["knn5"], found["knn5_by_prior"]) == (0, 1)
     np.testing.assert_allclose(outcomes.shares, [[2 / 16, 0, 14 / 16]])

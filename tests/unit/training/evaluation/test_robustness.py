@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.vocabularies import ham10000_vocabulary
 from training.data.cases import read_collection
 from training.data.image_cache import cached_pixels
-from training.evaluation.disturbances import DISTURBANCES, Disturbance
-from training.evaluation.robustness import UNDISTURBED, disturbed_latents, robustness
+from training.evaluation.robustness import DISTURBANCES, UNDISTURBED, Disturbance, disturbed_latents, robustness
 from training.evaluation.split import Split, Vectors
 from training.evaluation.systems import BundleSystem
 
@@ -15,7 +15,7 @@ def test_robustness__disturbs_queries_only(collection_folder: Path, tiny_bundle:
     cases, sources = collection.cases, collection.images
     pixels = cached_pixels(sources, [case.id for case in cases], system.input, tmp_path).pixels
     latents = system.embed(pixels)
-    split = Split(cases, system.classes, (0,))
+    split = Split(cases, ham10000_vocabulary(*system.classes), (0,))
     nothing = Disturbance("nothing", lambda image, _: image)
     np.testing.assert_allclose(disturbed_latents(system, split, sources, nothing), latents[split.queries], atol=1e-5)
     darker = next(one for one in DISTURBANCES if one.name == "a quarter darker")

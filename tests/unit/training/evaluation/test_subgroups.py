@@ -3,7 +3,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tests.vocabularies import ham10000_vocabulary
 from training.data.cases import LabelledCase
+from training.evaluation.bootstrap import retrieval_intervals
 from training.evaluation.split import Split, Vectors
 from training.evaluation.subgroups import age_group, subgroups
 
@@ -40,8 +42,10 @@ def test_subgroups__find_where_a_model_fails_and_mark_small_groups(case: Callabl
     # Of women it knows the diagnosis, of men nothing.
     known = np.where([row["sex"] == "female" for row in told], truth * 9, random.normal(size=400) * 5)
     latents = np.stack([known, np.array([row["sex"] == "male" for row in told]) * 99.0], 1)
-    split = Split(cases, ["mel", "nv"], (0,))
-    groups = {(group.by, group.name): group for group in subgroups(split, split.ask(Vectors("v", latents, np.ones(2))))}
+    split = Split(cases, ham10000_vocabulary("mel", "nv"), (0,))
+    groups = {
+        (group.by, group.name): group for group in subgroups(split, split.retrieve(Vectors("v", latents, np.ones(2))))
+    }
     assert groups["sex", "female"].figures["p_at_1_macro"].value == 1
     assert groups["sex", "male"].figures["p_at_1_macro"].high < 0.8
     assert groups["site", "ear"].queries == 10
@@ -58,8 +62,8 @@ def test_subgroups__leave_rare_diagnoses_out_of_means_over_diagnoses(case: Calla
     told = ["nv"] * 40 + ["bkl"] * 12 + ["mel"] * 2
     queries = [case(i, fold=0, diagnosis=diagnosis) for i, diagnosis in enumerate(told)]
     gallery = [case(i) for i in range(54, 120)]
-    split = Split([*queries, *gallery], ["bkl", "mel", "nv"], (0,))
-    outcomes = split.ask(Vectors("v", np.zeros((120, 1)), np.ones(1)))
+    split = Split([*queries, *gallery], ham10000_vocabulary("bkl", "mel", "nv"), (0,))
+    outcomes = split.retrieve(Vectors("v", np.zeros((120, 1)), np.ones(1)))
     found = next(group for group in subgroups(split, outcomes) if group.by == "sex")
     assert (found.queries, found.malignant, found.diagnoses) == (54, 2, 2)
     assert found.figures["p_at_1_macro"].value == 0.5
@@ -68,6 +72,41 @@ def test_subgroups__leave_rare_diagnoses_out_of_means_over_diagnoses(case: Calla
 
 
 def test_subgroups__give_no_mean_over_diagnoses_of_one(case: Callable[..., LabelledCase]) -> None:
-    split = Split([case(i, fold=int(i >= 40)) for i in range(80)], ["mel", "nv"], (0,))
-    outcomes = split.ask(Vectors("v", np.arange(80.0)[:, None], np.ones(1)))
+    split = Split([case(i, fold=int(i >= 40)) for i in range(80)], ham10000_vocabulary("mel", "nv"), (0,))
+    outcomes = split.retrieve(Vectors("v", np.arange(80.0)[:, None], np.ones(1)))
     assert all(group.figures.keys() == {"p_at_1_micro"} for group in subgroups(split, outcomes))
+
+
+def test_subgroups__measure_without_each_source_and_on_each_evidence_alone(case: Callable[..., LabelledCase]) -> None:
+    # An easy source has benign images that are always found; malignancy is told by chance in the other.
+    random = np.random.default_rng(1)
+    cases, latents = [], []
+    for number in range(400):
+        easy, malignant = number % 2 == 0, number % 4 == 1
+        cases.append(
+            case(
+                number,
+                fold=int(number >= 200),
+                source="easy" if easy else "hard",
+                evidence="histo" if malignant else "follow_up",
+                diagnosis="mel" if malignant else "nv",
+            )
+        )
+        latents.append([99.0 if easy else 0.0, random.normal()])
+    split = Split(cases, ham10000_vocabulary("mel", "nv"), (0,))
+    outcomes = split.retrieve(Vectors("v", np.array(latents), np.ones(2)))
+    groups = {(group.by, group.name): group for group in subgroups(split, outcomes)}
+    every = retrieval_intervals(outcomes)["auc_malignant_16"]
+    without = groups["without source", "easy"].figures["auc_malignant_16"]
+    assert every.value > 0.75
+    assert without.low < 0.5 < without.high
+    assert groups["without source", "easy"].queries == groups["source", "hard"].queries == 100
+    assert groups["without source", "hard"].malignant == 0
+    assert (groups["evidence", "histo"].queries, groups["evidence", "histo"].malignant) == (50, 50)
+
+
+def test_subgroups__leave_out_no_source_where_there_is_only_one(case: Callable[..., LabelledCase]) -> None:
+    cases = [case(i, fold=int(i >= 40), source="phantom") for i in range(80)]
+    split = Split(cases, ham10000_vocabulary("mel", "nv"), (0,))
+    outcomes = split.retrieve(Vectors("v", np.arange(80.0)[:, None], np.ones(1)))
+    assert "without source" not in {group.by for group in subgroups(split, outcomes)}

@@ -1,8 +1,10 @@
+import copy
 import hashlib
 import itertools
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +12,27 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from casekin.bundle import open_bundle
-from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.bundle import BundleManifest, FileDigest
 from casekin.errors import BadInput
 from training.config.guided import Config, on_split
 from training.data.cases import read_collection
 from training.data.collection import Collection
-from training.export.bundle import export
+from training.evaluation.evaluate import Measured
+from training.evaluation.systems import BundleSystem
+from training.export.bundle import content_version, export
 from training.export.onnx_graphs import ParityLost, without_shuffles, write_graph
 from training.export.quantise import FIRST_BLOCK
+from training.export.renew_card import renew_card
 from training.fit.feature_pca import CondenseConfig, condense
 from training.fit.fit import module_for
-from training.latent_space.axes import Axes, evened
-from training.latent_space.calibrate import held_of
-from training.latent_space.held_out import held_by
+from training.latent_space.axes import Axes, spread_to_power
+from training.latent_space.calibrate import held_out_calibration
+from training.latent_space.clinical_metric import temperature
+from training.latent_space.figures import figures, rebuilt_by
+from training.latent_space.held_out import read_proof
 from training.latent_space.recalibrate import recalibrate
 from training.latent_space.study import Study
 from training.models.guided_vae import Decoder
@@ -66,6 +74,28 @@ def test_export__writes_a_bundle_that_serving_accepts(exported: Path) -> None:
         assert sorted(dimension.quantiles.values()) == list(dimension.quantiles.values())
 
 
+def test_export__lists_the_diagnoses_in_the_order_of_the_head(exported: Path, study: Study) -> None:
+    system, collection = BundleSystem(exported), study.collection
+    guessed = system.probabilities(system.embed(np.array(collection.pixels))).argmax(1)
+    right = [system.classes[number] == case.diagnosis for number, case in zip(guessed, collection.cases, strict=True)]
+    assert np.mean(right) > 0.8, "colours tell these diagnoses"
+
+
+def test_study__fits_the_temperature_to_held_out_lesions(study: Study) -> None:
+    # Sure and right on the training folds; as sure and right every second time on the held-out one.
+    held_out, labels = study.rows(study.folds.held_out), study.encoded.labels
+
+    def logits(rows: np.ndarray) -> np.ndarray:
+        wrong = np.isin(rows, held_out) & (rows % 2 == 1)
+        return 5.0 * np.eye(3)[(labels[rows] + wrong) % 3]
+
+    other = copy.copy(study)
+    vars(other).pop("temperature", None)
+    vars(other)["logits"] = logits
+    assert temperature(logits(study.rows(study.folds.train)), labels[study.rows(study.folds.train)]) < 1
+    assert other.temperature == temperature(logits(held_out), labels[held_out]) > 2
+
+
 def test_export__hashes_each_graph(exported: Path) -> None:
     manifest = BundleManifest.model_validate(json.loads((exported / "bundle.json").read_text()))
     for name, digest in manifest.files.items():
@@ -82,8 +112,8 @@ def test_export__graphs_in_a_row_do_what_the_network_does(exported: Path, study:
     (probabilities,) = _run(exported / "head.onnx", latent=latent)
     with torch.no_grad():
         raw = study.network.encoder(torch.from_numpy(pixels).float()).mean.double()
-        turned = (raw.numpy() - study.axes.centre) @ study.axes.turn.T
-        raw = torch.from_numpy(turned @ study.axes.back.T + study.axes.centre).float()
+        turned = (raw.numpy() - study.axes.centre) @ study.axes.matrix.T
+        raw = torch.from_numpy(turned @ study.axes.inverse.T + study.axes.centre).float()
         expected = study.network.decoder(raw).numpy()
         logits = study.network.logits(raw).numpy() + study.log_prior
     np.testing.assert_allclose(image, expected, atol=1e-3)
@@ -151,21 +181,115 @@ def test_export__leaves_an_int8_encoder_that_saves_little(
     assert (manifest.metrics["int8_kept"], manifest.metrics["encoder_ms"]) == (0, 2)
 
 
+def test_export__names_a_bundle_by_collection_date_and_content(
+    study: Study, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.export.bundle.WITHIN", -1)
+    created = datetime(2026, 11, 29, tzinfo=UTC)
+    first = export(study, tmp_path / "one", created=created)
+    assert re.fullmatch(r"ham10000-2026\.11\.29-[0-9a-f]{8}", first.version)
+    same = first.model_copy(update={"version": "x", "metrics": {}, "clinical_weights": first.clinical_weights[::-1]})
+    assert content_version(same) == first.version
+    moved = first.dimensions[0].model_copy(update={"mean": first.dimensions[0].mean + 1e-6})
+    for change in (
+        {"dimensions": [moved, *first.dimensions[1:]]},
+        {"files": first.files | {"encoder.onnx": FileDigest(sha256="0" * 64, size=1)}},
+    ):
+        assert content_version(first.model_copy(update=change)) != first.version
+
+
+def test_export__refuses_another_model_under_the_version_that_is_there(
+    study: Study, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.export.bundle.WITHIN", -1)
+    target = shutil.copytree(exported, tmp_path / "bundle")
+    before = {file.name: file.read_bytes() for file in target.iterdir()}
+    other = copy.copy(study)
+    other.network = copy.deepcopy(study.network)
+    with torch.no_grad():
+        other.network.decoder.linear.bias.add_(0.1)
+    with pytest.raises(BadInput, match="holds another model under version tiny-1"):
+        export(other, target, "tiny-1")
+    assert {file.name: file.read_bytes() for file in target.iterdir()} == before
+    export(other, target, "tiny-9")
+
+
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [("Our Clinic, Wien (2026)", "our-clinic-wien-2026"), ("皮膚科", "collection"), ("x" * 120, "x" * 32)],
+)
+def test_content_version__is_valid_for_any_title(exported: Path, title: str, slug: str) -> None:
+    manifest = open_bundle(exported).manifest
+    provenance = manifest.provenance.model_copy(update={"data": f"{title}, 60 images"})
+    version = content_version(manifest.model_copy(update={"provenance": provenance}))
+    assert version.startswith(f"{slug}-2")
+    BundleManifest.model_validate(manifest.model_dump() | {"version": version})
+
+
+def test_bundle_system__gives_the_features_that_the_latent_is_condensed_from(exported: Path, study: Study) -> None:
+    pixels = np.array(study.collection.pixels[:40])
+    features = BundleSystem(exported).features(pixels)
+    assert features is not None
+    with torch.no_grad():
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+        expected = study.network.encoder.pooled(images).numpy()
+    np.testing.assert_allclose(features, expected, atol=1e-3)
+
+
 def test_model_card__names_data_licence_figures_and_limits(exported: Path) -> None:
     card = (exported / "MODEL_CARD.md").read_text()
     for words in ("HAM10000", "CC BY-NC 4.0", "Tschandl", "does not diagnose", "first match right", "## Limits"):
         assert words in card
 
 
+def test_model_card__gives_squared_error_beside_that_of_components(exported: Path) -> None:
+    card, metrics = (exported / "MODEL_CARD.md").read_text(), open_bundle(exported).manifest.metrics
+    change = metrics["mse_pca"] / metrics["mse"] - 1
+    said = f"(PCA: {metrics['mse_pca']:.5f}, {abs(change):.0%} {'larger' if change > 0 else 'smaller'})"
+    assert said in card
+
+
+def test_renew_card__writes_the_same_card_from_the_bundle_alone(
+    exported: Path, collection_folder: Path, tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(exported, tmp_path / "tiny")
+    card, measured = (bundle / "MODEL_CARD.md").read_text(), (bundle / "measured.json").read_bytes()
+    (bundle / "MODEL_CARD.md").unlink()
+    (bundle / "measured.json").unlink()
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    manifest["provenance"]["recipe"]["data.train_folds"] = "1 2 3 4"  # as of a proof, whose queries are fold 0
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    renew_card(bundle, bundle, read_collection(collection_folder), tmp_path / "store")
+    again = (bundle / "MODEL_CARD.md").read_text()
+    figures = re.compile(r"\d\.\d+(?:e-\d+)?")
+    assert figures.sub("#", again) == figures.sub("#", card)
+    ours, theirs = (
+        TypeAdapter(Measured).validate_json(text).figures
+        for text in ((bundle / "measured.json").read_bytes(), measured)
+    )
+    assert ours["clinical"]["knn5_balanced"].value == pytest.approx(theirs["clinical"]["knn5_balanced"].value, abs=0.1)
+
+
+def test_renew_card__refuses_a_bundle_that_was_trained_on_all_folds(
+    exported: Path, collection_folder: Path, tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(exported, tmp_path / "tiny")
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    manifest["provenance"]["recipe"]["data.train_folds"] = "0 1 2 3 4"
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(BadInput, match="trained on all folds of this collection: name the proof"):
+        renew_card(bundle, bundle, read_collection(collection_folder), tmp_path / "store")
+
+
 def test_model_card__gives_figures_with_intervals_by_diagnosis_and_by_group(exported: Path, study: Study) -> None:
     card = (exported / "MODEL_CARD.md").read_text()
-    found = held_of(study).measured
+    found = held_out_calibration(study).measured
     first = found.figures["clinical"]["p_at_1_macro"]
-    assert first.value == pytest.approx(study.figures()["p_at_1_macro"])
+    assert first.value == pytest.approx(figures(study, rebuilt_by(study))["p_at_1_macro"])
     assert (
         f"| first match right, mean over diagnoses | {first.value:.3f} ({first.low:.3f} to {first.high:.3f}) |" in card
     )
-    assert f"| mel | {found.queries['mel']} |" in card
+    assert re.search(rf"^\| mel \| {found.queries['mel']} \| .* \| yes \|$", card, re.MULTILINE)
     # The tiny collection has twelve queries, all of one group: too few to say anything of it.
     assert "| Sex: male | 12 | 8 | 0 | too small |" in card
     assert "Site: back" in card
@@ -203,9 +327,9 @@ def test_without_shuffles__draws_the_same_images(tiny: Config) -> None:
 def test_axes__order_diagnosis_dimensions_by_clinical_weight_before_appearance(study: Study, tiny: Config) -> None:
     assert isinstance(study.axes, Axes)
     guided = tiny.model.diagnosis_dimensions
-    assert study.axes.turn.shape == (tiny.model.dimensions, tiny.model.dimensions)
-    assert not study.axes.turn[:guided, guided:].any()
-    assert not study.axes.turn[guided:, :guided].any()
+    assert study.axes.matrix.shape == (tiny.model.dimensions, tiny.model.dimensions)
+    assert not study.axes.matrix[:guided, guided:].any()
+    assert not study.axes.matrix[guided:, :guided].any()
     assert (np.diff(study.clinical_weights[:guided]) <= 0).all()
 
 
@@ -213,7 +337,7 @@ def test_axes__give_diagnosis_dimensions_the_distance_of_the_learned_power(study
     guided = tiny.model.diagnosis_dimensions
     rows = study.rows(study.folds.train)
     means = study.encoded.means[rows, :guided]
-    theirs = means @ evened(means, study.metric.power)
+    theirs = means @ spread_to_power(means, study.metric.power)
     ours = study.latents[rows, :guided] * np.sqrt(study.clinical_weights[:guided])
     here, there = (np.linalg.norm(values[1:] - values[0], axis=1) for values in (ours, theirs))
     np.testing.assert_allclose(here / there, here[0] / there[0], rtol=1e-3)
@@ -224,7 +348,7 @@ def test_export__of_a_network_that_saw_all_takes_what_its_proof_held(
 ) -> None:
     ship = on_split(tiny, "ship").data
     collection = Collection(collection_folder, tmp_path, ship, tiny.seed)
-    held = held_by(exported)
+    held = read_proof(exported)
     all_seen = Study(ship, study.network, tiny.flat(), collection, collection_folder, held)
     manifest = export(all_seen, tmp_path / "bundle", "tiny-ship")
     proof = open_bundle(exported).manifest
@@ -237,14 +361,14 @@ def test_export__of_a_network_that_saw_all_takes_what_its_proof_held(
         held.metric.share
     )
     assert all_seen.metric == held.metric
-    with pytest.raises(ValueError, match="all folds were trained on"):
+    with pytest.raises(BadInput, match="no fold was held out to calibrate by"):
         Study(ship, study.network, tiny.flat(), collection, collection_folder)
 
 
-def test_held_by__refuses_a_bundle_that_proves_nothing(exported: Path, tmp_path: Path) -> None:
+def test_read_proof__refuses_a_bundle_that_proves_nothing(exported: Path, tmp_path: Path) -> None:
     (tmp_path / "bundle.json").write_bytes((exported / "bundle.json").read_bytes())
     with pytest.raises(BadInput, match=r"tiny-1 .* proves no recipe"):
-        held_by(tmp_path)
+        read_proof(tmp_path)
 
 
 def test_recalibrate__finds_what_the_export_found_and_leaves_all_else(
@@ -278,6 +402,6 @@ def test_recalibrate__refuses_a_bundle_that_held_nothing_back(
     text = json.loads((bundle / "bundle.json").read_text())
     text["provenance"]["recipe"] = {"data.train_folds": "1 2 3 4"}
     (bundle / "bundle.json").write_text(json.dumps(text))
-    with pytest.raises(BadInput, match="held no lesion"):
+    with pytest.raises(BadInput, match="held out no lesion"):
         recalibrate(bundle, read_collection(collection_folder), tmp_path / "store")
     assert json.loads((bundle / "bundle.json").read_text()) == text

@@ -1,47 +1,47 @@
 import numpy as np
 import pytest
 
-from training.latent_space.axes import Axes, evened, name_dimensions, towards_classes, towards_factors
+from training.latent_space.axes import Axes, align_to_classes, align_to_factors, spread_to_power
 
 
-def test_towards_classes__keeps_distances_and_points_at_the_classes() -> None:
+def test_align_to_classes__keeps_distances_and_points_at_the_classes() -> None:
     random = np.random.default_rng(0)
     head, means = random.normal(size=(3, 8)), random.normal(size=(50, 8))
-    turn = towards_classes(head, means)
+    turn = align_to_classes(head, means)
     np.testing.assert_allclose(turn @ turn.T, np.eye(8), atol=1e-10)
     along = head @ turn.T  # [C,S]
     assert along[:, :3].argmax(1).tolist() == [0, 1, 2]
     np.testing.assert_allclose(along[:, 3:], 0, atol=1e-10)
 
 
-def test_towards_classes__puts_what_varies_most_right_behind_the_classes() -> None:
+def test_align_to_classes__puts_what_varies_most_right_behind_the_classes() -> None:
     head = np.eye(2, 6)
     means = np.random.default_rng(1).normal(size=(400, 6)) * [1, 1, 0.1, 0.1, 5, 0.1]
-    turn = towards_classes(head, means)
+    turn = align_to_classes(head, means)
     np.testing.assert_allclose(np.abs(turn[:3]), np.eye(6)[[0, 1, 4]], atol=0.05)
 
 
-def test_towards_classes__takes_principal_axes_with_more_classes_than_dimensions() -> None:
+def test_align_to_classes__takes_principal_axes_with_more_classes_than_dimensions() -> None:
     means = np.random.default_rng(2).normal(size=(400, 3)) * [0.1, 3, 1]
-    turn = towards_classes(np.ones((5, 3)), means)
+    turn = align_to_classes(np.ones((5, 3)), means)
     np.testing.assert_allclose(np.abs(turn), np.eye(3)[[1, 2, 0]], atol=0.1)
 
 
-def test_evened__leaves_all_at_power_1_and_whitens_at_power_0() -> None:
+def test_spread_to_power__leaves_all_at_power_1_and_whitens_at_power_0() -> None:
     random = np.random.default_rng(3)
     means = random.normal(size=(500, 4)) * [4.0, 2.0, 1.0, 0.5] @ random.normal(size=(4, 4))
-    np.testing.assert_allclose(evened(means, 1.0), np.eye(4), atol=1e-9)
-    np.testing.assert_allclose(np.cov((means @ evened(means, 0.0)).T), np.eye(4), atol=1e-6)
-    spread, half = (np.linalg.eigvalsh(np.cov(values.T)) for values in (means, means @ evened(means, 0.5)))
+    np.testing.assert_allclose(spread_to_power(means, 1.0), np.eye(4), atol=1e-9)
+    np.testing.assert_allclose(np.cov((means @ spread_to_power(means, 0.0)).T), np.eye(4), atol=1e-6)
+    spread, half = (np.linalg.eigvalsh(np.cov(values.T)) for values in (means, means @ spread_to_power(means, 0.5)))
     np.testing.assert_allclose(half, spread**0.5)
 
 
-def test_towards_factors__finds_factors_that_were_mixed_and_whitens() -> None:
+def test_align_to_factors__finds_factors_that_were_mixed_and_whitens() -> None:
     random = np.random.default_rng(1)
     factors = random.normal(size=(500, 2))
     hidden = np.concatenate([factors, random.normal(size=(500, 3))], 1)
     mixed = hidden @ random.normal(size=(5, 5)).T
-    turned = (mixed - mixed.mean(0)) @ towards_factors(mixed, factors).T
+    turned = (mixed - mixed.mean(0)) @ align_to_factors(mixed, factors).T
     np.testing.assert_allclose(np.cov(turned.T), np.eye(5), atol=1e-6)
     for factor in range(2):
         assert np.corrcoef(turned[:, factor], factors[:, factor])[0, 1] > 0.95 or (
@@ -49,33 +49,17 @@ def test_towards_factors__finds_factors_that_were_mixed_and_whitens() -> None:
         )
 
 
-def test_towards_factors__gives_up_factors_that_the_latent_does_not_hold() -> None:
+def test_align_to_factors__gives_up_factors_that_the_latent_does_not_hold() -> None:
     random = np.random.default_rng(2)
     latents, noise = random.normal(size=(500, 4)), random.normal(size=(500, 3))
-    turn = towards_factors(latents, noise)
+    turn = align_to_factors(latents, noise)
     assert turn.shape == (4, 4)
     assert np.linalg.matrix_rank(turn) == 4
-
-
-def test_name_dimensions__names_only_what_correlates_and_each_factor_once() -> None:
-    random = np.random.default_rng(3)
-    factors = random.normal(size=(300, 2))
-    latents = np.stack([factors[:, 1], factors[:, 1] + 0.1 * random.normal(size=300), random.normal(size=300)], 1)
-    factors[0] = np.nan  # an image without a mask
-    assert name_dimensions(latents, factors, ["Size", "Redness"], [None, None, None]) == [
-        "Redness",
-        "Dimension 2",
-        "Dimension 3",
-    ]
-    assert name_dimensions(latents, factors, ["Size", "Redness"], ["Towards mel", None, None])[:2] == [
-        "Towards mel",
-        "Redness",
-    ]
 
 
 def test_axes__reordered_moves_dimensions_only() -> None:
     axes = Axes(np.array([1.0, 2.0]), np.array([[1.0, 1.0], [0.0, 2.0]]))
     values = np.array([[3.0, 5.0]])
-    np.testing.assert_allclose(axes.of(values), [[5, 6]])
-    np.testing.assert_allclose(axes.reordered([1, 0]).of(values), [[6, 5]])
-    assert axes.of(values) == pytest.approx((values - axes.centre) @ axes.turn.T)
+    np.testing.assert_allclose(axes.transform(values), [[5, 6]])
+    np.testing.assert_allclose(axes.reordered([1, 0]).transform(values), [[6, 5]])
+    assert axes.transform(values) == pytest.approx((values - axes.centre) @ axes.matrix.T)

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from training.evaluation.retrieval import Labelled
+from training.evaluation.retrieval import NEIGHBOURS, Labelled, nearest_lesions
 from training.latent_space.clinical_metric import (
     POWERS,
     SHARES,
@@ -13,7 +13,6 @@ from training.latent_space.clinical_metric import (
     learn_metric,
     temperature,
 )
-from training.latent_space.vote_calibration import NEIGHBOURS, nearest_lesions
 
 
 def _cases(count: int, seed: int, prefix: str) -> Labelled:
@@ -101,6 +100,24 @@ def test_calibrate__of_near_matches_is_not_led_astray_by_the_few_that_are_nearer
     said = np.interp(away, [p.distance for p in points], [p.share for p in points])
     for tenth in np.array_split(np.argsort(away, axis=None), 10):
         assert said.ravel()[tenth].mean() == pytest.approx(agrees.ravel()[tenth].mean(), abs=0.04)
+
+
+def siblings_around(queries: int) -> tuple[Labelled, Labelled]:
+    """Queries far apart; each has a lesion of 16 near images that agrees, and 15 farther lesions that do not."""
+    centres = np.arange(float(queries)) * 1000
+    near, far = np.linspace(0.1, 0.2, NEIGHBOURS), np.linspace(1, 2, NEIGHBOURS - 1)
+    gallery = (centres[:, None] + np.concatenate([near, far])).reshape(-1, 1)
+    labels = np.tile([0] * NEIGHBOURS + [1] * (NEIGHBOURS - 1), queries)
+    lesions = [f"{q} {max(0, n - NEIGHBOURS + 1)}" for q in range(queries) for n in range(2 * NEIGHBOURS - 1)]
+    queried = Labelled(centres[:, None], np.zeros(queries, int), [f"q{q}" for q in range(queries)])
+    return queried, Labelled(gallery, labels, lesions)
+
+
+def test_calibrate__counts_the_nearest_lesions_not_the_images_of_one() -> None:
+    points = calibrate(*siblings_around(60), np.ones(1))
+    share = np.interp([0.1, 1.5], [p.distance for p in points], [p.share for p in points])
+    assert share[0] > 0.4
+    assert share[1] < 0.1
 
 
 def test_calibrate__of_matches_that_all_agree_is_sure_at_any_distance() -> None:

@@ -7,7 +7,7 @@ from casekin.contracts.bundle import StrangenessScale, Tail, VoteScale
 from casekin.contracts.search import Case
 from services.search.retrieval import neighbour_votes as serving
 from services.search.retrieval.results import Neighbour
-from training.evaluation.retrieval import Labelled
+from training.evaluation.retrieval import Labelled, nearest_lesions
 from training.latent_space.clinical_metric import calibrate
 from training.latent_space.vote_calibration import (
     Votes,
@@ -17,9 +17,8 @@ from training.latent_space.vote_calibration import (
     fit_scale,
     latent_measures,
     lower_tail,
-    nearest_lesions,
+    out_of_distribution_score,
     probabilities,
-    strangeness,
     upper_tail,
 )
 
@@ -40,6 +39,7 @@ def cases(count: int, seed: int, prefix: str) -> Labelled:
 
 GALLERY, VALIDATION, TEST = cases(3000, 0, "g"), cases(1800, 1, "v"), cases(4000, 2, "t")
 CURVE = calibrate(VALIDATION, GALLERY, ONES)
+CURVES = {"visual": CURVE, "clinical": CURVE}
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +89,11 @@ def test_probabilities__are_calibrated_plain_and_corrected(calibration) -> None:
 def test_strangeness__one_usual_image_in_a_hundred_is_flagged_and_a_far_one_always(calibration) -> None:  # type: ignore[no-untyped-def]
     scale = calibration.presets["visual"].strangeness
     distances, _ = nearest_lesions(TEST, GALLERY, ONES, 16)
-    usual = strangeness(latent_measures(TEST.latents, distances), scale)
+    usual = out_of_distribution_score(latent_measures(TEST.latents, distances), scale)
     assert (usual > scale.latent_limit).mean() == pytest.approx(0.01, abs=0.007)
     far = Labelled(TEST.latents[:50] + 8, TEST.labels[:50], TEST.lesions[:50])
     distances, _ = nearest_lesions(far, GALLERY, ONES, 16)
-    assert (strangeness(latent_measures(far.latents, distances), scale) > scale.latent_limit).all()
+    assert (out_of_distribution_score(latent_measures(far.latents, distances), scale) > scale.latent_limit).all()
     assert scale.image_limit > scale.latent_limit
 
 
@@ -172,7 +172,7 @@ def test_strangeness__adds_excesses_of_both_sides() -> None:
         latent_limit=1,
         image_limit=1,
     )
-    assert strangeness({"x": np.array([0.5, 2.0, -1.0])}, scale).tolist() == [0, 2, 4]
+    assert out_of_distribution_score({"x": np.array([0.5, 2.0, -1.0])}, scale).tolist() == [0, 2, 4]
 
 
 def test_calibrate__refuses_lesions_on_both_sides_and_too_small_a_gallery() -> None:
@@ -181,3 +181,16 @@ def test_calibrate__refuses_lesions_on_both_sides_and_too_small_a_gallery() -> N
     few = Labelled(GALLERY.latents[:9], GALLERY.labels[:9], GALLERY.lesions[:9])
     with pytest.raises(ValueError, match="the gallery has 6 lesions; 16 neighbours need as many"):
         nearest_lesions(VALIDATION, few, ONES, 16)
+
+
+def test_calibrate_neighbours__counts_the_nearest_lesions_not_the_images_of_one() -> None:
+    # Each query's nearest lesion has twenty images at a distance of 1; all other lesions are at 3.
+    centres = np.arange(80.0) * 1000
+    offsets = np.array([1.0] * 20 + [3.0] * 20)
+    lesions = [f"{q} {max(0, n - 19)}" for q in range(80) for n in range(40)]
+    gallery = Labelled((centres[:, None] + offsets).reshape(-1, 1), np.tile([0, 1], 80 * 20), lesions)
+    queries = Labelled(centres[:, None], np.arange(80) % 2, [f"q{q}" for q in range(80)])
+    one = np.ones(1)
+    found = calibrate_neighbours(queries, gallery, {"visual": one, "clinical": one}, CURVES, ["a", "b"], {})
+    tail = found.presets["visual"].strangeness.upper["neighbour_distance"]
+    assert tail.beyond == pytest.approx((1 + 15 * 3) / 16)

@@ -102,6 +102,25 @@ def test_factor_score__cannot_tell_two_factors_apart_that_share_a_dimension(trut
     assert factor_score(both, truth) == pytest.approx(3 / 4, abs=0.005)
 
 
+def test_factor_score__does_not_depend_on_the_scale_of_a_dimension(perfect: np.ndarray, truth: FactorTable) -> None:
+    scaled = perfect * [30.0, 0.5, 4.0, 1.0, 1.0]
+    assert factor_score(scaled, truth, votes=2000) == factor_score(perfect, truth, votes=2000) > 0.99
+
+
+def test_factor_score__is_measured_on_votes_that_the_classifier_has_not_seen(truth: FactorTable) -> None:
+    # With more dimensions than votes, each dimension names the factor of the one vote that it won.
+    noise = np.random.default_rng(6).normal(size=(COUNT, 300))
+    scores = [factor_score(noise, truth, seed, votes=80) for seed in range(5)]
+    assert np.mean(scores) < 0.45
+
+
+def test_factor_score__asks_each_factor_as_often(truth: FactorTable) -> None:
+    # Only the size is known. Votes of the other three factors fall on either dimension, and one of them is named.
+    values = _standard(truth.values)
+    only = np.stack([values[:, 1], np.random.default_rng(7).normal(size=COUNT)], 1)
+    assert factor_score(only, truth, votes=4000) == pytest.approx(1 / 4 + 1 / 8, abs=0.03)
+
+
 def test_factor_score__leaves_out_dimensions_that_do_not_vary(perfect: np.ndarray, truth: FactorTable) -> None:
     still = np.concatenate([perfect, np.full((COUNT, 1), 3.0)], 1)
     assert factor_score(still, truth) > 0.99
