@@ -29,6 +29,7 @@ LONGEST_ID = 200
 LONGEST_CODE = 500
 LONGEST_CELL = 10_000
 LONGEST_NOTE = 5_000
+_LONGEST_MESSAGE = 400
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, lone surrogates, line and paragraph separators."""
 
@@ -163,6 +164,7 @@ ServiceUrl = Annotated[
 def worded(fault: ErrorDetails) -> str:
     """What is wrong with a value, of an error of pydantic, with the value where it is short and not named already."""
     message, value = fault["msg"].removeprefix("Value error, "), fault.get("input")
+    message = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"
     if fault["type"] == "value_error" or not isinstance(value, str | int | float):
         return message
     shown = excerpt(value) if isinstance(value, str) else str(value)

@@ -18,7 +18,8 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
-from casekin.contracts.base import Code, Contract, Preset
+from casekin.contracts.base import BundleVersion, Code, Contract, Note, Preset
+from casekin.contracts.names import DimensionName
 
 GRAPHS = ("encoder.onnx", "decoder.onnx", "head.onnx")
 
@@ -45,10 +46,10 @@ class Dimension(Contract):
     """One coordinate of the latent."""
 
     index: int = Field(ge=0)
-    name: str = Field(min_length=1, max_length=60, description="default name; a collection can change it")
+    name: DimensionName = Field(description="default name; a collection can change it")
     mean: float = Field(description="of the raw posterior mean over the training set")
     std: float = Field(gt=0, description="likewise")
-    quantiles: dict[str, float] = Field(
+    quantiles: dict[Code, float] = Field(
         description="of the standardised latent over the training set; keys 0.01 0.05 0.25 0.5 0.75 0.95 0.99"
     )
 
@@ -83,10 +84,10 @@ class Tail(Contract):
 class StrangenessScale(Contract):
     """What is usual of a query: strangeness is the sum over tails of how many excesses it lies beyond them."""
 
-    upper: dict[str, Tail] = Field(
+    upper: dict[Code, Tail] = Field(
         description="by measure: neighbour_distance, extreme_coordinate, reconstruction_error, sharpness, brightness"
     )
-    lower: dict[str, Tail] = Field(description="likewise, of measures that can be too low: sharpness, brightness")
+    lower: dict[Code, Tail] = Field(description="likewise, of measures that can be too low: sharpness, brightness")
     latent_limit: float = Field(ge=0, description="99 per cent of validation images are less strange by latent alone")
     image_limit: float = Field(ge=0, description="likewise by latent and image together")
 
@@ -129,11 +130,11 @@ class FileDigest(Contract):
 class Provenance(Contract):
     """What the bundle was trained on and how."""
 
-    data: str
-    licence: str
-    citation: str
-    protocol: str = Field(description="which split the metrics were measured on, and how")
-    recipe: dict[str, str | int | float | bool | None] = Field(description="the training configuration, flat")
+    data: Note
+    licence: Note
+    citation: Note
+    protocol: Note = Field(description="which split the metrics were measured on, and how")
+    recipe: dict[Code, Note | int | float | bool | None] = Field(description="the training configuration, flat")
 
 
 EXAMPLE: dict[str, JsonValue] = {
@@ -213,7 +214,7 @@ class BundleManifest(Contract):
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     format: Literal[1]
-    version: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="names the index collection too")
+    version: BundleVersion = Field(description="names the index collection too")
     created: datetime
     input: InputSpec
     output: OutputSpec
@@ -221,13 +222,13 @@ class BundleManifest(Contract):
     dimensions: list[Dimension] = Field(min_length=1)
     clinical_weights: list[float] = Field(description="D non-negative weights, learned, mean 1")
     similarity: dict[Preset, list[CalibrationPoint]] = Field(description="by distance ascending, share falling")
-    out_of_distribution: dict[str, float] = Field(description="training quantiles beyond which an image is strange")
+    out_of_distribution: dict[Code, float] = Field(description="training quantiles beyond which an image is strange")
     neighbours: NeighbourCalibration | None = Field(
         default=None, description="none where the bundle was made without: search then says that it is not calibrated"
     )
-    metrics: dict[str, float]
+    metrics: dict[Code, float]
     provenance: Provenance
-    files: dict[str, FileDigest]
+    files: dict[Code, FileDigest]
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -4,12 +4,15 @@ from pydantic import Field
 
 from casekin.contracts.base import Code, Contract
 
+MAX_SHARPNESS = 16_000
+"""1000 times the largest variance of a 4-neighbour Laplacian of luma in 0..1, whose values lie within ±4."""
+
 
 class ImageMeasures(Contract):
     """What the encoder measured on the query's image, see its ``Quality``; tells a strange image better."""
 
-    reconstruction_error: float = Field(ge=0)
-    sharpness: float = Field(ge=0)
+    reconstruction_error: float = Field(ge=0, le=1, description="mean squared error in 0..1")
+    sharpness: float = Field(ge=0, le=MAX_SHARPNESS)
     brightness: float = Field(ge=0, le=1)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from casekin.contracts.base import is_code
+from casekin.contracts.base import excerpt, is_code
 from casekin.contracts.conditions import AnyOf, Condition, leaves
 from casekin.contracts.search import FACETED
 from casekin.errors import BadInput
@@ -95,7 +95,7 @@ class Census:
         known = sorted({*(self.values(name) if name in self.fields else ()), *named})
         more = f" and {len(known) - 50} more" if len(known) > 50 else ""
         listed = f"; it has {', '.join(known[:50]) or 'none yet'}{more}" if name in self.fields else ""
-        raise BadInput(f"{name}: the collection has no {value!r}{listed}")
+        raise BadInput(f"{name}: the collection has no {excerpt(value)}{listed}")
 
 
 def countable(counts: Mapping[str, int]) -> dict[str, int]:

@@ -10,6 +10,8 @@ from casekin.contracts.search import SearchRequest
 from casekin.errors import WrongLatent, WrongWeights
 from services.search.vector_store.named_vectors import Metric
 
+SMALLEST = 1e-6
+"""Of the largest weight: below it float32 tells no distances apart."""
 LARGEST = 1e6
 """Of a weight: beyond it float32 has no room for squares of weighted coordinates."""
 
@@ -50,6 +52,8 @@ def _custom(manifest: BundleManifest, weights: Sequence[float] | None) -> NDArra
     for i, weight in enumerate(weights):
         if not 0 <= weight <= LARGEST:  # false for NaN too
             raise WrongWeights(f"weight {i} is {weight:g}; it must be a number from 0 to {LARGEST:g}")
-    if not any(weights):
-        raise WrongWeights("all weights are 0, so every case is equally near; give one dimension a weight above 0")
+    if (largest := max(weights)) < SMALLEST:
+        raise WrongWeights(
+            f"the largest weight is {largest:g}, so every case is equally near; give one dimension {SMALLEST:g} or more"
+        )
     return np.array(weights, np.float64)

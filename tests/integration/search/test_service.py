@@ -243,7 +243,7 @@ def test_put__stops_before_the_disk_is_full(settings: SearchSettings) -> None:
         ({"weights": [1.0] * 4}, WrongWeights, "the preset is clinical"),
         ({"preset": "custom", "weights": [1.0]}, WrongWeights, "1 weights were sent"),
         ({"preset": "custom", "weights": [1.0, -1.0, 0.0, 0.0]}, WrongWeights, "weight 1 is -1"),
-        ({"preset": "custom", "weights": [0.0] * 4}, WrongWeights, "all weights are 0"),
+        ({"preset": "custom", "weights": [0.0] * 4}, WrongWeights, "the largest weight is 0"),
         ({"filters": (any_of("site", "moon"),)}, BadInput, "no 'moon'; it has back, face, hand"),
         ({"filters": (Not(of=any_of("sex", "x")),)}, BadInput, "no 'x'; it has female, male"),
         ({"filters": (any_of("lesion_id", "HAM_9"),)}, BadInput, "lesion_id: the collection has no 'HAM_9'"),
