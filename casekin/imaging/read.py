@@ -18,6 +18,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from casekin.contracts.bundle import InputSpec
 from casekin.errors import BadInput, CorruptImage, EmptyUpload, UnsupportedImage, UploadTooLarge
+from casekin.imaging.jpeg import jpeg_structure
 from casekin.imaging.pixels import to_rgb
 
 ACCEPTED = "send JPEG, PNG, WebP or DICOM"
@@ -60,6 +61,11 @@ class ImageLimits:
         if count > self.megabytes * 1e6:
             raise UploadTooLarge(f"{count / 1e6:.1f} MB were sent; the limit is {self.megabytes:g} MB")
 
+    def check_scans(self, scans: int) -> None:
+        """Raise `UnsupportedImage` for a JPEG of so many `scans`."""
+        if scans > self.scans:
+            raise UnsupportedImage(f"the JPEG has {scans} scans; the limit is {self.scans}: send it as a baseline JPEG")
+
     def check_size(self, width: int, height: int) -> None:
         """Raise `UploadTooLarge` or `BadInput` for an image of `width` x `height` pixels."""
         if width * height > self.megapixels * 1e6:
@@ -86,7 +92,7 @@ def read_image(data: bytes, limits: ImageLimits = LIMITS) -> Image.Image:
     if kind == "DICOM":
         from casekin.imaging.dicom import read_dicom  # noqa: PLC0415  pydicom takes 0.3 s to import and few uploads need it
 
-        return read_dicom(data, limits.check_size)
+        return read_dicom(data, limits.check_size, limits.check_scans)
     if kind not in _OPENERS:
         raise UnsupportedImage(f"the upload is {kind}; {ACCEPTED}")
     try:
@@ -105,6 +111,9 @@ def image_type(data: bytes) -> str:
         return "WebP"
     if data[4:8] == b"ftyp":
         return f"a HEIC, AVIF or video file ({data[8:12].decode('ascii', 'replace').strip()})"
+    little, big = data[:2] in (b"\x02\0", b"\x08\0"), data[:2] == b"\0\x08"  # group 2 or 8, where a data set begins
+    if (little and data[3:4] == b"\0") or (big and data[2:3] == b"\0" and data[4:6].isupper()):
+        return "DICOM data without the header of a DICOM file (the letters DICM at byte 128)"
     for magic, name in _MAGIC.items():
         if data.startswith(magic):
             return name
@@ -116,9 +125,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _open_jpeg(data: bytes, limits: ImageLimits) -> ImageFile.ImageFile:
-    scans = data.count(b"\xff\xda")
-    if scans > limits.scans:
-        raise UnsupportedImage(f"the JPEG has {scans} scans; the limit is {limits.scans}: send it as a baseline JPEG")
+    limits.check_scans(jpeg_structure(data).scans)
     return JpegImageFile(io.BytesIO(data))
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from casekin.contracts.bundle import InputSpec
 from casekin.errors import BadInput, CasekinError, CorruptImage, EmptyUpload, UnsupportedImage, UploadTooLarge
+from casekin.imaging.jpeg import jpeg_structure
 from casekin.imaging.read import ImageLimits, cover, fit, read_image
 from tests import pictures
 
@@ -160,6 +161,75 @@ def test_read_image__many_scans() -> None:
     data = pictures.saved(PLAIN, "JPEG", progressive=True)
     with pytest.raises(UnsupportedImage, match=r"scans; the limit is 2"):
         read_image(data, ImageLimits(scans=2))
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+SCANS = b"\xff\xda" * 500
+"""What looks like five hundred scans, as a video does by chance."""
+TRAILING = {
+    "a video": b"\0\0\0\x1cftypisom" + SCANS,
+    "another jpeg": JPEG + SCANS,
+    "noise": bytes(range(256)) * 8 + SCANS,
+    "zeros": bytes(5000),
+    "a trailer of a phone": b"SEFHk\0\0\0" + SCANS + b"SEFT",
+}
+
+
+@pytest.mark.parametrize("what", TRAILING)
+@pytest.mark.parametrize("kind", ["baseline", "progressive"])
+def test_read_image__a_jpeg_with_something_behind_it(what: str, kind: str) -> None:
+    image = pictures.saved(PLAIN, "JPEG", quality=98, progressive=kind == "progressive")
+    found = np.asarray(read_image(image + TRAILING[what])).astype(float)
+    assert np.array_equal(found, np.asarray(read_image(image)))
+
+
+def test_read_image__scans_in_metadata_are_none_of_the_image() -> None:
+    preview = _segment(0xE1, b"Exif\0\0" + SCANS) + _segment(0xE2, b"MPF\0" + SCANS) + _segment(0xFE, SCANS)
+    assert np.array_equal(read_image(JPEG[:2] + preview + JPEG[2:]), read_image(JPEG))
+
+
+def test_read_image__fill_bytes_before_a_marker_hide_no_scan() -> None:
+    data = pictures.saved(PLAIN, "JPEG", progressive=True).replace(b"\xff\xda", b"\xff\xff\xff\xda")
+    with pytest.raises(UnsupportedImage, match=r"the JPEG has \d+ scans; the limit is 2"):
+        read_image(data, ImageLimits(scans=2))
+
+
+def test_read_image__restart_markers_end_no_scan() -> None:
+    data = pictures.saved(PLAIN, "JPEG", quality=98, restart_marker_blocks=1)
+    assert data.count(b"\xff\xd0") > 10
+    assert read_image(data, ImageLimits(scans=1)).size == PLAIN.size
+
+
+@pytest.mark.parametrize(("size", "fits"), [(20_000_000, True), (20_000_001, False), (20 << 20, False)])
+def test_read_image__twenty_megabytes_are_of_a_million_bytes(size: int, fits: bool) -> None:
+    data = JPEG.ljust(size, b"\0")
+    if fits:
+        assert read_image(data).size == PLAIN.size
+        return
+    with pytest.raises(UploadTooLarge, match="the limit is 20 MB"):
+        read_image(data)
+
+
+@pytest.mark.parametrize(("side", "fits"), [(32, True), (31, False)])
+def test_read_image__least_side(side: int, fits: bool) -> None:
+    for size in ((side, 400), (400, side)):
+        data = pictures.saved(PLAIN.resize(size), "PNG")
+        if fits:
+            assert read_image(data).size == size
+        else:
+            with pytest.raises(BadInput, match="each side needs at least 32"):
+                read_image(data)
+
+
+def test_read_image__scans_up_to_the_limit() -> None:
+    data = pictures.saved(PLAIN, "JPEG", progressive=True)
+    scans = jpeg_structure(data).scans
+    assert read_image(data, ImageLimits(scans=scans)).size == PLAIN.size
+    with pytest.raises(UnsupportedImage, match=f"the JPEG has {scans} scans"):
+        read_image(data, ImageLimits(scans=scans - 1))
 
 
 def test_read_image__in_many_threads() -> None:
