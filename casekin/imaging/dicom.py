@@ -155,7 +155,7 @@ def _aligned_pixels(dataset: pydicom.Dataset) -> Samples:
 
 def _eight_bits(pixels: Samples, bits: int) -> NDArray[np.uint8]:
     if bits < 8:
-        spread = np.rint(pixels.astype(np.float64) * (255 / (2**bits - 1)))
-        return np.clip(spread, 0, 255).astype(np.uint8)
+        spread: NDArray[np.float64] = pixels.astype(np.float64) * (255 / (2**bits - 1))
+        return np.rint(spread).clip(0, 255).astype(np.uint8)
     upper: NDArray[np.uint32] = pixels.astype(np.uint32) >> np.uint32(bits - 8)
     return upper.astype(np.uint8)
