@@ -1,7 +1,8 @@
-"""Search at 10,000 and 1,000,000 cases: recall and time through the service's function, beside three other ways.
+"""Search at 10,000 and 1,000,000 cases: recall and time of the service's search, beside three other ways.
 
-The others, in the same run: a numpy scan of all cases, the bare engine call with nothing of ours around it, and the way
-of the student prototype that Casekin grew from (read the CSV, weigh, sort all, at every request).
+The others, in the same run: a numpy scan of all cases, the bare call to the engine, and the student prototype that
+Casekin grew from (read the CSV, weigh and sort all, at every request). Figures with ``page`` are of the page's own
+requests, see `benchmarks.page_requests`; the others search single cases, ten at a time.
 ``python -m benchmarks.search [FOLDER]``; with ``QUICK=1`` 100,000 stand in place of 1,000,000. A large index takes a
 quarter of an hour to build: with FOLDER it is kept there, and measured again without building where it is there.
 """
@@ -21,6 +22,7 @@ import qdrant_edge as qe
 from numpy.typing import NDArray
 
 from benchmarks.cohort import EIGHT_PER_CENT, Cohort, clinical_weights, cohort, cohort_manifest
+from benchmarks.page_requests import page_figures
 from benchmarks.report import is_quick, report
 from casekin.contracts.conditions import AnyOf, Filters
 from casekin.contracts.search import SearchRequest
@@ -42,8 +44,8 @@ Preset = Literal["visual", "clinical", "custom"]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One way to search, and what it must find."""
+class Way:
+    """One way to search."""
 
     preset: Preset
     filters: Filters
@@ -66,9 +68,11 @@ def main(kept: Path | None = None) -> None:
     """Measure and report."""
     large = QUICK_LARGE if is_quick() else LARGE
     with TemporaryDirectory() as folder:
+        page, page_details = page_figures(Path(folder) / "page", sessions=100 if is_quick() else 500)
         small_figures, details = _small(Path(folder) / "small")
         large_figures, more = _large((kept or Path(folder)) / f"large-{large}", large)
-    report("search", small_figures | large_figures, details | more | {"cases": large}, quick=is_quick())
+    figures, details = page | small_figures | large_figures, page_details | details | more
+    report("search", figures, details | {"cases": large}, quick=is_quick())
 
 
 def _small(folder: Path) -> tuple[dict[str, float], dict[str, float | str]]:
@@ -78,7 +82,7 @@ def _small(folder: Path) -> tuple[dict[str, float], dict[str, float | str]]:
     bare = _bare_engine(cases, folder / "bare")
     queries = cases.queries(100 if is_quick() else 400, seed=1)
     ways = [
-        Asked(preset, filters, weights)
+        Way(preset, filters, weights)
         for preset, weights in _weightings(np.random.default_rng(2))
         for filters in ((), SITES)
     ]
@@ -119,7 +123,7 @@ def _large(folder: Path, count: int) -> tuple[dict[str, float], dict[str, float 
     before = _resident_mb()
     searcher, index = _open(folder)
     _read_ahead()
-    filtered = Asked("clinical", SITES, clinical_weights())
+    filtered = Way("clinical", SITES, clinical_weights())
     figures: dict[str, float] = {}
     for name, way in [("filtered", filtered), *(("custom", way) for way in _custom_ways())]:
         recall, p95, scan = _measure(searcher, cases, way, queries)
@@ -145,7 +149,7 @@ def _built(folder: Path, count: int) -> float:
 
 
 def build(folder: Path, count: int) -> None:
-    """Write the cohort of `count` cases into an index in `folder` and make its graphs."""
+    """Write the cohort of `count` cases into an index in `folder` and build its graphs."""
     cases = cohort(count)
     index = EdgeIndex(folder / "index", clinical_weights())
     for batch in cases.stored(BATCH):
@@ -174,12 +178,12 @@ def _weightings(rng: np.random.Generator) -> list[tuple[Preset, Floats]]:
     return [*presets, ("custom", rng.random(size)), ("custom", rng.random(size) ** 4), ("custom", few)]
 
 
-def _custom_ways() -> list[Asked]:
+def _custom_ways() -> list[Way]:
     custom = [weights for preset, weights in _weightings(np.random.default_rng(4)) if preset == "custom"]
-    return [Asked("custom", (), weights) for weights in custom]
+    return [Way("custom", (), weights) for weights in custom]
 
 
-def _measure(searcher: Searcher, cases: Cohort, way: Asked, queries: Floats) -> tuple[float, float, float]:
+def _measure(searcher: Searcher, cases: Cohort, way: Way, queries: Floats) -> tuple[float, float, float]:
     """Recall, p95 in ms, and the median in ms of a numpy scan."""
     kept = _kept(cases, way.filters)
     recalls, taken, scans = [], [], []
@@ -214,7 +218,7 @@ def _recall(cases: Cohort, q: Floats, weights: Floats, found: Sequence[str], kth
     return float((squared <= kth * (1 + EQUAL_DISTANCE)).sum()) / K
 
 
-def _bare_engine(cases: Cohort, folder: Path) -> Callable[[Floats, Asked], list[Any]]:
+def _bare_engine(cases: Cohort, folder: Path) -> Callable[[Floats, Way], list[Any]]:
     """The engine alone, on the same vectors and payloads: one exact query for k points with their payloads."""
     folder.mkdir()
     size = cases.x.shape[1]
@@ -235,7 +239,7 @@ def _bare_engine(cases: Cohort, folder: Path) -> Callable[[Floats, Asked], list[
             points.append(qe.Point(int(stored.case.id[1:]), named, stored.case.model_dump(exclude_none=True)))
         shard.update(qe.UpdateOperation.upsert_points(points))
 
-    def ask(q: Floats, way: Asked) -> list[Any]:
+    def ask(q: Floats, way: Way) -> list[Any]:
         space = "weighted" if way.preset == "custom" else way.preset
         vector = {"visual": q, "clinical": q * scale, "weighted": np.concatenate([2 * way.weights * q, -way.weights])}
         match = qe.FieldCondition("site", match=qe.MatchAny(list(EIGHT_PER_CENT)))

@@ -12,8 +12,8 @@ from services.search.vector_store.port import StoredCase
 Reason = Literal["lesion", "duplicate"]
 HIDDEN_SHOWN = 100
 """Collapsed cases that a match lists; the lesion or picture may have thousands."""
-_BLOCK = 256
-"""Cases compared with each other at once: memory stays small however many cases there are."""
+_BLOCK = 64
+"""Cases compared with each other at once: little memory, and products too small for BLAS to start threads for."""
 
 
 @dataclass(slots=True)
@@ -59,40 +59,50 @@ def collapse(
     by_picture: dict[str, Group] = {}
     for start in range(0, len(order), _BLOCK):
         block = order[start : start + _BLOCK]
-        alike = _alike(x[block], x[[group.row for group in groups]], duplicate_within)
-        number = {group.row: i for i, group in enumerate(groups)} if alike is not None else {}
+        copied = _Copies(x[block], x[[group.row for group in groups]], duplicate_within)
+        earlier = len(groups)
+        columns: list[int] = []
         for i, row in enumerate(block):
             if len(groups) == count and squared[row] > squared[groups[-1].row]:
                 return groups
             lesion, picture = cases[row].case.lesion_id, cases[row].image
             if lesion is not None and (group := by_lesion.get(lesion)):
                 group.hide(row, "lesion")
-                continue
-            found = by_picture.get(picture)
-            if found is None and alike is not None:
-                found = next((group for group in groups if alike[i, number[group.row]]), None)
-            if found:
-                found.hide(row, "duplicate")
-                continue
-            if len(groups) == count:
-                continue
-            group = Group(row)
-            if alike is not None:
-                number[row] = alike.shape[1] - len(block) + i
-            groups.append(group)
-            by_picture[picture] = group
-            if lesion is not None:
-                by_lesion[lesion] = group
+            elif group := by_picture.get(picture):
+                group.hide(row, "duplicate")
+            elif (number := copied.first(i, columns)) is not None:
+                groups[number].hide(row, "duplicate")
+            elif len(groups) < count:
+                groups.append(Group(row))
+                columns.append(earlier + i)
+                by_picture[picture] = groups[-1]
+                if lesion is not None:
+                    by_lesion[lesion] = groups[-1]
     return groups
 
 
-def _alike(block: NDArray[np.float64], matches: NDArray[np.float64], within: float) -> NDArray[np.bool_] | None:
-    """[B, G + B], whether rows of `block` [B, D] are within a distance of `matches` [G, D] and of each other.
+class _Copies:
+    """Which of a block's rows [B, D] are within a distance of earlier matches [G, D], and of each other.
 
-    None if no two are. |a - b|^2 = |a|^2 + |b|^2 - 2 a.b, so one product compares all.
+    |a - b|^2 = |a|^2 + |b|^2 - 2 a.b, so one product compares all.
     """
-    others = np.concatenate([matches, block]) if len(matches) else block
-    norms, other_norms = np.einsum("ij,ij->i", block, block), np.einsum("ij,ij->i", others, others)
-    sums = norms[:, None] + other_norms
-    alike: NDArray[np.bool_] = sums - 2 * (block @ others.T) <= within * within + 1e-12 * sums
-    return alike if np.count_nonzero(alike) > len(block) else None  # each is within any distance of itself
+
+    def __init__(self, block: NDArray[np.float64], matches: NDArray[np.float64], within: float) -> None:
+        others = np.concatenate([matches, block]) if len(matches) else block
+        norms, other_norms = np.einsum("ij,ij->i", block, block), np.einsum("ij,ij->i", others, others)
+        sums = norms[:, None] + other_norms
+        self._alike = sums - 2 * (block @ others.T) <= within * within + 1e-12 * sums
+        self._any = np.count_nonzero(self._alike) > len(block)  # each row is within any distance of itself
+        self._earlier = [-1] * len(block)
+        if self._any and len(matches):
+            of_matches = self._alike[:, : len(matches)]
+            self._earlier = np.where(of_matches.any(1), of_matches.argmax(1), -1).tolist()
+        self._matches = len(matches)
+
+    def first(self, i: int, columns: list[int]) -> int | None:
+        """Number of the first match that row i copies; `columns` are those of the block's own matches."""
+        if not self._any:
+            return None
+        if self._earlier[i] >= 0:
+            return self._earlier[i]
+        return next((self._matches + n for n, column in enumerate(columns) if self._alike[i, column]), None)

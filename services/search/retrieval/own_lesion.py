@@ -4,12 +4,16 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from casekin.contracts.search import OwnCase
 from services.search.retrieval.query import Asked, of_lesions
-from services.search.retrieval.ranking import Ranker
+from services.search.retrieval.query_point import Target
+from services.search.retrieval.ranking import Ranker, Ranking
 from services.search.vector_store.payload import point_id
 from services.search.vector_store.port import StoredCase
+
+Floats = NDArray[np.float64]
 
 OWN_SHOWN = 24
 """Cases that an answer lists at most, the nearest."""
@@ -25,12 +29,12 @@ class OwnLesions:
     def __init__(self) -> None:
         self._cached: tuple[str, OrderedDict[frozenset[str], list[StoredCase]]] = ("", OrderedDict())
 
-    def cases(self, ranker: Ranker, query: Asked) -> list[OwnCase]:
+    def cases(self, ranker: Ranker, ranking: Ranking) -> list[OwnCase]:
         """Cases that are the query itself and those of its lesions, nearest first, at most `OWN_SHOWN`."""
-        points = [point_id(case_id) for case_id in query.itself]
-        itself = [stored for stored in ranker.view.read(points) if stored is not None] if points else []
+        query = ranking.query
         siblings = self._of_lesions(ranker, query) if query.lesions else []
-        return _own_cases([*itself, *siblings], query, ranker.duplicate_within)
+        itself = _itself(ranker, ranking) if query.itself else []
+        return _own_cases([*itself, *siblings], query.target, ranker.duplicate_within)
 
     def _of_lesions(self, ranker: Ranker, query: Asked) -> list[StoredCase]:
         revision, cached = self._cached
@@ -49,13 +53,35 @@ class OwnLesions:
         return found
 
 
-def _own_cases(cases: Sequence[StoredCase], query: Asked, same_within: float) -> list[OwnCase]:
+def _itself(ranker: Ranker, ranking: Ranking) -> list[StoredCase]:
+    """The nearest cases that are the query itself: of the candidates, and a case that the search started from."""
+    query, candidates = ranking.query, ranking.candidates
+    rows = [row for row, stored in enumerate(candidates.cases) if stored.case.id in query.itself]
+    nearest = _nearest([candidates.cases[row] for row in rows], query.target.terms(candidates.x[rows]).sum(1))
+    others = query.itself.difference(candidates.cases[row].case.id for row in rows)
+    return [*nearest, *filter(None, ranker.view.read([point_id(case_id) for case_id in others]))]
+
+
+def _own_cases(cases: Sequence[StoredCase], target: Target, same_within: float) -> list[OwnCase]:
     if not cases:
         return []
-    x = np.array([stored.latent for stored in cases], np.float64)
-    distances, apart = np.sqrt(query.target.terms(x).sum(1)).tolist(), query.target.apart(x).tolist()
-    nearest = sorted(range(len(cases)), key=lambda row: (distances[row], cases[row].case.id))[:OWN_SHOWN]
+    nearest = _nearest(cases, target.terms(_latents(cases)).sum(1))
+    x = _latents(nearest)
+    distances, apart = np.sqrt(target.terms(x).sum(1)).tolist(), target.apart(x).tolist()
     return [
-        OwnCase(case=cases[row].case, distance=distances[row], same_picture=apart[row] <= same_within)
-        for row in nearest
+        OwnCase(case=stored.case, distance=distance, same_picture=away <= same_within)
+        for stored, distance, away in zip(nearest, distances, apart, strict=True)
     ]
+
+
+def _nearest(cases: Sequence[StoredCase], squared: Floats) -> list[StoredCase]:
+    """The first `OWN_SHOWN` cases by squared distance [L], ties by id."""
+    last = np.sort(squared)[:OWN_SHOWN].max(initial=0.0)
+    rows: list[int] = np.flatnonzero(squared <= last).tolist()
+    rows.sort(key=lambda row: (squared[row], cases[row].case.id))
+    return [cases[row] for row in rows[:OWN_SHOWN]]
+
+
+def _latents(cases: Sequence[StoredCase]) -> Floats:
+    """[L, D]"""
+    return np.array([stored.latent for stored in cases], np.float64)

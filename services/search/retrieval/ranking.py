@@ -23,7 +23,7 @@ MOST_EXCLUDED = 512
 """Lesions that one search leaves out by filter at most."""
 SIBLINGS = 256
 """Cases of left-out lesions that one search reads to list them behind their matches."""
-_SLOWLY, _FAST = 2, 16
+_SLOWLY, _FAST = 2, 12
 """Factors by which the limit grows: after lesions were left out, and when that cannot help (copies, ties)."""
 
 
@@ -106,8 +106,8 @@ class Ranker:
     ) -> tuple[list[StoredCase], float]:
         """The nearest cases, and a squared distance in float32 accuracy that no other case is nearer than."""
         hits = self.view.nearest(target.metric, target.point, conditions, limit, without)
-        cases = [stored for stored in self.view.read([hit.point for hit in hits]) if stored is not None]
-        return cases, hits[-1].squared if len(hits) == limit else math.inf
+        cases = [stored for stored in self.view.read(hits.points) if stored is not None]
+        return cases, hits.squared[-1] if len(hits.points) == limit else math.inf
 
     def _rank(self, query: Asked, cases: Sequence[StoredCase], count: int, one_per_lesion: bool) -> Ranking:
         candidates = Candidates.of(cases, query.target)

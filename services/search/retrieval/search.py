@@ -76,7 +76,7 @@ class Searcher:
             revision=census.revision,
             more=len(shown) > page.stop,
             truncated=ranking.truncated,
-            own=self._own_lesions.cases(ranker, query) if request.one_per_lesion or query.lesions else [],
+            own=self._own_lesions.cases(ranker, ranking) if request.one_per_lesion or query.lesions else [],
             excluded_by=effects(census, request.filters) if not passing else [],
         )
 

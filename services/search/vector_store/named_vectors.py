@@ -74,7 +74,7 @@ class Metric:
         return [norm - score * largest for score in scores]
 
     def error_bound(self, q: NDArray[np.float64], squared: float) -> float:
-        """Upper bound on the error of a `Hit.squared`, for any case at a squared distance of at most `squared`.
+        """Upper bound on the error of `Hits.squared`, for any case at a squared distance of at most `squared`.
 
         Each of at most 4 D + 16 roundings errs by `UNIT` times a sum of terms no larger than |q|^2 + |x|^2 in the
         weighted norm, and |x| <= |q| + sqrt(squared).

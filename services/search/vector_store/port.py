@@ -27,13 +27,13 @@ class StoredCase:
     """Key of its image in the image store."""
 
 
-class Hit(NamedTuple):
-    """One result of a vector search."""
+class Hits(NamedTuple):
+    """Result of a vector search, nearest first."""
 
-    point: UUID
-    """The engine's id of the case."""
-    squared: float
-    """Squared weighted distance, in float32 accuracy: off by at most `Metric.error_bound`."""
+    points: list[UUID]
+    """The engine's ids of the cases."""
+    squared: list[float]
+    """Squared weighted distances, in float32 accuracy: off by at most `Metric.error_bound`."""
 
 
 class IndexView(Protocol):
@@ -53,7 +53,7 @@ class IndexView(Protocol):
         conditions: Sequence[Condition],
         limit: int,
         without: Collection[UUID] = (),
-    ) -> list[Hit]:
+    ) -> Hits:
         """At most `limit` cases that meet `conditions`, nearest to q [D] first; points in `without` are left out.
 
         There are fewer only where no more cases meet the conditions.

@@ -167,7 +167,7 @@ def test_search__tells_the_engine_its_plan(tmp_path: Path, monkeypatch: pytest.M
     large = index.view()
 
     def found(view: IndexView, metric: Metric, *conditions: Condition) -> int:
-        return len(view.nearest(metric, np.zeros(4), conditions, 5))
+        return len(view.nearest(metric, np.zeros(4), conditions, 5).points)
 
     assert [found(small, visual), found(large, visual), found(large, visual, back), found(large, visual, ear)] == [
         5

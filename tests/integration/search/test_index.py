@@ -23,7 +23,7 @@ def any_of(field: str, *values: str) -> AnyOf:
 def ids_of(index: CaseIndex, *conditions: Condition, limit: int = 100) -> set[str]:
     view = index.view()
     found = view.nearest(VISUAL, np.zeros(4), conditions, limit)
-    return {stored.case.id for stored in view.read([hit.point for hit in found]) if stored}
+    return {stored.case.id for stored in view.read(found.points) if stored}
 
 
 def test_upsert__is_read_back_whole(index: CaseIndex) -> None:
@@ -74,19 +74,20 @@ def test_nearest__gives_squared_weighted_distances(index: CaseIndex, space: Spac
     weights = {"visual": np.ones(4), "clinical": CLINICAL, "weighted": np.array([0.0, 2.0, 0.5, 1.0])}[space]
     q = np.array([0.5, -1.0, 0.25, 2.0])
     hits = index.view().nearest(Metric(space, weights), q, (), 20)
+    assert len(hits.points) == 20
     squared = np.sort((latents(cases) - q) ** 2 @ weights)[:20]
-    np.testing.assert_allclose([hit.squared for hit in hits], squared, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(hits.squared, squared, rtol=1e-4, atol=1e-4)
 
 
 def test_nearest__leaves_out_points_by_id(index: CaseIndex) -> None:
     cases = collection(30)
     index.upsert(cases)
     view, q = index.view(), np.zeros(4)
-    before = [hit.point for hit in view.nearest(VISUAL, q, (), 10)]
-    assert [hit.point for hit in view.nearest(VISUAL, q, (), 8, without=before[:2])] == before[2:]
+    before = view.nearest(VISUAL, q, (), 10).points
+    assert view.nearest(VISUAL, q, (), 8, without=before[:2]).points == before[2:]
     male = (any_of("sex", "male"),)
-    first = view.nearest(VISUAL, q, male, 10)
-    rest = view.nearest(VISUAL, q, male, 10, without=[first[0].point])
+    first = view.nearest(VISUAL, q, male, 10).points
+    rest = view.nearest(VISUAL, q, male, 10, without=first[:1]).points
     assert rest[:9] == first[1:]
 
 
@@ -102,16 +103,16 @@ def test_view__reads_are_its_own_whatever_others_read(index: CaseIndex) -> None:
     """An older view that is still in use must not bring old cases back into a newer one."""
     index.upsert([stored("A", [0, 0, 0, 0], diagnosis="nv")])
     older = index.view()
-    [hit] = older.nearest(VISUAL, np.zeros(4), (), 1)
-    assert older.read([hit.point])
+    point = older.nearest(VISUAL, np.zeros(4), (), 1).points
+    assert older.read(point)
     index.upsert([stored("A", [0, 0, 0, 0], diagnosis="mel")])
     newer = index.view()
-    older.read([hit.point])
-    [read] = newer.read([hit.point])
+    older.read(point)
+    [read] = newer.read(point)
     assert read is not None
     assert read.case.diagnosis == "mel"
     index.delete(["A"])
-    assert index.view().read([hit.point]) == [None]
+    assert index.view().read(point) == [None]
 
 
 def test_delete__removes_from_all_reads(index: CaseIndex) -> None:
@@ -214,8 +215,8 @@ def test_threads__search_while_others_write(make_index: MakeIndex, request: pyte
             while not stop.is_set():
                 view = index.view()
                 found = view.nearest(Metric("weighted", np.ones(4)), rng.normal(size=4), (any_of("sex", "male"),), 10)
-                assert len(found) == 10
-                cases = view.read([hit.point for hit in found])
+                assert len(found.points) == 10
+                cases = view.read(found.points)
                 assert all(one is not None and len(one.latent) == len(one.image) - 28 == 4 for one in cases)
         except BaseException as fault:
             faults.append(fault)

@@ -16,7 +16,7 @@ from services.search.vector_store.edge.filters import edge_filter
 from services.search.vector_store.edge.shard import Shard, payload_of
 from services.search.vector_store.named_vectors import Metric
 from services.search.vector_store.payload import to_stored
-from services.search.vector_store.port import Hit, IndexView, StoredCase
+from services.search.vector_store.port import Hits, IndexView, StoredCase
 from services.search.vector_store.search_plan import linked_from, plan_search
 
 
@@ -40,7 +40,7 @@ class EdgeView(IndexView):
         conditions: Sequence[Condition],
         limit: int,
         without: Collection[UUID] = (),
-    ) -> list[Hit]:
+    ) -> Hits:
         condition = edge_filter(conditions, without)
         passing = None if condition is None else lambda: self._shard.count(condition, exact=False)
         plan = plan_search(metric.space, self._cases, passing, linked_from(FULL_SCAN_KB, len(q)))
@@ -55,7 +55,7 @@ class EdgeView(IndexView):
             )
         )
         squared = metric.squared_distances([point.score for point in points], q)
-        return list(map(Hit, [cast(UUID, point.id) for point in points], squared))
+        return Hits(cast(list[UUID], [point.id for point in points]), squared)
 
     @override
     def read(self, points: Sequence[UUID]) -> list[StoredCase | None]:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from casekin.contracts.conditions import Condition
 from services.search.vector_store.named_vectors import Metric
-from services.search.vector_store.port import Hit, IndexView, StoredCase
+from services.search.vector_store.port import Hits, IndexView, StoredCase
 from services.search.vector_store.search_plan import linked_from, plan_search
 from services.search.vector_store.server.case_cache import Fetch, RevisionCache
 from services.search.vector_store.server.client import Remote
@@ -42,7 +42,7 @@ class ServerView(IndexView):
         conditions: Sequence[Condition],
         limit: int,
         without: Collection[UUID] = (),
-    ) -> list[Hit]:
+    ) -> Hits:
         condition = server_filter(conditions, without)
         passing = None if condition is None else partial(self._estimate, condition)
         plan = plan_search(metric.space, self.cases, passing, linked_from(FULL_SCAN_KB, len(q)))
@@ -59,7 +59,7 @@ class ServerView(IndexView):
             )
         )
         squared = metric.squared_distances([point.score for point in answer.points], q)
-        return list(map(Hit, [UUID(str(point.id)) for point in answer.points], squared))
+        return Hits([UUID(str(point.id)) for point in answer.points], squared)
 
     @override
     def read(self, points: Sequence[UUID]) -> list[StoredCase | None]:

@@ -24,7 +24,7 @@ CASES = [
         age=[None, 0.0, 10.0, 35.0, 60.0, 80.5][i % 6],
         lesion_id=[None, "L1", "L2"][i // 3 % 3],
         diagnosis="nv",
-        attributes=[{}, {"lens": "D3"}, {"lens": "D5", "b": ""}][i // 2 % 3],
+        attributes=[{}, {"lens": "D3"}, {"lens": "D5", "b": "x"}][i // 2 % 3],
     )
     for i in range(72)
 ]
