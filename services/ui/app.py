@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import structlog
 from dash import Dash, set_props
@@ -16,10 +15,10 @@ from services.ui.dash_support.backend import PageBackend, install_no_update
 from services.ui.page.layout import page
 from services.ui.page.register import register_callbacks
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
 from services.ui.routes import dimension_routes, image_routes
-from services.ui.security.basic_auth import SignIn
-from services.ui.security.request_guard import AnswerHeaders, Gate, policy
+from services.ui.security.basic_auth import BasicAuth
+from services.ui.security.request_guard import RequestGuard, SecurityHeaders, policy
 from services.ui.session.service_cache import Catalog, Services
 from services.ui.settings import UiSettings
 
@@ -35,16 +34,16 @@ def create_app(settings: UiSettings) -> FastAPI:
         yield
         services.close()
 
-    # ready as soon as it runs: it can say in words that a service is missing, a load balancer cannot
+    # ready as soon as it runs: the page names a service that is missing, which a load balancer cannot
     app = create_service("ui", settings, [], ready=lambda: None, lifespan=lifespan)
     catalog = Catalog(services)
     app.include_router(image_routes(services.search))
     app.include_router(dimension_routes(catalog))
     dash = create_page(app, catalog)
     if settings.named_users:
-        app.add_middleware(SignIn, users=settings.named_users)
-    app.add_middleware(Gate, loopback_only=settings.loopback_only)
-    app.add_middleware(AnswerHeaders, content_policy=policy(dash.csp_hashes()))
+        app.add_middleware(BasicAuth, users=settings.named_users)
+    app.add_middleware(RequestGuard, loopback_only=settings.loopback_only)
+    app.add_middleware(SecurityHeaders, content_policy=policy(dash.csp_hashes()))
     return app
 
 
@@ -78,8 +77,8 @@ def _services(settings: UiSettings) -> Services:
     )
 
 
-def _explain(error: Exception) -> Any:
-    """What a callback did not foresee: the trace to the log, words to the page."""
+def _explain(error: Exception) -> None:
+    """Handle an error that a callback did not foresee: the trace goes to the log, a message to the page."""
     log.error("callback", exc_info=error)
-    known = error if isinstance(error, CasekinError) else Unexpected("the log of the page has the trace")
-    set_props("page-notice", {"children": fault(known, doing=texts.BUG)})
+    known = error if isinstance(error, CasekinError) else Unexpected("the log of the page's server has the trace")
+    set_props("page-notice", {"children": error_box(known, doing=texts.BUG)})

@@ -1,4 +1,4 @@
-"""Images for the browser: of cases from search, with who asked, so that each view is audited there; of dimensions."""
+"""Images for the browser: of cases, from search, which audits each view under the user's name; of dimensions."""
 
 from typing import Literal
 
@@ -8,8 +8,8 @@ from casekin.clients import SearchClient
 from casekin.contracts.paths import CaseIdInPath
 from casekin.errors import NotFound
 from services.ui.security.basic_auth import signed_in
+from services.ui.session.data_uri import decoded_data_uri
 from services.ui.session.service_cache import Catalog
-from services.ui.session.state import image_bytes
 
 
 def image_routes(search: SearchClient) -> APIRouter:
@@ -32,11 +32,11 @@ def image_routes(search: SearchClient) -> APIRouter:
 
 
 def dimension_routes(catalog: Catalog) -> APIRouter:
-    """``/dimensions/{version}/{index}/{end}``: what a dimension means, in pictures of the model and of nobody."""
+    """``/dimensions/{version}/{index}/{end}``: images that the model decodes, of no patient."""
     router = APIRouter(tags=["dimensions"])
 
     @router.get("/dimensions/{version}/{index}/{end}", response_class=Response)
-    def drawn(version: str, index: int, end: Literal["low", "high"]) -> Response:
+    def decoded(version: str, index: int, end: Literal["low", "high"]) -> Response:
         """The average image with one dimension low or high."""
         manifest = catalog.manifest()
         if version != manifest.version or not 0 <= index < len(manifest.dimensions):
@@ -45,7 +45,7 @@ def dimension_routes(catalog: Catalog) -> APIRouter:
                 f"with dimensions 0 to {len(manifest.dimensions) - 1}"
             )
         low, high = catalog.ends()[index]
-        content = image_bytes(low if end == "low" else high)
+        content = decoded_data_uri(low if end == "low" else high)
         return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
     return router

@@ -30,22 +30,22 @@ class UiSettings(ServiceSettings):
 
     @cached_property
     def named_users(self) -> dict[str, PasswordHash]:
-        """Who may sign in; empty where nobody needs to."""
+        """Password hashes by user; empty where nobody signs in."""
         return parse_users(self.users.get_secret_value())
 
     @property
     def loopback_only(self) -> bool:
-        """Whether the page is for this machine alone, without signing in."""
+        """Whether the page serves this machine only, without sign-in."""
         return is_loopback(self.host) and not self.named_users
 
     @property
     def authenticated(self) -> bool:
-        """Whether people must prove who they are."""
+        """Whether users must sign in."""
         return bool(parse_users(self.users.get_secret_value()))
 
     @property
     def authentication_hint(self) -> str:
-        """What to set where the page is open and nobody need sign in."""
+        """What to set where the page is reachable without sign-in."""
         return (
             "set CASEKIN_USERS to name:hash pairs (python -m services.ui hash-password makes a hash), "
             "or bind to 127.0.0.1"

@@ -89,24 +89,24 @@ class Watched:
 
     page: Page
     stack: Stack
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(60_000)
         self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
-        self.page.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url} {request.failure}"))
+        self.page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
+        self.page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url} {request.failure}"))
         self.page.on("response", self._response)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.faults.append(f"console: {message.text}")
+            self.errors.append(f"console: {message.text}")
 
     def _response(self, response: Response) -> None:
         if response.status >= 400:
-            self.faults.append(f"{response.status}: {response.url}")
+            self.errors.append(f"{response.status}: {response.url}")
         if not response.url.startswith((self.stack.urls["ui"], "data:", "blob:")):
-            self.faults.append(f"asked another server: {response.url}")
+            self.errors.append(f"asked another server: {response.url}")
 
     def open(self) -> Page:
         """Open the page and wait until its counts are there."""
@@ -161,7 +161,7 @@ def _tab(chromium: Browser, stack: Stack, scheme: str, size: ViewportSize) -> It
     watched = Watched(context.new_page(), stack)
     yield watched
     context.close()
-    assert watched.faults == []
+    assert watched.errors == []
 
 
 @pytest.fixture(scope="session")

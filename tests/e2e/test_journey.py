@@ -40,7 +40,7 @@ def _matches(tab: Watched, lesion: Path) -> None:
     expect(page.locator("#query-name")).to_contain_text("600 × 450 px")
     expect(page.locator("#reconstruction")).to_have_attribute("src", re.compile("^data:image/"))
     expect(page.locator("#class-head")).to_contain_text("not a diagnosis")
-    expect(page.locator("#statistics")).to_contain_text("Corrected")
+    expect(page.locator("#statistics")).to_contain_text("If all diagnoses were equally common")
     tab.shoot("2-matches")
     widths = page.eval_on_selector_all("#matches img, .pair img", "all => all.map(image => image.naturalWidth)")
     assert len(widths) == 14
@@ -95,9 +95,9 @@ def _map(tab: Watched) -> None:
     page.locator("#map-quality summary").first.click()
     page.locator("#map-supervised").check()
     page.locator("#map-draw").click()
-    expect(page.locator("#map-note")).to_contain_text("what is known, not only what is seen", timeout=240_000)
+    expect(page.locator("#map-note")).to_contain_text("more than what the images alone tell", timeout=240_000)
     page.locator("#map-quality").get_by_text("All kept maps compared").click()
-    expect(page.locator("#map-quality .agreement").last).to_contain_text("by diagnosis")
+    expect(page.locator("#map-quality .agreement").last).to_contain_text("with diagnoses")
     _hover_a_point(tab)
     tab.shoot("6-map")
 
@@ -131,7 +131,7 @@ def _name(tab: Watched) -> None:
     page.locator("#tab-rollouts").click()
     title = page.locator(".rollout strong").first
     before = title.inner_text()
-    page.locator(".rollout").first.get_by_role("button", name=f"Name {before} otherwise").click()
+    page.locator(".rollout").first.get_by_role("button", name=f"Rename {before}").click()
     dialog = page.get_by_role("dialog", name="Name of the dimension")
     field = dialog.get_by_role("textbox", name="Name")
     expect(field).to_have_value(before)
@@ -142,11 +142,11 @@ def _name(tab: Watched) -> None:
     field.fill(name)
     field.press("Enter")
     expect(title).to_have_text(name)
-    expect(dialog.locator(".name-history li").first).to_contain_text(f"local changed {before} to {name}")
+    expect(dialog.locator(".name-history li").first).to_contain_text(f"local renamed {before} to {name}")
     tab.shoot("9-name")
     dialog.get_by_role("button", name="Undo the last change").click()
     expect(title).to_have_text(before)
-    expect(dialog.locator(".name-history li").first).to_contain_text(f"took back {name} for {before}")
+    expect(dialog.locator(".name-history li").first).to_contain_text(f"undid {name}, back to {before}")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 
@@ -154,7 +154,7 @@ def _name(tab: Watched) -> None:
 def _jobs(tab: Watched) -> None:
     page = tab.page
     page.locator("#tab-jobs").click()
-    for kind in ("Map of the collection", "Rollouts", "Two dimensions together", "Way to a case"):
+    for kind in ("Map of the collection", "Rollouts", "Two dimensions together", "Path to a case"):
         expect(page.locator("#jobs tr[data-state=succeeded]").filter(has_text=kind).first).to_be_visible()
     tab.shoot("11-jobs")
 
@@ -163,13 +163,13 @@ def _way_to_a_case(tab: Watched) -> None:
     page = tab.page
     page.locator("#tab-matches").click()
     page.locator("button.match-card").nth(2).click()
-    page.get_by_role("button", name="Show the way to this case").click()
-    expect(page.locator("#case-way .step img")).to_have_count(11)
-    page.locator("#case-way").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Show the path to this case").click()
+    expect(page.locator("#case-path .step img")).to_have_count(11)
+    page.locator("#case-path").scroll_into_view_if_needed()
     tab.shoot("10-way-to-a-case")
-    page.locator("#case-way-map").click()
+    page.locator("#case-path-map").click()
     expect(page.get_by_role("dialog")).to_be_hidden()
-    expect(page.locator("#map .legend")).to_contain_text("Way to")
+    expect(page.locator("#map .legend")).to_contain_text("Path to")
 
 
 def _hover_a_point(tab: Watched) -> None:
@@ -218,7 +218,7 @@ def test_upload__a_bad_file_is_said_in_words_and_the_page_goes_on(
     bad = tmp_path / name
     bad.write_bytes(content)
     page.set_input_files("#upload input[type=file]", bad)
-    fault = page.locator(".fault:visible")
+    fault = page.locator(".error-box:visible")
     expect(fault).to_contain_text(words)
     expect(page.locator("button.match-card")).to_have_count(0)  # the earlier image's are not this one's
     if name == "note.jpg":

@@ -1,8 +1,8 @@
-/* What must happen in the browser: the uploaded image stays here, and the pointer waits for no server. */
+/* Callbacks that run in the browser: the uploaded image stays here, and pointing needs no server. */
 (function () {
   "use strict";
 
-  // bytes of base64 that the page's server takes, see guard.LARGEST_BODY
+  // characters of base64 that the page's server accepts, see LARGEST_BODY in security/request_guard.py
   const LONGEST_UPLOAD = 35e6;
   const DEBOUNCE_MS = 250;
   const none = () => window.dash_clientside.no_update;
@@ -10,13 +10,57 @@
   let pending = null;
   let stepped = { previous: 0, next: 0 };
 
-  /* The file becomes the staged image; the upload is emptied so that the same file can be chosen again. */
-  function stage(contents, _forget, name) {
+  /* Chosen files as staged images; one that is too large to send goes without its contents, and the server says so. */
+  function stagedImages(contents, names) {
+    return (contents || []).map((content, place) => ({
+      contents: content.length > LONGEST_UPLOAD ? null : content,
+      name: (names || [])[place] || "image",
+      at: Date.now() + place / 1000,
+    }));
+  }
+
+  let waiting = []; // additional images that have not been sent yet
+  let sent = null; // when the one that the server encodes was chosen
+
+  /* The first file becomes the staged image, the others wait as additional images of the same lesion. The upload is
+     emptied so that the same file can be chosen again. */
+  function stage(contents, _forget, names) {
+    if (trigger().triggered_id === "forget") {
+      waiting = [];
+      return [null, null];
+    }
+    const [first, ...others] = stagedImages(contents, names);
+    if (!first) return [none(), none()];
+    waiting = others;
+    return [first, null];
+  }
+
+  /* Additional images: they are sent one after the other, once the first has been encoded or refused. */
+  function addImages(contents, encoded, _removals, _staged, _query, names, current) {
     const cause = trigger().triggered_id;
-    if (cause === "forget") return [null, null, true];
-    if (contents === null || contents === undefined) return [none(), none(), none()];
-    if (contents.length > LONGEST_UPLOAD) return [null, null, false];
-    return [{ contents: contents, name: name || "image", at: Date.now() }, null, true];
+    if (cause === "staged") {
+      sent = null;
+      return [null, none(), none(), []];
+    }
+    const chosen = cause === "upload-additional" ? stagedImages(contents, names) : [];
+    if (cause === "upload-additional" && !chosen.length) return [none(), none(), none(), none()];
+    waiting = [...waiting, ...chosen];
+    let images = none();
+    if (cause === "additional-encoded") {
+      // of an earlier lesion, where another was staged meanwhile
+      if (!encoded || encoded.at !== sent) return [none(), none(), none(), none()];
+      sent = null;
+      if (encoded.image) images = [...(current || []), encoded.image];
+    }
+    if (cause && cause.type === "remove-additional" && pressed()) {
+      images = (current || []).filter((_, place) => place !== cause.place);
+    }
+    let next = none();
+    if (sent === null && waiting.length) {
+      next = waiting.shift();
+      sent = next.at;
+    }
+    return [images, next, chosen.length ? null : none(), chosen.length ? [] : none()];
   }
 
   /* The image is drawn from the tab's own memory; what browsers cannot draw (DICOM) has no preview. */
@@ -30,17 +74,17 @@
   const FACETED = ["diagnosis", "site", "sex", "evidence", "source"];
   const MODED = [...FACETED, "columns"];
 
-  /* What weighs: own weights once there are some above 0, until then what weighed before. */
-  function weighing(preset, weights, held) {
+  /* The weights of a search: the user's own once there are some above 0, until then those before. */
+  function weighing(preset, weights, current) {
     if (preset !== "custom") return { preset: preset, weights: null };
     const isUsable = weights && weights.values.some((weight) => weight > 0);
-    return isUsable ? { preset: preset, weights: weights.values } : { preset: held.preset, weights: held.weights };
+    return isUsable ? { preset: preset, weights: weights.values } : { preset: current.preset, weights: current.weights };
   }
 
   function steer(...controls) {
     const codes = controls.splice(0, FACETED.length);
     const modes = controls.splice(0, MODED.length);
-    const [columns, age, keepUnknown, anyField, preset, weights, k, onePerLesion, diversity, sort, low, high, held] =
+    const [columns, age, keepUnknown, anyField, preset, weights, k, onePerLesion, diversity, sort, low, high, current] =
       controls;
     const filters = {
       columns: columns || [],
@@ -53,17 +97,17 @@
     FACETED.forEach((field, place) => (filters[field] = codes[place] || []));
     const chosen = {
       filters: filters,
-      ...weighing(preset, weights, held),
+      ...weighing(preset, weights, current),
       k: Number(k),
       offset: 0,
       one_per_lesion: Boolean(onePerLesion),
       diversity: Number(diversity),
       sort: sort,
     };
-    // Dash drops a call that is asked again before its promise is kept, and the second with it: so not a promise
+    // not a promise: Dash drops a call that is repeated before its promise is fulfilled, and the second with it
     clearTimeout(pending);
     pending = setTimeout(() => {
-      if (!same(chosen, held)) window.dash_clientside.set_props("steering", { data: chosen });
+      if (!same(chosen, current)) window.dash_clientside.set_props("steering", { data: chosen });
     }, DEBOUNCE_MS);
   }
 
@@ -72,10 +116,10 @@
     return trigger().triggered.some((entry) => entry.value);
   }
 
-  /* Examples: a mark on a card sets or takes away, a step changes the weight; another image forgets all. */
-  function mark(_marks, _steps, _staged, held) {
+  /* Examples: a button on a card adds or removes one, a step changes its weight; another image removes all. */
+  function markExample(_marks, _steps, _staged, current) {
     const cause = trigger().triggered_id;
-    const examples = held || [];
+    const examples = current || [];
     if (cause === "staged") return examples.length ? [] : none();
     if (!cause || !pressed()) return none();
     const before = examples.find((example) => example.case === cause.case);
@@ -99,21 +143,21 @@
     return cause === "case-start" ? [open ? open.id : null, false] : [null, none()];
   }
 
-  /* The lesion that the user says is the one on the screen, until another image comes. */
-  function setApart(_same, _leave, _staged, lesion) {
+  /* The lesion that the user calls the one of the upload, until another image comes. */
+  function setOwnLesion(_same, _leave, _staged, lesion) {
     const cause = trigger().triggered_id;
     if (cause === "staged") return [null, none()];
     if (!cause || !pressed()) return [none(), none()];
     return cause === "case-own" ? [lesion, false] : [null, none()];
   }
 
-  /* Pages of matches; what the search starts from begins with the first. */
-  function turnPage(_previous, _next, _query, _case, _lesion, _examples, held) {
+  /* Pages of matches; another start of the search shows the first. */
+  function turnPage(_previous, _next, _query, _case, _lesion, _examples, current) {
     const cause = trigger().triggered_id;
-    const step = cause === "page-next" ? held.k : cause === "page-previous" ? -held.k : -held.offset;
+    const step = cause === "page-next" ? current.k : cause === "page-previous" ? -current.k : -current.offset;
     if (!step || (String(cause).startsWith("page-") && !pressed())) return;
-    const offset = Math.min(Math.max(held.offset + step, 0), 1000);
-    window.dash_clientside.set_props("steering", { data: { ...held, offset: offset } });
+    const offset = Math.min(Math.max(current.offset + step, 0), 1000);
+    window.dash_clientside.set_props("steering", { data: { ...current, offset: offset } });
   }
 
   function same(a, b) {
@@ -145,15 +189,15 @@
   }
 
   /* How to draw: for the colours in use, and without WebGL where there is none (remote desktops). */
-  function drawing(_toggled) {
+  function mapLook(_toggled) {
     const context = document.createElement("canvas").getContext("webgl");
     const engine = context ? "scattergl" : "scatter";
     if (context) context.getExtension("WEBGL_lose_context")?.loseContext();
     const scheme = () => document.documentElement.getAttribute("data-mantine-color-scheme");
     // the attribute follows the toggle after the next paint
     setTimeout(() => {
-      const drawing = { scheme: scheme() === "dark" ? "dark" : "light", engine: engine };
-      window.dash_clientside.set_props("drawing", { data: drawing });
+      const look = { scheme: scheme() === "dark" ? "dark" : "light", engine: engine };
+      window.dash_clientside.set_props("map-look", { data: look });
     }, 60);
   }
 
@@ -176,19 +220,32 @@
     return [true, point.bbox, [image, name, html("Div", { children: id, className: "hover-id" })]];
   }
 
-  /* A way on the map: of the rollout whose button was pressed, or to the open case; a new subject has none yet. */
-  function showWay(_rows, _case, _query, _start, ways, toCase) {
+  /* The path on the map: of the rollout whose button was pressed, or to the open case; a new subject has none yet. */
+  function showPath(_rows, _case, _query, _start, paths, toCase) {
     const context = trigger();
     const cause = context.triggered_id;
     if (cause === "query" || cause === "start-case") return [null, none(), none()];
     if (!context.triggered.some((entry) => entry.value)) return [none(), none(), none()];
-    const way = cause === "case-way-map" ? toCase : ways && ways[String(cause.dimension)];
-    return way ? [way, "map", false] : [none(), none(), none()];
+    const path = cause === "case-path-map" ? toCase : paths && paths[String(cause.dimension)];
+    return path ? [path, "map", false] : [none(), none(), none()];
   }
 
   const known = window.dash_clientside || {};
-  const own = { stage, showQuery, steer, mark, startFrom, setApart, turnPage, openCase, drawing, hover, showWay };
-  window.dash_clientside = { ...known, casekin: { ...known.casekin, ...own } };
+  const functions = {
+    stage,
+    addImages,
+    showQuery,
+    steer,
+    markExample,
+    startFrom,
+    setOwnLesion,
+    turnPage,
+    openCase,
+    mapLook,
+    hover,
+    showPath,
+  };
+  window.dash_clientside = { ...known, casekin: { ...known.casekin, ...functions } };
 
   /* Arrow keys step through the matches while a case is open. */
   document.addEventListener("keydown", (event) => {
@@ -199,7 +256,7 @@
     if (element && !element.disabled) element.click();
   });
 
-  /* Dash says nothing in production when its server is gone; the banner does. */
+  /* Dash shows nothing in production when its server is gone; the banner does. */
   const fetched = window.fetch;
   window.fetch = async function (...request) {
     const callback = String(request[0] && request[0].url ? request[0].url : request[0]).includes("_dash-update-component");

@@ -1,4 +1,4 @@
-/* Weights of the user's own: sliders, and buttons that set all of them. They are kept in the tab's session. */
+/* The user's own weights: sliders, and buttons that set all of them. They are stored in the tab's session. */
 (function () {
   "use strict";
 
@@ -18,45 +18,45 @@
   }
 
   /* The state after a change; one that changes nothing is no step to take back. */
-  function changed(held, values, moved) {
-    if (values.every((weight, index) => weight === held.values[index])) return held;
-    const goesOn = moved && held.moved && held.moved.dimension === moved.dimension;
-    const isOneMove = goesOn && moved.at - held.moved.at < ONE_MOVE_MS;
-    const before = isOneMove ? held.before : [...held.before, held.values].slice(-KEPT);
-    return { ...held, values: values, before: before, moved: moved || null };
+  function changed(current, values, moved) {
+    if (values.every((weight, index) => weight === current.values[index])) return current;
+    const goesOn = moved && current.moved && current.moved.dimension === moved.dimension;
+    const isOneMove = goesOn && moved.at - current.moved.at < ONE_MOVE_MS;
+    const before = isOneMove ? current.before : [...current.before, current.values].slice(-KEPT);
+    return { ...current, values: values, before: before, moved: moved || null };
   }
 
-  function slid(held, sliders) {
-    const values = held.values.map((weight, index) => {
+  function slid(current, sliders) {
+    const values = current.values.map((weight, index) => {
       const at = sliders[index];
       return typeof at === "number" && at !== shown(weight) ? at : weight;
     });
-    const moved = values.findIndex((weight, index) => weight !== held.values[index]);
-    return changed(held, values, { dimension: moved, at: Date.now() });
+    const moved = values.findIndex((weight, index) => weight !== current.values[index]);
+    return changed(current, values, { dimension: moved, at: Date.now() });
   }
 
-  function only(held, dimension) {
+  function only(current, dimension) {
     return changed(
-      held,
-      held.values.map((weight, index) => (index === dimension ? weight || 1 : 0)),
+      current,
+      current.values.map((weight, index) => (index === dimension ? weight || 1 : 0)),
     );
   }
 
-  function pressed(held, button, model) {
+  function pressed(current, button, model) {
     if (button === "weights-undo") {
-      const last = held.before[held.before.length - 1];
-      return last ? { ...held, values: last, before: held.before.slice(0, -1), moved: null } : held;
+      const last = current.before[current.before.length - 1];
+      return last ? { ...current, values: last, before: current.before.slice(0, -1), moved: null } : current;
     }
-    const start = button === "weights-reset" ? held.start : button.slice("weights-".length);
-    return { ...changed(held, preset(model, start)), start: start };
+    const start = button === "weights-reset" ? current.start : button.slice("weights-".length);
+    return { ...changed(current, preset(model, start)), start: start };
   }
 
-  function after(held, sliders, model) {
+  function after(current, sliders, model) {
     const cause = trigger().triggered_id;
-    if (cause && cause.type === "weight") return slid(held, sliders);
+    if (cause && cause.type === "weight") return slid(current, sliders);
     const isPress = trigger().triggered.some((entry) => entry.prop_id.endsWith(".n_clicks") && entry.value);
-    if (!isPress) return held;
-    return cause.type === "weight-only" ? only(held, cause.dimension) : pressed(held, cause, model);
+    if (!isPress) return current;
+    return cause.type === "weight-only" ? only(current, cause.dimension) : pressed(current, cause, model);
   }
 
   /* The list may begin below the fold of the side. */
@@ -64,17 +64,17 @@
     setTimeout(() => document.getElementById("weights-panel").scrollIntoView({ block: "nearest" }), 60);
   }
 
-  function weigh(sliders, _only, _clinical, _visual, _reset, _undo, chosen, model, held, steering) {
+  function weigh(sliders, _only, _clinical, _visual, _reset, _undo, chosen, model, current, steering) {
     const same = sliders.map(none);
     if (!model || chosen !== "custom") return [none(), same, same, true, true, true, true];
     if (trigger().triggered_id === "preset") show();
-    const isKnown = held && held.version === model.version;
-    const state = isKnown ? after(held, sliders, model) : begun(model, steering.preset);
+    const isKnown = current && current.version === model.version;
+    const state = isKnown ? after(current, sliders, model) : begun(model, steering.preset);
     const shownNow = sliders.map((_, index) => shown(state.values[index] || 0));
     const isReset = preset(model, state.start).every((weight, index) => weight === state.values[index]);
     const isAllZero = state.values.every((weight) => weight === 0);
     return [
-      state === held ? none() : state,
+      state === current ? none() : state,
       shownNow,
       shownNow.map((weight) => weight.toFixed(2)),
       state.before.length === 0,
@@ -84,7 +84,7 @@
     ];
   }
 
-  /* Rows whose names hold what is looked for. */
+  /* Hide the rows whose names do not contain the text. */
   function findWeights(text, rows, model) {
     const wanted = (text || "").trim().toLowerCase();
     const names = model ? model.dimensions : [];

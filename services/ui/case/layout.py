@@ -1,6 +1,4 @@
-"""One case beside the query: large images, metadata, and where the two differ."""
-
-from typing import Any
+"""One case beside the query: large images, metadata, and the dimensions in which the two differ."""
 
 import dash_mantine_components as dmc
 from dash import html
@@ -12,7 +10,6 @@ from services.ui.presentation import texts
 from services.ui.presentation.components import aria, bar, dot, facts, icon
 from services.ui.presentation.vocabulary import Vocabulary
 from services.ui.rollouts.step_figure import share_legend, step_figure
-from services.ui.search.match_cards import dimension_name
 
 SHOWN_DIMENSIONS = 12
 
@@ -46,7 +43,7 @@ def case_modal() -> Component:
             html.Div(id="case-error"),
             html.Div(pictures, className="case-pictures"),
             html.Div([html.Div(id="case-facts"), html.Div(id="case-contributions")], className="case-columns"),
-            _way_panel(),
+            _path_panel(),
         ],
         id="case-body",
     )
@@ -66,24 +63,24 @@ def case_modal() -> Component:
     return dialog
 
 
-def _way_panel() -> Component:
+def _path_panel() -> Component:
     buttons = [
-        html.Button("Show the way to this case", id="case-way-make", className="button small", type="button"),
-        html.Button("On the map", id="case-way-map", className="button small", type="button", hidden=True),
+        html.Button("Show the path to this case", id="case-path-make", className="button small", type="button"),
+        html.Button("On the map", id="case-path-map", className="button small", type="button", hidden=True),
     ]
     line = html.Div(buttons, className="row-buttons")
-    return html.Div([line, html.Div(id="case-way")], id="case-way-panel", className="case-way", hidden=True)
+    return html.Div([line, html.Div(id="case-path")], id="case-path-panel", className="case-path", hidden=True)
 
 
-def way_to_case(result: TrajectoryResult, vocabulary: Vocabulary, whose: str) -> Component:
-    """What the decoder draws between `whose` latent the way began at and the case, and which cases lie there."""
+def path_figure(result: TrajectoryResult, vocabulary: Vocabulary, start: str) -> Component:
+    """Decoded images between the latent of `start` and the case, and the diagnoses of the cases near each."""
     last = len(result.steps) - 1
-    captions = [whose, *([""] * (last - 1)), "this case"]
+    captions = [start, *([""] * (last - 1)), "this case"]
     figures = [
         step_figure(step, captions[number], f"Step {number + 1} of {last + 1} to the case", vocabulary)
         for number, step in enumerate(result.steps)
     ]
-    title = html.H3(f"From {whose} to this case, as the model draws it")
+    title = html.H3(f"From {start} to this case, as the model decodes it")
     return html.Div([title, html.Div(figures, className="steps"), share_legend(result.steps, vocabulary)])
 
 
@@ -101,7 +98,7 @@ def case_title(case: Case, vocabulary: Vocabulary) -> list[Component]:
 
 def case_facts(case: Case, match: Match | None, vocabulary: Vocabulary, *, own_weights: bool = False) -> Component:
     """Everything the collection knows of the case."""
-    entries: list[tuple[str, Any]] = []
+    entries: list[tuple[str, str]] = []
     if match is not None:
         entries.append(("Similarity", texts.similarity_hint(match.similarity, own_weights=own_weights)))
         entries.append(("Distance", f"{match.distance:.3f}"))
@@ -119,20 +116,20 @@ def case_facts(case: Case, match: Match | None, vocabulary: Vocabulary, *, own_w
 
 
 def contributions(match: Match | None, dimensions: list[str]) -> list[Component]:
-    """How much each dimension contributed to the distance, largest first; the smaller ones when asked for."""
+    """How much each dimension contributed to the distance, largest first; smaller ones are folded away."""
     if match is None:
         return [html.P("Not among the matches, so its distance from your image is not shown.", className="muted")]
     ranked = sorted(enumerate(match.contributions), key=lambda entry: -entry[1])
     scale = ranked[0][1] or 1.0
-    rows = [_contribution(dimension_name(index, dimensions), share, scale) for index, share in ranked]
+    rows = [_contribution(texts.dimension_name(index, dimensions), share, scale) for index, share in ranked]
     drawn: list[Component] = [
         html.H3("Where it differs from your image"),
         html.Ul(rows[:SHOWN_DIMENSIONS], className="contributions"),
     ]
     if rest := ranked[SHOWN_DIMENSIONS:]:
-        told = f"The other {len(rest)}: {texts.percent(sum(share for _, share in rest))}"
+        summary = f"The other {len(rest)}: {texts.percent(sum(share for _, share in rest))}"
         others = html.Ul(rows[SHOWN_DIMENSIONS:], className="contributions")
-        drawn.append(html.Details([html.Summary(told), others], className="other-contributions"))
+        drawn.append(html.Details([html.Summary(summary), others], className="other-contributions"))
     return drawn
 
 

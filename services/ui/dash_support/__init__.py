@@ -1,1 +1,1 @@
-"""What Dash needs around it: backend, threads, clientside callbacks."""
+"""Around Dash: its backend, outputs, threads and clientside callbacks."""

@@ -8,17 +8,17 @@ from fastapi import FastAPI, Request, Response
 class PageBackend(FastAPIDashServer):
     """Dash's FastAPI backend without its WebSocket and without its catch-all route.
 
-    The page polls, so a socket would only be one more door; and an unknown path is a problem document, not the page.
+    The page polls, so a socket would only widen the attack surface; an unknown path answers a problem document.
     """
 
     websocket_capability = False
 
     def _setup_catchall(self) -> None:
-        """Called by Dash at start of the application that was made last, whichever that is."""
+        """Do nothing: Dash calls this when the application that was created last starts, whichever that is."""
 
 
 def install_no_update(app: FastAPI) -> None:
-    """A callback that changes nothing answers 204, before the service kit takes its exception for a bug."""
+    """Answer 204 for a callback that changes nothing, before the service kit reports its exception as a bug."""
 
     async def nothing(_: Request, error: Exception) -> Response:
         assert isinstance(error, PreventUpdate)

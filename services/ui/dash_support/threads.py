@@ -2,19 +2,24 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec
 
 from anyio import to_thread
 
+from services.ui.dash_support.outputs import Outputs
+
 P = ParamSpec("P")
-R = TypeVar("R")
 
 
-def in_thread(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """Run `function` in the thread pool: Dash's FastAPI backend runs a plain callback on the event loop itself."""
+def in_thread(function: Callable[P, object]) -> Callable[P, Awaitable[object]]:
+    """Run `function` in the thread pool: Dash's FastAPI backend runs a plain callback on the event loop itself.
+
+    `Outputs` are handed to Dash as a dictionary.
+    """
 
     @wraps(function)
-    async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return await to_thread.run_sync(partial(function, *args, **kwargs))
+    async def call(*args: P.args, **kwargs: P.kwargs) -> object:
+        answer = await to_thread.run_sync(partial(function, *args, **kwargs))
+        return answer.by_name() if isinstance(answer, Outputs) else answer
 
     return call

@@ -1,22 +1,36 @@
 """The filter panel: ranking, then a section for each field with live counts."""
 
-from typing import Any
+from typing import TypedDict
 
 import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
 from casekin.contracts.facets import Facets, FacetValue
-from services.ui.filters.chips import aged
+from services.ui.filters.chips import age_range
 from services.ui.presentation import texts
 from services.ui.presentation.components import aria, data, dot
 from services.ui.presentation.vocabulary import Vocabulary
-from services.ui.session.filter_state import COLUMN_MARK, Panel
+from services.ui.session.filter_state import COLUMN_MARK, FilterState
 from services.ui.weights.layout import weights_panel
 
 MATCHES = ("6", "12", "24", "48", "96")
 AGE_SPAN = (0, 100)
-"""Years, until the collection says."""
+"""Years, until the collection's ages are known."""
+
+
+class Option(TypedDict):
+    """An entry of a select."""
+
+    value: str
+    label: str
+
+
+class OptionGroup(TypedDict):
+    """Entries of a select under one heading."""
+
+    group: str
+    items: list[Option]
 
 
 def filter_panel() -> Component:
@@ -95,14 +109,14 @@ def _ranking() -> Component:
     )
 
 
-def _options(labels: dict[str, str]) -> list[dict[str, str]]:
-    return [{"value": value, "label": label} for value, label in labels.items()]
+def _options(labels: dict[str, str]) -> list[Option]:
+    return [Option(value=value, label=label) for value, label in labels.items()]
 
 
 def _switches() -> Component:
     return html.Div(
         [
-            dmc.Switch(id="any-field", label="One of these conditions is enough", checked=False, size="xs"),
+            dmc.Switch(id="any-field", label="Match any of these conditions", checked=False, size="xs"),
             dmc.Switch(id="one-per-lesion", label="One case per lesion", checked=True, size="xs"),
             dmc.Switch(id="keep-unknown", label="Keep cases with unknown values", checked=False, size="xs"),
         ],
@@ -166,60 +180,69 @@ def _age() -> Component:
     return html.Div([slider, html.Div(id="age-note", className="age-note muted")], className="age")
 
 
-def facet_values(field: str, facets: Facets, vocabulary: Vocabulary, panel: Panel) -> list[Component]:
+def facet_values(field: str, facets: Facets, vocabulary: Vocabulary, panel: FilterState) -> list[Component]:
     """A checkbox for each value of `field` with its count, then how many are unknown."""
-    chosen = getattr(panel, field)
+    chosen = panel.codes(field)
     values = facets.fields.get(field, [])
     listed = [entry.value for entry in values]
     values = [*values, *(FacetValue(value=code, count=0) for code in chosen if code not in listed)]
-    # never by count: rows must not change places under the pointer
+    # not by count: rows must not move under the pointer
     values = sorted(values, key=lambda entry: vocabulary.order(field, entry.value))
-    boxes = [_checkbox(field, entry, vocabulary) for entry in values if entry.value is not None]
+    boxes = [_checkbox(field, entry.value, entry.count, vocabulary) for entry in values if entry.value is not None]
     unknown = sum(entry.count for entry in values if entry.value is None)
     if unknown:
-        fate = "kept" if panel.keep_unknown or not chosen else "left out"
-        boxes.append(html.Div([f"unknown, {fate}", html.Span(f"{unknown:,}")], className="facet-unknown muted"))
+        treatment = "kept" if panel.keep_unknown or not chosen else "excluded"
+        boxes.append(html.Div([f"unknown, {treatment}", html.Span(f"{unknown:,}")], className="facet-unknown muted"))
     return boxes
 
 
-def _checkbox(field: str, entry: FacetValue, vocabulary: Vocabulary) -> Component:
-    shown = vocabulary.label(field, entry.value)
-    name: list[Any] = [html.Span(shown, className="facet-text", title=shown)]
+def uncounted_values(field: str, vocabulary: Vocabulary, panel: FilterState) -> list[Component]:
+    """A checkbox for each value that the collection explains or that is chosen, where counts are not known."""
+    codes = dict.fromkeys([*vocabulary.codes(field), *panel.codes(field)])
+    return [
+        _checkbox(field, code, None, vocabulary) for code in sorted(codes, key=lambda c: vocabulary.order(field, c))
+    ]
+
+
+def _checkbox(field: str, code: str, count: int | None, vocabulary: Vocabulary) -> Component:
+    shown = vocabulary.label(field, code)
+    name: list[Component | str] = [html.Span(shown, className="facet-text", title=shown)]
     if field == "diagnosis":
-        name = [dot(vocabulary.colour(entry.value)), *name]
-        if vocabulary.malignant(entry.value):
+        name = [dot(vocabulary.colour(code)), *name]
+        if vocabulary.malignant(code):
             name += [" ", html.Span("malignant", className="tag")]
-    label = html.Span([html.Span(name, className="facet-name"), html.Span(f"{entry.count:,}", className="facet-count")])
+    figure = html.Span("" if count is None else f"{count:,}", className="facet-count")
+    label = html.Span([html.Span(name, className="facet-name"), figure])
     box: Component = dmc.Checkbox(
-        value=entry.value,
+        value=code,
         label=label,
         size="xs",
-        className="facet" if entry.count else "facet none",
-        **data(facet=f"{field}:{entry.value}"),
+        className="facet none" if count == 0 else "facet",
+        **data(facet=f"{field}:{code}"),
     )
     return box
 
 
-def column_values(facets: Facets, panel: Panel) -> list[dict[str, Any]]:
+def column_values(facets: Facets, panel: FilterState) -> list[OptionGroup]:
     """Choices of the further columns, grouped by their names, with counts."""
-    groups = []
+    groups: list[OptionGroup] = []
     for field, entries in facets.fields.items():
         group, _, name = field.partition(".")
         known = {entry.value: entry.count for entry in entries if entry.value is not None}
         known |= {value: known.get(value, 0) for value in panel.by_column().get(name, [])}
         if group == "attributes" and known:
             items = [
-                {"value": f"{name}{COLUMN_MARK}{value}", "label": f"{value} ({count:,})"}
+                Option(value=f"{name}{COLUMN_MARK}{value}", label=f"{value} ({count:,})")
                 for value, count in sorted(known.items())
             ]
-            groups.append({"group": name.replace("_", " "), "items": items})
+            groups.append(OptionGroup(group=name.replace("_", " "), items=items))
     return groups
 
 
-def age_note(facets: Facets, panel: Panel) -> str:
-    """What the slider says, and what becomes of unknown ages."""
-    text = aged(panel) if panel.is_aged else "all ages"
+def age_note(facets: Facets, panel: FilterState) -> str:
+    """The chosen ages, and how unknown ages are treated."""
+    text = age_range(panel) if panel.has_age_range else "all ages"
     if not facets.age_unknown:
         return text
-    fate = "" if text == "all ages" else (" kept" if panel.keep_unknown else " left out")
-    return f"{text} · {facets.age_unknown:,} unknown{fate}"
+    treatment = "" if text == "all ages" else (" kept" if panel.keep_unknown else " excluded")
+    return f"{text} · {facets.age_unknown:,} unknown{treatment}"

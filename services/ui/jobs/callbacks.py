@@ -1,26 +1,37 @@
-"""The list of jobs: read while its tab is open; a job is cancelled, a parked one let go."""
+"""The list of jobs: polled while its tab is open; jobs can be cancelled, parked ones released."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from dash import ALL, Dash, Input, Output, ctx
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from casekin.contracts.projector import JobState
 from casekin.errors import CasekinError
+from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
 from services.ui.jobs.layout import SHOWN, job_list
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
 from services.ui.session.service_cache import Catalog
 
 
+@dataclass(frozen=True)
+class JobsOutputs(Outputs):
+    """The list; by default it is empty and polled."""
+
+    jobs: Component | None = None
+    poll_disabled: bool = False
+    error: Component | None = None
+
+
 def register(app: Dash, catalog: Catalog) -> None:
-    """Tie the list to the projector's jobs."""
+    """Register the list and its buttons."""
 
     @app.callback(
         output={
             "jobs": Output("jobs", "children"),
-            "idle": Output("jobs-poll", "disabled"),
+            "poll_disabled": Output("jobs-poll", "disabled"),
             "error": Output("jobs-error", "children"),
         },
         inputs={
@@ -31,9 +42,9 @@ def register(app: Dash, catalog: Catalog) -> None:
         prevent_initial_call=True,
     )
     @in_thread
-    def show(tab: str, _poll: int | None, _cancel: list[int | None]) -> dict[str, Any]:
+    def show(tab: str, _poll: int | None, _cancel: list[int | None]) -> JobsOutputs:
         if tab != "jobs":
-            return {"jobs": None, "idle": True, "error": None}
+            return JobsOutputs(poll_disabled=True)
         projector, cause = catalog.services.projector, ctx.triggered_id
         try:
             if isinstance(cause, dict):
@@ -44,5 +55,5 @@ def register(app: Dash, catalog: Catalog) -> None:
             seen = {job.id for job in parked}
             jobs = parked + [job for job in projector.recent(SHOWN) if job.id not in seen]
         except CasekinError as error:
-            return {"jobs": None, "idle": False, "error": fault(error, doing=texts.LISTING_JOBS)}
-        return {"jobs": job_list(jobs), "idle": False, "error": None}
+            return JobsOutputs(error=error_box(error, doing=texts.LISTING_JOBS))
+        return JobsOutputs(job_list(jobs))

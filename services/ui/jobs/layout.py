@@ -1,4 +1,4 @@
-"""The jobs: what runs, how far it is, what waits, what failed and what is parked."""
+"""The list of jobs with their state, progress and errors."""
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -13,8 +13,8 @@ KINDS = {
     "map.place": "Place on the map",
     "rollout": "Rollouts",
     "rollout.joint": "Two dimensions together",
-    "rollout.animation": "Moving picture",
-    "trajectory": "Way to a case",
+    "rollout.animation": "Animation",
+    "trajectory": "Path to a case",
     "ingest": "Part of a collection",
     "export": "Collection as a table",
     "reindex": "Collection by another model",
@@ -44,22 +44,22 @@ def jobs_panel() -> Component:
 
 
 def job_list(jobs: list[Job]) -> Component:
-    """Those that need a look first: parked ones, then the others as they were asked for."""
+    """Parked jobs first, which need attention; then the others, newest first."""
     if not jobs:
         return empty("No jobs yet", html.P(texts.NO_JOBS))
     ordered = sorted(jobs, key=lambda job: job.state is not JobState.PARKED)
-    heads = html.Tr([html.Th(name, scope="col") for name in ("Work", "State", "How far", "Asked for", "")])
+    heads = html.Tr([html.Th(name, scope="col") for name in ("Job", "State", "Progress", "Submitted", "")])
     return html.Table([html.Thead(heads), html.Tbody([_row(job) for job in ordered])], className="jobs")
 
 
 def _row(job: Job) -> Component:
     name = KINDS.get(job.kind, job.kind)
-    asked = html.Time(job.created.strftime("%Y-%m-%d %H:%M:%S UTC"), dateTime=job.created.isoformat())
+    submitted = html.Time(job.created.strftime("%Y-%m-%d %H:%M:%S UTC"), dateTime=job.created.isoformat())
     cells = [
         html.Th(name, scope="row"),
         html.Td(html.Span(STATES[job.state], className=f"state state-{job.state.value}")),
         html.Td(_progress(job, name)),
-        html.Td(asked, className="muted figure"),
+        html.Td(submitted, className="muted figure"),
         html.Td(_button(job, name)),
     ]
     return html.Tr(cells, **data(job=job.id, state=job.state.value))
@@ -77,7 +77,7 @@ def _progress(job: Job, name: str) -> Component:
 def _button(job: Job, name: str) -> Component | None:
     if job.state.final and job.state is not JobState.PARKED:
         return None
-    word = "Let go" if job.state is JobState.PARKED else "Cancel"
+    word = "Release" if job.state is JobState.PARKED else "Cancel"
     identity = {"type": "job-cancel", "id": job.id}
     return html.Button(word, id=identity, className="button small", type="button", **aria(label=f"{word}: {name}"))
 

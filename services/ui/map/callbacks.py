@@ -1,39 +1,71 @@
-"""The map: drawn when its tab is opened, marked after each search, fitted anew as a job."""
+"""The map: drawn when its tab is opened, with the query and the matches of each search marked on it."""
 
-from typing import Any
+from dataclasses import dataclass
 
-from dash import Dash, Input, Output, Patch, State, no_update
+import plotly.graph_objects as go
+from dash import Dash, Input, NoUpdate, Output, Patch, State, no_update
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from casekin.contracts.maps import MapPlace, Placement
-from casekin.contracts.search import SearchResponse
 from casekin.errors import CasekinError
 from services.ui.dash_support.clientside import in_browser
+from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
-from services.ui.map import fit_job
-from services.ui.map.figure import Look, map_figure, overlays
+from services.ui.map.figure import map_figure, overlays
 from services.ui.map.layout import map_empty, map_note
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
 from services.ui.presentation.vocabulary import Vocabulary
 from services.ui.session.collection_vocabulary import vocabulary_of
 from services.ui.session.service_cache import Catalog, PlacedMap
-from services.ui.session.state import Query, Way
+from services.ui.session.stores import (
+    DrawnMap,
+    Json,
+    MapLook,
+    collection_in,
+    drawn_map_in,
+    dumped,
+    map_path_in,
+    placement_in,
+    query_in,
+    results_in,
+)
 
-Held = dict[str, Any] | None
 PLACE_TIMEOUT_S = 20.0
 
 
+@dataclass(frozen=True)
+class DrawOutputs(Outputs):
+    """The figure of the map; by default none is shown and one can be drawn."""
+
+    figure: go.Figure | NoUpdate = no_update
+    drawn: Json = None
+    hidden: bool = True
+    empty: Component | None = None
+    button: str = "Draw map"
+    button_hidden: bool = False
+    error: Component | None = None
+
+
+@dataclass(frozen=True)
+class PlaceOutputs(Outputs):
+    """The place of the query on the map."""
+
+    placement: Json | NoUpdate = None
+    error: Component | None = None
+
+
+@dataclass(frozen=True)
+class MarkOutputs(Outputs):
+    """What is marked on the drawn figure."""
+
+    figure: Patch | NoUpdate = no_update
+    note: list[Component] | Component | None = None
+
+
 def register(app: Dash, catalog: Catalog) -> None:
-    """Tie the map to projector and search."""
-    _register_hover(app)
-    _register_draw(app, catalog)
-    _register_place(app, catalog)
-    _register_mark(app, catalog)
-    fit_job.register(app, catalog)
-
-
-def _register_hover(app: Dash) -> None:
+    """Register drawing, placing and marking."""
     in_browser(
         app,
         "hover",
@@ -43,13 +75,10 @@ def _register_hover(app: Dash) -> None:
         Input("map", "hoverData"),
         State("map", "figure"),
     )
-
-    in_browser(
-        app,
-        "drawing",
-        Input("scheme", "computedColorScheme"),
-        at_start=True,
-    )
+    in_browser(app, "mapLook", Input("scheme", "computedColorScheme"), at_start=True)
+    _register_draw(app, catalog)
+    _register_place(app, catalog)
+    _register_mark(app, catalog)
 
 
 def _register_draw(app: Dash, catalog: Catalog) -> None:
@@ -60,71 +89,69 @@ def _register_draw(app: Dash, catalog: Catalog) -> None:
             "hidden": Output("map-frame", "hidden"),
             "empty": Output("map-empty", "children"),
             "button": Output("map-draw", "children"),
-            "unknown": Output("map-draw-frame", "hidden"),
+            "button_hidden": Output("map-draw-frame", "hidden"),
             "error": Output("map-error", "children"),
         },
         inputs={
             "tab": Input("tabs", "value"),
             "collection": Input("collection", "data"),
             "_fitted": Input("map-fitted", "data"),
-            "drawing": Input("drawing", "data"),
+            "look": Input("map-look", "data"),
             "drawn": State("map-drawn", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def draw(tab: str, collection: Held, _fitted: str | None, drawing: Held, drawn: Held) -> dict[str, Any]:
-        if tab != "map" or drawing is None:
+    def draw(tab: str, collection: Json, _fitted: str | None, look: Json, drawn: Json) -> DrawOutputs:
+        if tab != "map" or look is None:
             raise PreventUpdate
         try:
             placed = catalog.map()
         except CasekinError as error:
-            return {**_undrawn(), "unknown": True, "error": fault(error, doing=texts.READING_MAP)}
+            return DrawOutputs(button_hidden=True, error=error_box(error, doing=texts.READING_MAP))
         if placed is None:
-            return {**_undrawn(), "empty": map_empty()}
-        wanted = {"id": placed.document.version.id, **drawing}
-        if drawn is not None and drawn == {**wanted, "traces": drawn["traces"]}:
+            return DrawOutputs(empty=map_empty())
+        wanted = MapLook.model_validate(look)
+        if _is_drawn(drawn_map_in(drawn), placed, wanted):
             raise PreventUpdate
         return _drawn(placed, vocabulary_of(collection), wanted)
 
 
-def _drawn(placed: PlacedMap, vocabulary: Vocabulary, wanted: dict[str, Any]) -> dict[str, Any]:
-    look = Look(wanted["scheme"], wanted["engine"])
+def _is_drawn(drawn: DrawnMap | None, placed: PlacedMap, look: MapLook) -> bool:
+    current = (placed.document.version.id, look.scheme, look.engine)
+    return drawn is not None and (drawn.id, drawn.scheme, drawn.engine) == current
+
+
+def _drawn(placed: PlacedMap, vocabulary: Vocabulary, look: MapLook) -> DrawOutputs:
     figure = map_figure(placed, vocabulary, look)
-    drawn = {**wanted, "traces": len(figure.data)}
+    traces = len(figure.data)
     figure.add_traces(overlays(placed, None, None, None, look))
-    bare = {"hidden": False, "empty": None, "error": None, "unknown": False}
-    return {**bare, "figure": figure, "drawn": drawn, "button": "Redraw map"}
-
-
-def _undrawn() -> dict[str, Any]:
-    nothing = {"figure": no_update, "drawn": None, "empty": None, "error": None}
-    return {**nothing, "hidden": True, "button": "Draw map", "unknown": False}
+    drawn = DrawnMap(id=placed.document.version.id, traces=traces, scheme=look.scheme, engine=look.engine)
+    return DrawOutputs(figure=figure, drawn=dumped(drawn), hidden=False, button="Redraw map")
 
 
 def _register_place(app: Dash, catalog: Catalog) -> None:
     @app.callback(
         output={"placement": Output("placement", "data"), "error": Output("place-error", "children")},
         inputs={
-            "asked": Input("query", "data"),
+            "query": Input("query", "data"),
             "drawn": Input("map-drawn", "data"),
-            "held": State("placement", "data"),
+            "placement": State("placement", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def place(asked: Held, drawn: Held, held: Held) -> dict[str, Any]:
-        if asked is None or drawn is None:
-            return {"placement": None, "error": None}
-        encoded = Query.model_validate(asked).encoded
-        payload = MapPlace(bundle_version=encoded.bundle_version, latent=encoded.latent)
+    def place(query: Json, drawn: Json, placement: Json) -> PlaceOutputs:
+        image = query_in(query)
+        if image is None or drawn is None:
+            return PlaceOutputs()
+        payload = MapPlace(bundle_version=image.encoded.bundle_version, latent=image.encoded.latent)
         projector = catalog.services.projector
         try:
-            placement = projector.wait(projector.submit(payload), Placement, timeout_s=PLACE_TIMEOUT_S)
+            placed = dumped(projector.wait(projector.submit(payload), Placement, timeout_s=PLACE_TIMEOUT_S))
         except CasekinError as error:
-            return {"placement": None, "error": fault(error, doing=texts.PLACING)}
-        data = placement.model_dump(mode="json")
-        return {"placement": no_update if data == held else data, "error": None}
+            return PlaceOutputs(error=error_box(error, doing=texts.PLACING))
+        return PlaceOutputs(placement=no_update if placed == placement else placed)
 
 
 def _register_mark(app: Dash, catalog: Catalog) -> None:
@@ -136,28 +163,27 @@ def _register_mark(app: Dash, catalog: Catalog) -> None:
         inputs={
             "drawn": Input("map-drawn", "data"),
             "results": Input("results", "data"),
-            "placed_at": Input("placement", "data"),
-            "gone": Input("way", "data"),
+            "placement": Input("placement", "data"),
+            "path": Input("map-path", "data"),
             "collection": Input("collection", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def mark(drawn: Held, results: Held, placed_at: Held, gone: Held, collection: Held) -> dict[str, Any]:
-        if drawn is None:
-            return {"figure": no_update, "note": None}
+    def mark(drawn: Json, results: Json, placement: Json, path: Json, collection: Json) -> MarkOutputs:
+        figure = drawn_map_in(drawn)
+        if figure is None:
+            return MarkOutputs()
         try:
             placed = catalog.map()
         except CasekinError as error:
-            return {"figure": no_update, "note": fault(error, doing=texts.READING_MAP)}
-        if placed is None or placed.document.version.id != drawn["id"]:
+            return MarkOutputs(note=error_box(error, doing=texts.READING_MAP))
+        if placed is None or placed.document.version.id != figure.id:
             raise PreventUpdate
-        response = SearchResponse.model_validate(results) if results else None
-        placement = Placement.model_validate(placed_at) if placed_at else None
-        way = Way.model_validate(gone) if gone else None
-        look = Look(drawn["scheme"], drawn["engine"])
+        place = placement_in(placement)
         patch = Patch()
-        for offset, trace in enumerate(overlays(placed, response, placement, way, look)):
-            patch["data"][drawn["traces"] + offset] = trace
-        revision = collection["revision"] if collection else placed.document.version.revision
-        return {"figure": patch, "note": map_note(placed, revision, placement)}
+        for offset, trace in enumerate(overlays(placed, results_in(results), place, map_path_in(path), figure)):
+            patch["data"][figure.traces + offset] = trace
+        known = collection_in(collection)
+        revision = known.revision if known else placed.document.version.revision
+        return MarkOutputs(figure=patch, note=map_note(placed, revision, place))

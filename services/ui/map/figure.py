@@ -1,10 +1,9 @@
 """The figure of the map: cases as points by diagnosis, matches ringed, the query as a star."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from math import cos, pi, sin
 from textwrap import shorten
-from typing import Any, Literal
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -13,29 +12,24 @@ from casekin.contracts.search import SearchResponse
 from services.ui.presentation.colours import visible_on
 from services.ui.presentation.vocabulary import Vocabulary
 from services.ui.session.service_cache import PlacedMap
-from services.ui.session.state import Way
+from services.ui.session.stores import MapLook, MapPath
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "x", "pentagon", "star-triangle-up")
-"""A shape for each diagnosis, so that colour is not the only sign."""
+"""A shape for each diagnosis, so that colour is not the only distinction."""
 INK = {"light": "#101820", "dark": "#ffffff"}
 PAPER = {"light": "#ffffff", "dark": "#15191e"}
 SOFT = {"light": "#55636f", "dark": "#9aa8b5"}
 LEGEND_WIDTH = 26
-"""Characters: one long name would make every column of the legend as wide."""
+"""Characters: the longest name sets the width of every column of the legend."""
 STAR = "#ffb703"
 RING_POINTS = 64
 
 
-@dataclass(frozen=True)
-class Look:
-    """How the browser wants it drawn."""
-
-    scheme: Literal["light", "dark"]
-    engine: Literal["scattergl", "scatter"]
-    """``scatter`` where the browser has no WebGL: slow from some ten thousand points on."""
+Trace = dict[str, Any]
+"""A trace as plotly's schema has it, which also patches a drawn figure."""
 
 
-def map_figure(placed: PlacedMap, vocabulary: Vocabulary, look: Look) -> go.Figure:
+def map_figure(placed: PlacedMap, vocabulary: Vocabulary, look: MapLook) -> go.Figure:
     """All cases of the map, one trace a diagnosis; overlays come after them."""
     rows: defaultdict[str | None, list[int]] = defaultdict(list)
     for row, diagnosis in enumerate(placed.document.diagnoses):
@@ -47,17 +41,14 @@ def map_figure(placed: PlacedMap, vocabulary: Vocabulary, look: Look) -> go.Figu
 
 
 def overlays(
-    placed: PlacedMap, response: SearchResponse | None, placement: Placement | None, way: Way | None, look: Look
-) -> list[dict[str, Any]]:
-    """Four traces: matches, a way, where the query may lie, and where it is placed.
-
-    They are plain dictionaries so that they can also patch a drawn figure.
-    """
+    placed: PlacedMap, response: SearchResponse | None, placement: Placement | None, path: MapPath | None, look: MapLook
+) -> list[Trace]:
+    """Four traces: matches, a path, the region in which the query may lie, and its place."""
     here = placement if placement is not None and placement.map_id == placed.document.version.id else None
-    return [_matches(placed, response, look), _way(placed, way, look), _ring(placed, here, look), _query(here, look)]
+    return [_matches(placed, response, look), _path(placed, path, look), _ring(placed, here, look), _query(here, look)]
 
 
-def _cases(placed: PlacedMap, code: str | None, rows: list[int], vocabulary: Vocabulary, look: Look) -> dict[str, Any]:
+def _cases(placed: PlacedMap, code: str | None, rows: list[int], vocabulary: Vocabulary, look: MapLook) -> Trace:
     document = placed.document
     symbol = SYMBOLS[vocabulary.place(code) % len(SYMBOLS)] if code is not None else "circle-open"
     colour = visible_on(vocabulary.colour(code), PAPER[look.scheme])
@@ -74,7 +65,7 @@ def _cases(placed: PlacedMap, code: str | None, rows: list[int], vocabulary: Voc
     }
 
 
-def _matches(placed: PlacedMap, response: SearchResponse | None, look: Look) -> dict[str, Any]:
+def _matches(placed: PlacedMap, response: SearchResponse | None, look: MapLook) -> Trace:
     ranked = enumerate(response.matches if response else [], start=1)
     found = [(rank, match, placed.position(match.case.id)) for rank, match in ranked]
     on_map = [(rank, match, position) for rank, match, position in found if position is not None]
@@ -95,8 +86,8 @@ def _matches(placed: PlacedMap, response: SearchResponse | None, look: Look) -> 
     }
 
 
-def _way(placed: PlacedMap, way: Way | None, look: Look) -> dict[str, Any]:
-    here = way if way is not None and way.map_id == placed.document.version.id else None
+def _path(placed: PlacedMap, path: MapPath | None, look: MapLook) -> Trace:
+    here = path if path is not None and path.map_id == placed.document.version.id else None
     return {
         "type": look.engine,
         "x": here.x if here else [],
@@ -111,8 +102,8 @@ def _way(placed: PlacedMap, way: Way | None, look: Look) -> dict[str, Any]:
     }
 
 
-def _ring(placed: PlacedMap, placement: Placement | None, look: Look) -> dict[str, Any]:
-    """Within it lay nine in ten cases whose neighbours were as far apart, when they were placed likewise."""
+def _ring(placed: PlacedMap, placement: Placement | None, look: MapLook) -> Trace:
+    """Nine in ten cases whose neighbours were as far apart lay within it, when they were placed the same way."""
     x: list[float] = []
     y: list[float] = []
     if placement is not None and placement.error is not None:
@@ -133,7 +124,7 @@ def _ring(placed: PlacedMap, placement: Placement | None, look: Look) -> dict[st
     }
 
 
-def _query(placement: Placement | None, look: Look) -> dict[str, Any]:
+def _query(placement: Placement | None, look: MapLook) -> Trace:
     return {
         "type": look.engine,
         "x": [placement.x] if placement else [],
@@ -147,7 +138,7 @@ def _query(placement: Placement | None, look: Look) -> dict[str, Any]:
     }
 
 
-def _layout(map_id: str, look: Look) -> dict[str, Any]:
+def _layout(map_id: str, look: MapLook) -> Trace:
     axis = {"visible": False, "showgrid": False, "zeroline": False}
     return {
         "template": None,

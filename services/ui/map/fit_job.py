@@ -1,33 +1,48 @@
-"""Fitting the map: submit, progress, cancel; polled only while it runs."""
+"""Fitting the map as a job: submit, progress, cancel; polled only while it runs."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from dash import Dash, Input, Output, State, ctx
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from casekin.contracts.maps import MapFit
 from casekin.contracts.projector import Job, JobState
 from casekin.errors import BadInput, CasekinError, Unexpected
+from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
 from services.ui.jobs.layout import job_text
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
+from services.ui.session.search_request import steering_in
 from services.ui.session.service_cache import Catalog
-from services.ui.session.state import steering_of
+from services.ui.session.stores import Json
 
-Held = dict[str, Any] | None
+
+@dataclass(frozen=True)
+class FitOutputs(Outputs):
+    """The state of the job; by default none runs and nothing is polled."""
+
+    fitted: str | None
+    job: str | None = None
+    poll_disabled: bool = True
+    line_hidden: bool = True
+    button_hidden: bool = False
+    progress: float = 0
+    text: str | None = None
+    error: Component | None = None
 
 
 def register(app: Dash, catalog: Catalog) -> None:
-    """Tie the button, the progress bar and cancel to the projector's job."""
+    """Register the button, the progress bar and cancel."""
 
     @app.callback(
         output={
             "job": Output("map-job", "data"),
             "fitted": Output("map-fitted", "data"),
-            "idle": Output("map-poll", "disabled"),
-            "hidden": Output("map-job-line", "hidden"),
-            "button": Output("map-draw", "hidden"),
+            "poll_disabled": Output("map-poll", "disabled"),
+            "line_hidden": Output("map-job-line", "hidden"),
+            "button_hidden": Output("map-draw", "hidden"),
             "progress": Output("map-progress", "value"),
             "text": Output("map-progress-text", "children"),
             "error": Output("map-job-error", "children"),
@@ -38,7 +53,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "_poll": Input("map-poll", "n_intervals"),
             "job_id": State("map-job", "data"),
             "fitted": State("map-fitted", "data"),
-            "steered": State("steering", "data"),
+            "steering": State("steering", "data"),
             "supervised": State("map-supervised", "checked"),
         },
         prevent_initial_call=True,
@@ -50,45 +65,38 @@ def register(app: Dash, catalog: Catalog) -> None:
         _poll: int | None,
         job_id: str | None,
         fitted: str | None,
-        steered: Held,
+        steering: Json,
         supervised: bool | None,
-    ) -> dict[str, Any]:
+    ) -> FitOutputs:
         try:
-            job = _asked(catalog, job_id, steered, bool(supervised))
+            job = _job(catalog, job_id, steering, bool(supervised))
         except CasekinError as error:
-            return {**_idle(fitted), "error": fault(error, doing=texts.DRAWING_MAP)}
+            return FitOutputs(fitted=fitted, error=error_box(error, doing=texts.DRAWING_MAP))
         if not job.state.final:
-            return {**_running(job), "fitted": fitted}
+            return FitOutputs(
+                fitted=fitted,
+                job=job.id,
+                poll_disabled=False,
+                line_hidden=False,
+                button_hidden=True,
+                progress=100 * job.progress.fraction,
+                text=job_text(job),
+            )
         if job.state is JobState.SUCCEEDED:
             catalog.forget_map()
-            return _idle(job.id)
-        return {**_idle(fitted), "error": _why(job)}
+            return FitOutputs(fitted=job.id)
+        problem = Unexpected(job.problem.detail) if job.problem else None
+        return FitOutputs(fitted=fitted, error=error_box(problem, doing=texts.DRAWING_MAP) if problem else None)
 
 
-def _asked(catalog: Catalog, job_id: str | None, steered: Held, supervised: bool) -> Job:
+def _job(catalog: Catalog, job_id: str | None, steering: Json, supervised: bool) -> Job:
+    """The job after what triggered the callback: a new one, or the one that runs; raises `CasekinError`."""
     projector = catalog.services.projector
     if ctx.triggered_id == "map-draw":
-        preset = steering_of(steered).preset
+        preset = steering_in(steering).preset
         if preset == "custom":
             raise BadInput(texts.NO_MAP_OF_OWN_WEIGHTS)
         return projector.submit(MapFit(preset=preset, supervised=supervised))
     if job_id is None:
         raise PreventUpdate
     return projector.cancel(job_id) if ctx.triggered_id == "map-cancel" else projector.job(job_id)
-
-
-def _running(job: Job) -> dict[str, Any]:
-    progress = {"progress": 100 * job.progress.fraction, "text": job_text(job)}
-    return {"job": job.id, "idle": False, "hidden": False, "button": True, "error": None, **progress}
-
-
-def _idle(fitted: str | None) -> dict[str, Any]:
-    bare = {"progress": 0, "text": None, "error": None}
-    return {"job": None, "fitted": fitted, "idle": True, "hidden": True, "button": False, **bare}
-
-
-def _why(job: Job) -> Any:
-    if job.problem is None:
-        return None
-    error = Unexpected(job.problem.detail)
-    return fault(error, doing=texts.DRAWING_MAP)

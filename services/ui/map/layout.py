@@ -1,7 +1,5 @@
 """The map: a toolbar with its age, progress and cancel; the figure; a thumbnail under the pointer."""
 
-from typing import Any
-
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -12,15 +10,15 @@ from services.ui.presentation.components import aria, empty
 from services.ui.session.service_cache import PlacedMap
 
 FAR = 0.1
-"""Share of the map's width: a place is called rough where nine in ten such places are not nearer than that."""
-GRAPH: Any = {
+"""Share of the map's width: a place is called rough where the 90th percentile of the error is larger."""
+CONFIG: dcc.Graph.Config = {
     "displaylogo": False,
     "scrollZoom": True,
     "modeBarButtons": [["pan2d", "zoom2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
     "topojsonURL": "/none/",
     "plotlyServerURL": "",
 }
-"""Nothing is fetched from or sent to anywhere else."""
+"""Nothing is fetched from or sent to other servers."""
 
 
 def map_panel() -> Component:
@@ -45,7 +43,7 @@ def map_panel() -> Component:
         border_color="var(--line-strong)",
     )
     versions = dmc.Select(id="map-version", label="Map", data=[], size="xs", w=340, allowDeselect=False)
-    graph = dcc.Graph(id="map", config=GRAPH, className="map", responsive=True, clear_on_unhover=True)
+    graph = dcc.Graph(id="map", config=CONFIG, className="map", responsive=True, clear_on_unhover=True)
     return html.Div(
         [
             html.Div(
@@ -71,12 +69,12 @@ def map_panel() -> Component:
 
 
 def map_empty() -> Component:
-    """No map yet: what it is; the button stands above."""
+    """No map yet: what it would show; the button is above."""
     return empty(texts.NO_MAP_TITLE, html.P(texts.NO_MAP))
 
 
 def map_note(placed: PlacedMap, revision: str, placement: Placement | None) -> list[Component]:
-    """How old the map is, and how far the query's place can be trusted."""
+    """Size and age of the map, and how far the query's place can be trusted."""
     version = placed.document.version
     notes: list[Component] = [html.Span(f"{texts.count(version.cases, 'case')} · {version.recipe.preset} weights")]
     if version.recipe.supervised:
@@ -94,4 +92,5 @@ def _placed(placement: Placement) -> str:
         return f"{among}, which lie {texts.percent(placement.spread)} of the map's width around it."
     median, most = texts.percent(placement.error.median), texts.percent(placement.error.p90)
     rough = "a rough place: " if placement.error.p90 > FAR else ""
-    return f"{among}; {rough}cases like it were placed {median} of the map's width off, nine in ten less than {most}."
+    off = f"such cases were off by {median} of the map's width at median, nine in ten by less than {most}."
+    return f"{among}; {rough}{off}"

@@ -1,23 +1,42 @@
 """Choosing among the kept maps, and how far the current one can be trusted."""
 
-from typing import Any
+from dataclasses import dataclass
 
-from dash import Dash, Input, Output, State, no_update
+from dash import Dash, Input, NoUpdate, Output, State, no_update
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from casekin.errors import CasekinError
+from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
-from services.ui.map.versions_layout import kept_maps, map_choices, map_quality
+from services.ui.map.versions_layout import Choice, kept_maps, map_choices, map_quality
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
 from services.ui.session.collection_vocabulary import vocabulary_of
 from services.ui.session.service_cache import Catalog
+from services.ui.session.stores import Json, drawn_map_in
 
-Held = dict[str, Any] | None
+
+@dataclass(frozen=True)
+class VersionsOutputs(Outputs):
+    """The kept maps to choose from; by default none is offered."""
+
+    choices: list[Choice]
+    chosen: str | None = None
+    hidden: bool = True
+    quality: list[Component | None] | None = None
+
+
+@dataclass(frozen=True)
+class ChooseOutputs(Outputs):
+    """The map that was made current."""
+
+    fitted: str | NoUpdate = no_update
+    error: Component | None = None
 
 
 def register(app: Dash, catalog: Catalog) -> None:
-    """Tie the select to the projector's maps."""
+    """Register the list of kept maps and the choice among them."""
     _register_list(app, catalog)
     _register_choose(app, catalog)
 
@@ -34,22 +53,21 @@ def _register_list(app: Dash, catalog: Catalog) -> None:
         prevent_initial_call=True,
     )
     @in_thread
-    def list_maps(drawn: Held, collection: Held) -> dict[str, Any]:
-        nothing: dict[str, Any] = {"choices": [], "chosen": None, "hidden": True, "quality": None}
-        if drawn is None:
-            return nothing
+    def list_maps(drawn: Json, collection: Json) -> VersionsOutputs:
+        figure = drawn_map_in(drawn)
+        if figure is None:
+            return VersionsOutputs(choices=[])
         try:
             kept = catalog.services.projector.maps()
-        except CasekinError:  # the map's own callbacks say it
-            return nothing
-        shown = next((version for version in kept.maps if version.id == drawn["id"]), None)
-        quality = [map_quality(shown, vocabulary_of(collection)), kept_maps(kept)] if shown else None
-        return {
-            "choices": map_choices(kept),
-            "chosen": drawn["id"],
-            "hidden": len(kept.maps) < 2,
-            "quality": quality,
-        }
+        except CasekinError:  # the map's own callbacks show it
+            return VersionsOutputs(choices=[])
+        shown = next((version for version in kept.maps if version.id == figure.id), None)
+        return VersionsOutputs(
+            choices=map_choices(kept),
+            chosen=figure.id,
+            hidden=len(kept.maps) < 2,
+            quality=[map_quality(shown, vocabulary_of(collection)), kept_maps(kept)] if shown else None,
+        )
 
 
 def _register_choose(app: Dash, catalog: Catalog) -> None:
@@ -62,12 +80,13 @@ def _register_choose(app: Dash, catalog: Catalog) -> None:
         prevent_initial_call=True,
     )
     @in_thread
-    def choose(chosen: str | None, drawn: Held) -> dict[str, Any]:
-        if chosen is None or drawn is None or chosen == drawn["id"]:
+    def choose(chosen: str | None, drawn: Json) -> ChooseOutputs:
+        figure = drawn_map_in(drawn)
+        if chosen is None or figure is None or chosen == figure.id:
             raise PreventUpdate
         try:
             catalog.services.projector.make_current(chosen)
         except CasekinError as error:
-            return {"fitted": no_update, "error": fault(error, doing=texts.CHOOSING_MAP)}
+            return ChooseOutputs(error=error_box(error, doing=texts.CHOOSING_MAP))
         catalog.forget_map()
-        return {"fitted": chosen, "error": None}
+        return ChooseOutputs(fitted=chosen)

@@ -1,5 +1,7 @@
 """The kept maps to choose from, and how far the one shown can be trusted."""
 
+from typing import TypedDict
+
 from dash import html
 from dash.development.base_component import Component
 
@@ -9,24 +11,31 @@ from services.ui.presentation.components import facts
 from services.ui.presentation.vocabulary import Vocabulary
 
 
-def map_choices(kept: MapVersions) -> list[dict[str, str]]:
+class Choice(TypedDict):
+    """An entry of a select."""
+
+    value: str
+    label: str
+
+
+def map_choices(kept: MapVersions) -> list[Choice]:
     """The kept maps for a select, newest first."""
-    return [{"value": version.id, "label": map_label(version)} for version in kept.maps]
+    return [Choice(value=version.id, label=map_label(version)) for version in kept.maps]
 
 
 def map_label(version: MapVersion) -> str:
     """``2026-11-22 12:00 · clinical · 8,470 cases``."""
     when = version.created.strftime("%Y-%m-%d %H:%M")
-    drawn = " · by diagnosis" if version.recipe.supervised else ""
-    return f"{when} · {version.recipe.preset}{drawn} · {texts.count(version.cases, 'case')}"
+    supervised = " · with diagnoses" if version.recipe.supervised else ""
+    return f"{when} · {version.recipe.preset}{supervised} · {texts.count(version.cases, 'case')}"
 
 
 def map_quality(version: MapVersion, vocabulary: Vocabulary) -> Component:
-    """Figures, folded away until asked for."""
+    """Quality figures, folded away."""
     quality = version.quality
     entries = [
-        ("Neighbours on the map that are neighbours", f"{texts.percent(quality.trustworthiness)} (trustworthiness)"),
-        ("Neighbours that are so on the map", f"{texts.percent(quality.continuity)} (continuity)"),
+        ("Neighbours on the map that are truly similar", f"{texts.percent(quality.trustworthiness)} (trustworthiness)"),
+        ("Similar cases that are neighbours on the map", f"{texts.percent(quality.continuity)} (continuity)"),
     ]
     if quality.moved is not None:
         entries.append(("Moved since the map before", f"{texts.percent(quality.moved)} of the width at median"))
@@ -56,9 +65,9 @@ def kept_maps(kept: MapVersions) -> Component | None:
 def _kept(version: MapVersion) -> Component:
     quality = version.quality
     alike = [one.on_map for one in quality.agreement]
-    told = [texts.percent(share) for share in (quality.trustworthiness, quality.continuity)]
-    told.append(texts.percent(sum(alike) / len(alike)) if alike else "unknown")
-    return html.Tr([html.Th(map_label(version), scope="row"), *(html.Td(one, className="figure") for one in told)])
+    figures = [texts.percent(share) for share in (quality.trustworthiness, quality.continuity)]
+    figures.append(texts.percent(sum(alike) / len(alike)) if alike else "unknown")
+    return html.Tr([html.Th(map_label(version), scope="row"), *(html.Td(one, className="figure") for one in figures)])
 
 
 def _shares(on_map: float, in_latent: float) -> list[Component]:

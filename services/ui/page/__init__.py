@@ -1,1 +1,1 @@
-"""The page as a whole: head, tabs, collection state."""
+"""The page as a whole: header, tabs, sources, state of collection and services."""

@@ -1,4 +1,4 @@
-"""The head of the page: collection, model, state of the services, and the line that is always there."""
+"""The header: collection, model, state of the services, and the disclaimer."""
 
 import dash_mantine_components as dmc
 from dash import html
@@ -10,7 +10,7 @@ from services.ui.presentation.components import HIDDEN, aria, icon
 
 
 def header() -> Component:
-    """The head before anything is known; callbacks fill it."""
+    """The header before anything is known; callbacks fill it."""
     brand = html.H1([html.Span(className="mark", **HIDDEN), texts.TITLE], className="brand")
     scheme = dmc.ColorSchemeToggle(
         id="scheme",
@@ -32,8 +32,8 @@ def header() -> Component:
         ],
         className="header-bar",
     )
-    line = html.Div(texts.NOT_A_DIAGNOSIS, id="not-a-diagnosis", className="disclaimer", role="note")
-    return html.Header([bar, line], id="header")
+    disclaimer = html.Div(texts.NOT_A_DIAGNOSIS, id="not-a-diagnosis", className="disclaimer", role="note")
+    return html.Header([bar, disclaimer], id="header")
 
 
 def collection_title(collection: Collection) -> list[Component]:
@@ -43,7 +43,7 @@ def collection_title(collection: Collection) -> list[Component]:
 
 
 def service_state(readiness: dict[str, bool]) -> list[Component]:
-    """A dot and words: all ready, or which service does not answer."""
+    """A light and a text: all services are ready, or which do not answer."""
     missing = [texts.SERVICES[name] for name, ready in readiness.items() if not ready]
     verb = "does" if len(missing) == 1 else "do"
     text = f"{texts.listed(missing)} {verb} not answer" if missing else "All services ready"

@@ -1,4 +1,4 @@
-"""The whole page: head, side, tabs, the case dialog, and the stores of the session."""
+"""The whole page: header, side, tabs, dialogs, sources, and the stores of the session."""
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -10,10 +10,11 @@ from services.ui.jobs.layout import jobs_panel
 from services.ui.map.layout import map_panel
 from services.ui.page.header import header
 from services.ui.presentation import texts
+from services.ui.presentation.components import aria
 from services.ui.rollouts.dimension_names_layout import name_modal
 from services.ui.rollouts.layout import rollouts_panel
 from services.ui.search.match_cards import matches_panel
-from services.ui.session.state import Steering
+from services.ui.session.search_request import Steering
 from services.ui.upload.layout import upload_panel
 
 STORES = (
@@ -21,7 +22,9 @@ STORES = (
     "model",
     "staged",
     "query",
-    "further",
+    "additional",
+    "additional-staged",
+    "additional-encoded",
     "start-case",
     "own-lesion",
     "examples",
@@ -31,15 +34,15 @@ STORES = (
     "map-drawn",
     "map-job",
     "rollouts-job",
-    "rollouts-ways",
-    "way",
-    "case-way-held",
-    "naming",
+    "rollout-paths",
+    "map-path",
+    "case-path-data",
+    "named-dimension",
     "open-case",
     "case-lesion",
-    "drawing",
+    "map-look",
 )
-"""Kept in the memory of the tab and gone with it."""
+"""In the memory of the tab only."""
 LAGOON = (
     "#e6f6f5",
     "#cfeae8",
@@ -52,7 +55,7 @@ LAGOON = (
     "#095a5a",
     "#064545",
 )
-"""Shades of the accent; the style sheet has the same."""
+"""Shades of the accent, as in the style sheet."""
 THEME = {
     "colors": {"lagoon": list(LAGOON)},
     "primaryColor": "lagoon",
@@ -65,10 +68,10 @@ THEME = {
 
 
 def page() -> Component:
-    """The page as first sent; it holds no data yet."""
+    """The page as first sent, without data."""
     stores = [dcc.Store(id=name, storage_type="memory") for name in STORES]
     steering = dcc.Store(id="steering", storage_type="memory", data=Steering().model_dump())
-    # they took a while to set and tell of no patient: so they outlive a reload of the tab
+    # setting them takes a while and they say nothing of a patient, so they outlive a reload of the tab
     weights = dcc.Store(id="weights", storage_type="session")
     side = html.Aside([upload_panel(), filter_panel()], className="side")
     body = html.Div(
@@ -77,9 +80,10 @@ def page() -> Component:
             html.Div(id="collection-notice"),
             html.Div(id="page-notice"),
             html.Div(
-                texts.PAGE_UNREACHABLE, id="page-unreachable", className="fault banner", role="alert", hidden=True
+                texts.PAGE_UNREACHABLE, id="page-unreachable", className="error-box banner", role="alert", hidden=True
             ),
             html.Div([side, html.Main(_tabs(), className="main")], className="columns"),
+            html.Footer(html.Ul(id="sources", className="sources", **aria(label="Sources of the images"))),
             case_modal(),
             name_modal(),
             *stores,

@@ -1,4 +1,4 @@
-"""What the page does: callbacks from the browser's state to calls of the services and back."""
+"""Registers the callbacks of all features."""
 
 from dash import Dash
 
@@ -6,8 +6,8 @@ from services.ui.case import callbacks as case
 from services.ui.case import trajectory
 from services.ui.filters import callbacks as filters
 from services.ui.jobs import callbacks as jobs
-from services.ui.map import callbacks as map_figure
-from services.ui.map import versions
+from services.ui.map import callbacks as map_callbacks
+from services.ui.map import fit_job, versions
 from services.ui.page import collection
 from services.ui.rollouts import callbacks as rollouts
 from services.ui.rollouts import dimension_names, joint_and_animation
@@ -20,14 +20,15 @@ from services.ui.weights import callbacks as weights
 
 
 def register_callbacks(app: Dash, catalog: Catalog) -> None:
-    """Tie every part of the page to `catalog` and its services."""
-    parts = (
+    """Register every feature of the page with the services of `catalog`."""
+    features = (
         collection,
         upload,
         additional_images,
         filters,
         search,
-        map_figure,
+        map_callbacks,
+        fit_job,
         versions,
         rollouts,
         joint_and_animation,
@@ -36,7 +37,7 @@ def register_callbacks(app: Dash, catalog: Catalog) -> None:
         trajectory,
         jobs,
     )
-    for part in parts:
-        part.register(app, catalog)
+    for feature in features:
+        feature.register(app, catalog)
     steering_callbacks.register(app)
     weights.register(app)

@@ -1,8 +1,8 @@
-"""Colours that can be read: contrast as WCAG 2 defines it."""
+"""Readable colours: contrast as WCAG 2 defines it."""
 
 Channels = tuple[float, float, float]
 MARK_CONTRAST = 3.0
-"""Of a graphical mark against its ground, WCAG 2.2 criterion 1.4.11."""
+"""Least contrast of a graphical mark with its background, WCAG 2.2 criterion 1.4.11."""
 
 
 def contrast(one: str, other: str) -> float:
@@ -12,19 +12,19 @@ def contrast(one: str, other: str) -> float:
 
 
 def ink_on(colour: str) -> str:
-    """Black or white, whichever is read better on `colour`."""
+    """Black or white, whichever contrasts more with `colour`."""
     return max(("#ffffff", "#000000"), key=lambda ink: contrast(ink, colour))
 
 
-def visible_on(colour: str, ground: str, ratio: float = MARK_CONTRAST) -> str:
-    """`colour`, mixed with black or white just so far that it stands out from `ground` by `ratio`."""
-    towards = _channels(ink_on(ground))
+def visible_on(colour: str, background: str, ratio: float = MARK_CONTRAST) -> str:
+    """`colour`, mixed with as little black or white as gives a contrast of `ratio` with `background`."""
+    target = _channels(ink_on(background))
     for tenth in range(11):
         share = tenth / 10
-        mixed = _hex(*(own + (far - own) * share for own, far in zip(_channels(colour), towards, strict=True)))
-        if contrast(mixed, ground) >= ratio:
+        mixed = _hex(*(own + (far - own) * share for own, far in zip(_channels(colour), target, strict=True)))
+        if contrast(mixed, background) >= ratio:
             return mixed
-    return ink_on(ground)
+    return ink_on(background)
 
 
 def _channels(colour: str) -> Channels:

@@ -1,44 +1,45 @@
-"""The texts of the page in one place, and how numbers are said."""
+"""The texts of the page in one place, and how numbers are written."""
 
 from collections.abc import Sequence
 
 TITLE = "Casekin"
 NOT_A_DIAGNOSIS = "For research and teaching. Casekin does not diagnose."
 CLASS_HEAD = "Model's class head, not a diagnosis"
-UPLOAD_PROMPT = "Drop a dermatoscopic image here"
-UPLOAD_AGAIN = "Drop another image"
+UPLOAD_PROMPT = "Drop dermatoscopic images of one lesion here"
+UPLOAD_AGAIN = "Drop images of another lesion"
 UPLOAD_KINDS = "JPEG, PNG, WebP or DICOM, up to 20 MB"
 UPLOAD_PRIVACY = "Stays in this tab and in memory; never stored."
-UPLOADING = "The image was not read"
-SEARCHING = "The search did not succeed"
-COUNTING = "The filters have no counts"
+UPLOADING = "The image could not be read"
+SEARCHING = "The search failed"
+COUNTING = "The filters cannot be counted"
+UNCOUNTED = "not counted"
 READING_COLLECTION = "The collection could not be read"
 OTHER_BUNDLE = (
     "the encoder has model {0}, the collection was indexed with {1}; uploads cannot be searched until the collection "
     "is re-indexed or the encoder runs with {1}"
 )
 READING_MAP = "The map could not be read"
-DRAWING_MAP = "The map was not drawn"
-PLACING = "Your image was not placed on the map"
-ROLLING_OUT = "The rollouts were not made"
-TOGETHER = "The grid was not made"
-MOVING = "The moving picture was not made"
-GOING = "The way to this case was not found"
-NAMING = "The name was not changed"
+DRAWING_MAP = "The map could not be drawn"
+PLACING = "Your image could not be placed on the map"
+ROLLING_OUT = "The rollouts could not be computed"
+JOINT_FAILED = "The grid could not be computed"
+ANIMATION_FAILED = "The animation could not be made"
+PATH_FAILED = "The path to this case could not be computed"
+RENAMING = "The name was not changed"
 LISTING_JOBS = "The jobs could not be listed"
-CHOOSING_MAP = "The map was not changed"
+CHOOSING_MAP = "The other map could not be shown"
 OPENING_CASE = "The case could not be opened"
-BUG = "Something on the page failed"
+BUG = "The page has a fault"
 START_TITLE = "Find the cases that look like yours"
 START_STEPS = (
-    "Drop or choose an image on the left. The nearest earlier cases appear here with their diagnoses.",
-    "Narrow them by diagnosis, age, site, sex and evidence; the counts follow your choice.",
-    "See where the image lies on the map of the whole collection, and what each latent dimension changes.",
+    "Drop or choose an image on the left. The most similar earlier cases appear here with their diagnoses.",
+    "Filter them by diagnosis, age, site, sex and evidence; the counts follow your choice.",
+    "See where the image lies on the map of the whole collection, and what each latent dimension changes in it.",
 )
 NO_COLLECTION_TITLE = "No cases yet"
 NO_COLLECTION = (
-    "The collection is empty. Fill it on the server, for example from a HAM10000 download, then come back; "
-    "this page notices by itself."
+    "The collection is empty. Fill it on the server, for example from a HAM10000 download; "
+    "this page then shows the cases by itself."
 )
 NO_COLLECTION_COMMAND = "casekin ingest DIR"
 NO_MATCHES_TITLE = "No case passes these filters"
@@ -48,7 +49,7 @@ NO_MAP_OF_OWN_WEIGHTS = (
     "the map is drawn with preset weights only; choose Clinical or Visual under Weights, then draw it"
 )
 SUPERVISED = "Draw cases of one diagnosis together"
-SUPERVISED_HINT = "Drawn by diagnosis too: it shows what is known, not only what is seen."
+SUPERVISED_HINT = "Drawn with the diagnoses: it shows more than what the images alone tell."
 OLD_MAP = "Drawn before the collection last changed: newer cases are missing."
 NO_ROLLOUTS = "Upload an image, or search from a case, to see what each latent dimension changes in it."
 ROLLOUTS = (
@@ -56,10 +57,10 @@ ROLLOUTS = (
     "the share of the collection's cases that lie lower, and the diagnoses of the cases nearest to that step. "
     "The outlined step is nearest to your image, or to the case that you search from."
 )
-JOBS = "Work that takes longer than a click. A job goes on when this page is closed, and survives a restart."
-NO_JOBS = "Drawing the map, rollouts and ingests appear here with how far they are."
+JOBS = "Work in the background. A job continues when this page is closed, and after a restart."
+NO_JOBS = "Maps, rollouts and ingests appear here with their progress."
 JOINT = "Both change together over their ranges in the collection; all other dimensions stay."
-PAGE_UNREACHABLE = "The page's own server does not answer. Your last choice may not be shown; it will catch up."
+PAGE_UNREACHABLE = "The page's server does not answer. Your last change is not shown yet."
 
 FIELDS = {
     "diagnosis": "Diagnosis",
@@ -68,45 +69,53 @@ FIELDS = {
     "site": "Site",
     "evidence": "Evidence",
     "source": "Source",
-    "columns": "Further columns",
+    "columns": "AdditionalImage columns",
 }
 """Fields of a case that filter, in the order of the panel."""
+NO_LICENCE = "licence not stated"
 NO_COLUMNS = "The collection has no further columns"
 ANY_FIELD = "One of:"
-VARIETY = {"0": "Nearest", "0.3": "Some", "0.6": "Much"}
+VARIETY = {"0": "None", "0.3": "Some", "0.6": "Much"}
 """By diversity, 0 to 1."""
-ORDERS = {"distance": "Most alike first", "evidence": "Best evidence first", "age": "Youngest first"}
+ORDERS = {"distance": "Most similar first", "evidence": "Best evidence first", "age": "Youngest first"}
 MORE_LIKE = "More like this"
 LESS_LIKE = "Less like this"
 FROM_CASE = "Search from this case"
 SAME_IMAGE = "This image is in the collection"
 OWN_LESION = "Other images of the same lesion"
-OWN_HINT = "Set apart: they say nothing about other lesions, and do not count among the matches."
+OWN_HINT = "Shown apart: images of your own lesion are not matches."
 ADD_IMAGE = "Add an image of this lesion"
 ADDING = "The image was not added"
-PLAIN_HINT = "How likely each diagnosis is among images like the collection's"
-CORRECTED_HINT = "How likely each would be if all diagnoses were equally common"
+TOO_MANY_IMAGES = "a search takes {0} images of one lesion; remove one first"
+NO_FIRST_IMAGE = "the first image of this lesion could not be read; drop this one again"
+OTHER_MODEL = "the encoder has changed from model {0} to {1}; upload the first image again"
+AS_COLLECTED = "As in this collection"
+AS_COLLECTED_HINT = "How likely each diagnosis is where diagnoses are as common as in this collection"
+EQUALLY_COMMON = "If all diagnoses were equally common"
+EQUALLY_COMMON_HINT = "How likely each diagnosis would be if all were equally common"
 AGREEMENT_HINT = "Each neighbour votes with its similarity, times the weight of its evidence"
 NOT_CALIBRATED = "Not calibrated"
 CANNOT_BE_EXCLUDED = "Cannot be excluded"
-CONFORMAL_HINT = "Of images of each diagnosis, {0} have theirs in such a list."
-STRANGE = "This image is unlike the collection's images: its neighbours may mean little."
+CONFORMAL_HINT = "Of validation images of each diagnosis, {0} have theirs in such a list."
+OUT_OF_DISTRIBUTION = "This image is unlike those of the collection: its nearest cases may mean little."
 ALL_ZERO = (
-    "All weights are 0: every case would be equally near. Give one dimension a weight above 0; "
-    "until then the matches are those of your last weights."
+    "All weights are 0, so every case would be equally near. Give one dimension a weight above 0; "
+    "until then you see the matches of your last weights."
 )
-ENDS = "In the average image: low on the left, high on the right (the lowest and highest hundredth of the collection)."
-NO_SUCH_DIMENSION = "No dimension has such a name."
+ENDS = (
+    "The average image with the dimension low (left) and high (right): the 1st and 99th percentile of the collection."
+)
+NO_SUCH_DIMENSION = "No dimension has this name."
 BY_OWN_WEIGHTS = "by your own weights"
 SAME_LESION = "Same lesion as mine"
-MY_LESION = "My lesion, set apart"
-EXCLUSION = "{0} alone excludes {1}; without it {2} would pass"
+MY_LESION = "My lesion"
+EXCLUSION = "{0} alone excludes {1}; without this filter {2} would pass"
 PRESETS = {"clinical": "Clinical", "visual": "Visual"}
 WEIGHTS = {**PRESETS, "custom": "Custom"}
 WEIGHTS_HINTS = {
-    "clinical": "Weighs the dimensions by how well they told diagnoses apart in training.",
-    "visual": "Weighs all dimensions alike: looks count, whatever they mean.",
-    "custom": "As you set them below; one at 0 has no say.",
+    "clinical": "Dimensions that separated the diagnoses well in training count more.",
+    "visual": "All dimensions count the same: similar looks, whatever the diagnosis.",
+    "custom": "As you set them below; a dimension with weight 0 does not count.",
 }
 SERVICES = {"encoder": "Encoder", "search": "Search", "projector": "Map and rollouts"}
 
@@ -131,11 +140,11 @@ def percent(share: float) -> str:
 
 
 def similarity_hint(similarity: float, *, own_weights: bool = False) -> str:
-    """What the figure on a card means; under weights of the user's own it was not measured."""
+    """What the similarity on a card means; under the user's own weights it is an estimate."""
     if own_weights:
-        about = f"Of matches this close, about {percent(similarity)} share the diagnosis"
+        about = f"About {percent(similarity)} of matches this near share the diagnosis"
         return f"{about}: estimated, only presets were measured."
-    return f"Of matches this close, {percent(similarity)} shared the diagnosis (measured on validation images)."
+    return f"Of matches this near, {percent(similarity)} shared the diagnosis (measured on validation images)."
 
 
 def ages(low: float | None, high: float | None) -> str:
@@ -156,7 +165,7 @@ def age(years: float | None) -> str:
 
 
 def weight(value: float) -> str:
-    """``4.41``; the script of the page says it alike."""
+    """``4.41``; the page's script formats it the same way."""
     return f"{value:.2f}"
 
 
@@ -180,6 +189,11 @@ def hidden(siblings: int, copies: int, *, more: bool = False) -> str:
 def listed(parts: Sequence[str]) -> str:
     """``a, b and c``."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1] if parts else "")))
+
+
+def dimension_name(index: int, names: Sequence[str]) -> str:
+    """The name of a dimension, or its number where the model is not known."""
+    return names[index] if index < len(names) else f"Dimension {index + 1}"
 
 
 def remaining(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What codes of a collection are called and which colour a diagnosis has."""
+"""Names of a collection's codes, and the colours of its diagnoses."""
 
 from casekin.contracts.search import CollectionInfo, Diagnosis
 
@@ -16,6 +16,8 @@ FALLBACK = (
 )
 """Tol's bright scheme, darkened where white text or a white page needs it."""
 UNKNOWN = "#8a94a0"
+TOWARDS = "Towards "
+"""A bundle names a dimension so, before a code, where it lies along the class head's direction of a diagnosis."""
 
 
 class Vocabulary:
@@ -40,6 +42,11 @@ class Vocabulary:
             return entry.colour
         return FALLBACK[self._order.get(code, sum(code.encode())) % len(FALLBACK)]
 
+    def dimension(self, name: str) -> str:
+        """The name of a dimension as the page shows it: ``Melanoma-like`` for ``Towards mel``."""
+        entry = self._diagnoses.get(name.removeprefix(TOWARDS)) if name.startswith(TOWARDS) else None
+        return f"{entry.name}-like" if entry else name
+
     def malignant(self, code: str | None) -> bool:
         """Whether the collection says so."""
         entry = self._diagnoses.get(code or "")
@@ -52,6 +59,10 @@ class Vocabulary:
         if field == "diagnosis" and code in self._diagnoses:
             return self._diagnoses[code].name
         return self._labels.get(field, {}).get(code, code.replace("_", " "))
+
+    def codes(self, field: str) -> list[str]:
+        """The codes of `field` that the collection explains, in its order."""
+        return list(self._diagnoses) if field == "diagnosis" else list(self._labels.get(field, {}))
 
     def place(self, code: str | None) -> int:
         """For sorting: diagnoses in the collection's order, others after them."""

@@ -1,111 +1,146 @@
-"""Rollouts: asked for when their tab is open and there is something to vary; polled only while the job runs."""
+"""Rollouts: requested when their tab is open and there is something to vary; polled only while the job runs."""
 
-from typing import Any
+from dataclasses import dataclass
 
-from dash import Dash, Input, Output, State, ctx, no_update
+from dash import Dash, Input, NoUpdate, Output, State, ctx, no_update
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from casekin.contracts.projector import Job, JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import CasekinError
+from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
 from services.ui.jobs.layout import job_text
-from services.ui.page.collection import dimension_names
+from services.ui.map.paths import paths_by_dimension
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
 from services.ui.rollouts.layout import FIRST, rollout_rows, rollouts_empty
 from services.ui.session.collection_vocabulary import vocabulary_of
 from services.ui.session.service_cache import Catalog
-from services.ui.session.state import ways_of
+from services.ui.session.stores import Json, Stored, dimension_names, dumped
 from services.ui.session.subject import Subject, subject_of
 
-Held = dict[str, Any] | None
+
+class RolloutJob(Stored):
+    """The store of the job: what it varies."""
+
+    id: str
+    subject: Subject
+
+
+@dataclass(frozen=True)
+class RolloutOutputs(Outputs):
+    """The rows and the state of the job; by default nothing is shown and nothing polled."""
+
+    job: Json = None
+    rows: Component | NoUpdate | None = None
+    paths: dict[str, Json] | NoUpdate | None = None
+    all_hidden: bool = True
+    poll_disabled: bool = True
+    line_hidden: bool = True
+    progress: float = 0
+    text: str | None = None
+    error: Component | None = None
 
 
 def register(app: Dash, catalog: Catalog) -> None:
-    """Tie the rollouts to the projector's jobs."""
+    """Register rollouts and their job."""
 
     @app.callback(
         output={
             "job": Output("rollouts-job", "data"),
             "rows": Output("rollouts", "children"),
-            "ways": Output("rollouts-ways", "data"),
-            "more": Output("rollouts-all", "hidden"),
-            "idle": Output("rollouts-poll", "disabled"),
-            "hidden": Output("rollouts-job-line", "hidden"),
+            "paths": Output("rollout-paths", "data"),
+            "all_hidden": Output("rollouts-all", "hidden"),
+            "poll_disabled": Output("rollouts-poll", "disabled"),
+            "line_hidden": Output("rollouts-job-line", "hidden"),
             "progress": Output("rollouts-progress", "value"),
             "text": Output("rollouts-progress-text", "children"),
             "error": Output("rollouts-error", "children"),
         },
         inputs={
             "tab": Input("tabs", "value"),
-            "asked": Input("query", "data"),
+            "query": Input("query", "data"),
             "case": Input("start-case", "data"),
             "_all": Input("rollouts-all", "n_clicks"),
             "_poll": Input("rollouts-poll", "n_intervals"),
             "model": Input("model", "data"),
-            "held": State("rollouts-job", "data"),
+            "job": State("rollouts-job", "data"),
             "collection": State("collection", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def roll(
+    def roll_out(
         tab: str,
-        asked: Held,
+        query: Json,
         case: str | None,
         _all: int | None,
         _poll: int | None,
-        model: Held,
-        held: Held,
-        collection: Held,
-    ) -> dict[str, Any]:
-        subject = subject_of(asked, case, collection)
+        model: Json,
+        job: Json,
+        collection: Json,
+    ) -> RolloutOutputs:
+        subject = subject_of(query, case, collection)
         if subject is None:
-            return {**_idle(None), "rows": rollouts_empty(), "ways": None, "more": True}
+            return RolloutOutputs(rows=rollouts_empty())
+        current = None if job is None else RolloutJob.model_validate(job)
         try:
             if ctx.triggered_id in ("rollouts-poll", "model"):
-                return _polled(catalog, held, model, collection)
-            return _started(catalog, subject, tab, held, len(dimension_names(model)))
+                return _poll_job(catalog, current, model, collection)
+            if tab != "rollouts":
+                raise PreventUpdate
+            return _start_job(catalog, subject, current, len(dimension_names(model)))
         except CasekinError as error:
-            told = fault(error, doing=texts.ROLLING_OUT)
-            return {**_idle(None), "rows": None, "ways": None, "more": True, "error": told}
+            return RolloutOutputs(error=error_box(error, doing=texts.ROLLING_OUT))
 
 
-def _started(catalog: Catalog, subject: Subject, tab: str, held: Held, known: int) -> dict[str, Any]:
-    everything = ctx.triggered_id == "rollouts-all"
-    same = held is not None and held["subject"] == subject.model_dump()
-    if tab != "rollouts" or (same and not everything):
+def _start_job(catalog: Catalog, subject: Subject, current: RolloutJob | None, dimensions: int) -> RolloutOutputs:
+    """Submit the first rows of another subject, or all rows where these are asked for."""
+    is_all = ctx.triggered_id == "rollouts-all"
+    is_same = current is not None and current.subject == subject
+    if is_same and not is_all:
         raise PreventUpdate
-    size = known or len(subject.latent or ())
-    dimensions = None if everything or not size else list(range(min(FIRST, size)))
-    job = catalog.services.projector.submit(Rollout(**subject.start, dimensions=dimensions))
-    held = {"id": job.id, "subject": subject.model_dump()}
-    nothing = {"rows": no_update if same else None, "ways": no_update if same else None, "more": True}
-    return {**_running(job), "job": held, **nothing}
+    size = dimensions or len(subject.latent or ())
+    wanted = None if is_all or not size else list(range(min(FIRST, size)))
+    job = catalog.services.projector.submit(Rollout(**subject.start, dimensions=wanted))
+    return _running(job, RolloutJob(id=job.id, subject=subject), keep=is_same)
 
 
-def _polled(catalog: Catalog, held: Held, model: Held, collection: Held) -> dict[str, Any]:
-    if held is None:
+def _poll_job(catalog: Catalog, current: RolloutJob | None, model: Json, collection: Json) -> RolloutOutputs:
+    if current is None:
         raise PreventUpdate
     projector = catalog.services.projector
-    job = projector.job(held["id"])
+    job = projector.job(current.id)
     if not job.state.final:
-        return {**_running(job), "job": held, "rows": no_update, "ways": no_update, "more": True}
+        return _running(job, current, keep=True)
     if job.state is JobState.SUCCEEDED:
-        result = projector.result(job.id, RolloutResult)
-        names = dimension_names(model)
-        rows = rollout_rows(result, names, vocabulary_of(collection), Subject.model_validate(held["subject"]).name)
-        return {**_idle(held), "rows": rows, "ways": ways_of(result, names), "more": len(result.rows) >= len(names)}
+        return _shown(projector.result(job.id, RolloutResult), current, model, collection)
     # a job that is final already answers at once: this raises what failed it
     projector.wait(job, RolloutResult, timeout_s=0)
     raise PreventUpdate
 
 
-def _running(job: Job) -> dict[str, Any]:
-    progress = {"progress": 100 * job.progress.fraction, "text": job_text(job)}
-    return {"idle": False, "hidden": False, "error": None, **progress}
+def _running(job: Job, current: RolloutJob, *, keep: bool) -> RolloutOutputs:
+    """Progress; rows that are shown stay with `keep`."""
+    return RolloutOutputs(
+        job=dumped(current),
+        rows=no_update if keep else None,
+        paths=no_update if keep else None,
+        poll_disabled=False,
+        line_hidden=False,
+        progress=100 * job.progress.fraction,
+        text=job_text(job),
+    )
 
 
-def _idle(held: Held) -> dict[str, Any]:
-    return {"job": held, "idle": True, "hidden": True, "progress": 0, "text": None, "error": None}
+def _shown(result: RolloutResult, current: RolloutJob, model: Json, collection: Json) -> RolloutOutputs:
+    names = dimension_names(model)
+    paths = paths_by_dimension(result, names)
+    return RolloutOutputs(
+        job=dumped(current),
+        rows=rollout_rows(result, names, vocabulary_of(collection), current.subject.name),
+        paths={index: dumped(path) for index, path in paths.items()} if paths is not None else None,
+        all_hidden=len(result.rows) >= len(names),
+    )

@@ -1,4 +1,4 @@
-"""The dialog in which a dimension is named: the name, who named it what and when, and undo."""
+"""The dialog that renames a dimension: the name, its history, and undo."""
 
 import dash_mantine_components as dmc
 from dash import html
@@ -6,6 +6,7 @@ from dash.development.base_component import Component
 
 from casekin.contracts.names import NameChange, NameHistory
 from services.ui.presentation.components import aria, data
+from services.ui.presentation.vocabulary import Vocabulary
 
 
 def name_modal() -> Component:
@@ -36,15 +37,19 @@ def name_modal() -> Component:
     return dialog
 
 
-def name_history(history: NameHistory) -> Component:
+def name_history(history: NameHistory, vocabulary: Vocabulary) -> Component:
     """All changes, the last first."""
     if not history.changes:
-        return html.P(f"The model calls it {history.default}; nobody has changed that.", className="muted")
-    return html.Ol([_change(change) for change in history.changes], className="name-history", **aria(label="Changes"))
+        return html.P(
+            f"The model's own name, {vocabulary.dimension(history.default)}, has not been changed.", className="muted"
+        )
+    return html.Ol(
+        [_change(change, vocabulary) for change in history.changes], className="name-history", **aria(label="Changes")
+    )
 
 
-def _change(change: NameChange) -> Component:
-    verb = "took back" if change.undo else "changed"
-    told = f"{verb} {change.before} {'for' if change.undo else 'to'} {change.name}"
+def _change(change: NameChange, vocabulary: Vocabulary) -> Component:
+    before, name = vocabulary.dimension(change.before), vocabulary.dimension(change.name)
+    text = f"undid {before}, back to {name}" if change.undo else f"renamed {before} to {name}"
     when = html.Time(change.at.strftime("%Y-%m-%d %H:%M UTC"), dateTime=change.at.isoformat())
-    return html.Li([html.Strong(change.by), f" {told}, ", when])
+    return html.Li([html.Strong(change.by), f" {text}, ", when])

@@ -1,29 +1,57 @@
-"""Two dimensions together, and one as a moving picture: made when asked for, within a second."""
+"""Two dimensions as a grid, and one as an animation: computed on request, within a second."""
 
-import base64
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TypedDict
 
 from dash import MATCH, Dash, Input, Output, State, ctx
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from casekin.contracts.rollouts import Animation, AnimationResult, JointResult, JointRollout
 from casekin.errors import CasekinError
+from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
-from services.ui.page.collection import dimension_names
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
-from services.ui.rollouts.layout import joint_grid, moving_picture
-from services.ui.search.match_cards import dimension_name
+from services.ui.presentation.components import error_box
+from services.ui.rollouts.layout import animation_figure, joint_grid
 from services.ui.session.collection_vocabulary import vocabulary_of
+from services.ui.session.data_uri import data_uri
 from services.ui.session.service_cache import Catalog
+from services.ui.session.stores import Json, dimension_names
 from services.ui.session.subject import subject_of
 
-Held = dict[str, Any] | None
 TIMEOUT_S = 30.0
 
 
+class Choice(TypedDict):
+    """An entry of a select."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ChoicesOutputs(Outputs):
+    """The dimensions to choose from; by default there is nothing to vary."""
+
+    across: list[Choice] = field(default_factory=list)
+    down: list[Choice] = field(default_factory=list)
+    first: str | None = None
+    second: str | None = None
+    hidden: bool = True
+    grid: None = None
+
+
+@dataclass(frozen=True)
+class GridOutputs(Outputs):
+    """The grid, or why there is none."""
+
+    grid: Component | None = None
+    error: Component | None = None
+
+
 def register(app: Dash, catalog: Catalog) -> None:
-    """Tie grid and moving pictures to the projector."""
+    """Register grid and animations."""
     _register_choices(app)
     _register_grid(app, catalog)
     _register_play(app, catalog)
@@ -39,15 +67,16 @@ def _register_choices(app: Dash) -> None:
             "hidden": Output("joint-panel", "hidden"),
             "grid": Output("joint", "children", allow_duplicate=True),
         },
-        inputs={"model": Input("model", "data"), "asked": Input("query", "data"), "case": Input("start-case", "data")},
+        inputs={"model": Input("model", "data"), "query": Input("query", "data"), "case": Input("start-case", "data")},
         prevent_initial_call=True,
     )
-    def choices(model: Held, asked: Held, case: str | None) -> dict[str, Any]:
+    @in_thread
+    def choices(model: Json, query: Json, case: str | None) -> ChoicesOutputs:
         names = dimension_names(model)
-        if (asked is None and case is None) or len(names) < 2:
-            return {"across": [], "down": [], "first": None, "second": None, "hidden": True, "grid": None}
-        offered = [{"value": str(index), "label": dimension_name(index, names)} for index in range(len(names))]
-        return {"across": offered, "down": offered, "first": "0", "second": "1", "hidden": False, "grid": None}
+        if (query is None and case is None) or len(names) < 2:
+            return ChoicesOutputs()
+        offered = [Choice(value=str(index), label=name) for index, name in enumerate(names)]
+        return ChoicesOutputs(offered, offered, first="0", second="1", hidden=False)
 
 
 def _register_grid(app: Dash, catalog: Catalog) -> None:
@@ -57,7 +86,7 @@ def _register_grid(app: Dash, catalog: Catalog) -> None:
             "_make": Input("joint-make", "n_clicks"),
             "across": State("joint-across", "value"),
             "down": State("joint-down", "value"),
-            "asked": State("query", "data"),
+            "query": State("query", "data"),
             "case": State("start-case", "data"),
             "model": State("model", "data"),
             "collection": State("collection", "data"),
@@ -69,12 +98,12 @@ def _register_grid(app: Dash, catalog: Catalog) -> None:
         _make: int | None,
         across: str | None,
         down: str | None,
-        asked: Held,
+        query: Json,
         case: str | None,
-        model: Held,
-        collection: Held,
-    ) -> dict[str, Any]:
-        subject = subject_of(asked, case, collection)
+        model: Json,
+        collection: Json,
+    ) -> GridOutputs:
+        subject = subject_of(query, case, collection)
         if subject is None or across is None or down is None:
             raise PreventUpdate
         payload = JointRollout(**subject.start, dimensions=(int(across), int(down)))
@@ -82,8 +111,8 @@ def _register_grid(app: Dash, catalog: Catalog) -> None:
         try:
             result = projector.wait(projector.submit(payload), JointResult, timeout_s=TIMEOUT_S)
         except CasekinError as error:
-            return {"grid": None, "error": fault(error, doing=texts.TOGETHER)}
-        return {"grid": joint_grid(result, dimension_names(model), vocabulary_of(collection)), "error": None}
+            return GridOutputs(error=error_box(error, doing=texts.JOINT_FAILED))
+        return GridOutputs(joint_grid(result, dimension_names(model), vocabulary_of(collection)))
 
 
 def _register_play(app: Dash, catalog: Catalog) -> None:
@@ -97,8 +126,8 @@ def _register_play(app: Dash, catalog: Catalog) -> None:
         prevent_initial_call=True,
     )
     @in_thread
-    def play(clicks: int | None, asked: Held, case: str | None, collection: Held, model: Held) -> Any:
-        subject, dimension = subject_of(asked, case, collection), ctx.triggered_id["dimension"]
+    def play(clicks: int | None, query: Json, case: str | None, collection: Json, model: Json) -> Component:
+        subject, dimension = subject_of(query, case, collection), ctx.triggered_id["dimension"]
         if not clicks or subject is None:
             raise PreventUpdate
         payload = Animation(**subject.start, dimension=dimension)
@@ -106,8 +135,8 @@ def _register_play(app: Dash, catalog: Catalog) -> None:
         try:
             job = projector.submit(payload)
             projector.wait(job, AnimationResult, timeout_s=TIMEOUT_S)
-            content, kind = projector.file(job.id)
+            content, media_type = projector.file(job.id)
         except CasekinError as error:
-            return fault(error, doing=texts.MOVING)
-        source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
-        return moving_picture(source, dimension_name(dimension, dimension_names(model)))
+            return error_box(error, doing=texts.ANIMATION_FAILED)
+        name = texts.dimension_name(dimension, dimension_names(model))
+        return animation_figure(data_uri(content, media_type), name)

@@ -9,10 +9,9 @@ from services.ui.presentation import texts
 from services.ui.presentation.components import aria, data, empty
 from services.ui.presentation.vocabulary import Vocabulary
 from services.ui.rollouts.step_figure import share_legend, step_figure
-from services.ui.search.match_cards import dimension_name
 
 FIRST = 8
-"""Rows before all are asked for."""
+"""Dimensions that are shown before all are requested."""
 
 
 def rollouts_panel() -> Component:
@@ -65,27 +64,29 @@ def rollouts_empty() -> Component:
     return empty("Nothing to vary yet", html.P(texts.NO_ROLLOUTS))
 
 
-def rollout_rows(result: RolloutResult, names: list[str], vocabulary: Vocabulary, whose: str) -> Component:
-    """One row a dimension, in the order of the manifest; `whose` latent is varied."""
+def rollout_rows(result: RolloutResult, names: list[str], vocabulary: Vocabulary, start: str) -> Component:
+    """One row a dimension, in the order of the manifest; the latent of `start` is varied."""
     legend = share_legend([step for row in result.rows for step in row.steps], vocabulary)
     on_map = result.map_id is not None
-    rows = [_row(row, dimension_name(row.dimension, names), vocabulary, whose, on_map=on_map) for row in result.rows]
+    rows = [
+        _row(row, texts.dimension_name(row.dimension, names), vocabulary, start, on_map=on_map) for row in result.rows
+    ]
     return html.Div([legend, *rows], className="rollouts")
 
 
-def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, whose: str, *, on_map: bool) -> Component:
+def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, start: str, *, on_map: bool) -> Component:
     nearest = min(range(len(row.values)), key=lambda step: abs(row.values[step] - row.origin))
     steps = []
     for number, step in enumerate(row.steps):
         at = texts.percent(row.quantiles[number])
-        told = f"{name} at {at} of the collection{f', nearest to {whose}' if number == nearest else ''}"
-        steps.append(step_figure(step, at, told, vocabulary, outlined=number == nearest))
-    parts = [_head(row, name, whose, on_map=on_map), html.Div(steps, className="steps")]
+        alt = f"{name} at {at} of the collection{f', nearest to {start}' if number == nearest else ''}"
+        steps.append(step_figure(step, at, alt, vocabulary, outlined=number == nearest))
+    parts = [_head(row, name, start, on_map=on_map), html.Div(steps, className="steps")]
     return html.Section(parts, className="rollout", **data(dimension=row.dimension))
 
 
-def _head(row: RolloutRow, name: str, whose: str, *, on_map: bool) -> Component:
-    own = "" if row.origin_quantile is None else f"{whose}: {texts.percent(row.origin_quantile)}"
+def _head(row: RolloutRow, name: str, start: str, *, on_map: bool) -> Component:
+    own = "" if row.origin_quantile is None else f"{start}: {texts.percent(row.origin_quantile)}"
     play = html.Button(
         "Play",
         id={"type": "play", "dimension": row.dimension},
@@ -102,11 +103,11 @@ def _head(row: RolloutRow, name: str, whose: str, *, on_map: bool) -> Component:
         **aria(label=f"Show {name} on the map"),
     )
     rename = html.Button(
-        "Name",
+        "Rename",
         id={"type": "rename", "dimension": row.dimension},
         className="button small",
         type="button",
-        **aria(label=f"Name {name} otherwise"),
+        **aria(label=f"Rename {name}"),
     )
     title = f"{row.origin:+.2f} standard deviations".replace("-", "−")
     return html.Div(
@@ -119,16 +120,16 @@ def _head(row: RolloutRow, name: str, whose: str, *, on_map: bool) -> Component:
     )
 
 
-def moving_picture(source: str, name: str) -> Component:
-    """One dimension up its range and back, to look at and to keep."""
-    picture = html.Img(src=source, alt=f"{name} up its range in the collection and back")
+def animation_figure(source: str, name: str) -> Component:
+    """One dimension through its range and back, with a link that saves it."""
+    picture = html.Img(src=source, alt=f"{name} through its range in the collection and back")
     save = html.A("Save", href=source, download=f"{name}.webp", className="button small", **aria(label=f"Save {name}"))
     return html.Div([picture, save])
 
 
 def joint_grid(result: JointResult, names: list[str], vocabulary: Vocabulary) -> Component:
     """The grid with a quantile before each row and below each column, the highest row on top as on an axis."""
-    across, down = (dimension_name(index, names) for index in result.dimensions)
+    across, down = (texts.dimension_name(index, names) for index in result.dimensions)
     at = [texts.percent(quantile) for quantile in result.quantiles]
     lines: list[Component] = []
     for number in reversed(range(len(result.grid))):
@@ -140,5 +141,5 @@ def joint_grid(result: JointResult, names: list[str], vocabulary: Vocabulary) ->
     lines += [html.Span(), *(html.Span(label, className="muted figure axis") for label in at)]
     style = {"gridTemplateColumns": f"44px repeat({len(at)}, minmax(0, 1fr))"}
     legend = share_legend([step for row in result.grid for step in row], vocabulary)
-    told = html.P([html.Strong(across), " grows to the right, ", html.Strong(down), " upwards."], className="explain")
-    return html.Div([told, legend, html.Div(lines, className="joint-grid", style=style)])
+    axes = html.P([html.Strong(across), " grows to the right, ", html.Strong(down), " upwards."], className="explain")
+    return html.Div([axes, legend, html.Div(lines, className="joint-grid", style=style)])

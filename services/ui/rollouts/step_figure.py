@@ -1,4 +1,4 @@
-"""One step of a rollout or of a way: what the decoder draws there, and the diagnoses of the cases nearest to it."""
+"""One step of a rollout or a path: the decoded image, and the diagnoses of the cases nearest to it."""
 
 from dash import html
 from dash.development.base_component import Component
@@ -16,16 +16,16 @@ def step_figure(step: Step, caption: str, alt: str, vocabulary: Vocabulary, *, o
 
 
 def share_bar(shares: dict[str, float] | None, vocabulary: Vocabulary) -> Component | None:
-    """A bar stacked of diagnoses, in words for who cannot see or tell the colours; none where nothing is known."""
+    """A bar of stacked shares of diagnoses, with a text for screen readers; none without shares."""
     if not shares:
         return None
-    told = listed_shares(shares, vocabulary)
+    text = listed_shares(shares, vocabulary)
     ordered = sorted(shares, key=lambda code: vocabulary.order("diagnosis", code))
     parts = [
         html.Span(style={"width": f"{shares[code] * 100:.2f}%", "backgroundColor": vocabulary.colour(code)})
         for code in ordered
     ]
-    return html.Div(parts, className="share-bar", title=told, role="img", **aria(label=f"Nearest cases: {told}"))
+    return html.Div(parts, className="share-bar", title=text, role="img", **aria(label=f"Nearest cases: {text}"))
 
 
 def listed_shares(shares: dict[str, float], vocabulary: Vocabulary) -> str:
@@ -33,9 +33,9 @@ def listed_shares(shares: dict[str, float], vocabulary: Vocabulary) -> str:
     return ", ".join(f"{texts.percent(share)} {vocabulary.diagnosis(code)}" for code, share in shares.items())
 
 
-def share_legend(seen: list[Step], vocabulary: Vocabulary) -> Component:
-    """Which colour is which diagnosis, of those that occur."""
-    codes = {code for step in seen for code in step.shares or {}}
+def share_legend(steps: list[Step], vocabulary: Vocabulary) -> Component:
+    """Colours and names of the diagnoses that occur."""
+    codes = {code for step in steps for code in step.shares or {}}
     entries = [
         html.Span(
             [html.Span(className="dot", style={"backgroundColor": vocabulary.colour(code)}), vocabulary.diagnosis(code)]

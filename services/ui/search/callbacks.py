@@ -1,30 +1,52 @@
-"""Search: by itself after an upload and after every change of what it is asked."""
+"""Search: runs after an upload and after every change of what is searched for."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TypedDict
 
-from dash import ALL, Dash, Input, Output, State, ctx
+from dash import ALL, Dash, Input, NoUpdate, Output, State, ctx
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from casekin.contracts.search import SearchResponse
+from casekin.contracts.search import Collection, SearchResponse
 from casekin.errors import CasekinError
+from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
-from services.ui.filters.chips import conditions
-from services.ui.page.collection import dimension_names
+from services.ui.filters.chips import condition_texts
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
+from services.ui.presentation.vocabulary import Vocabulary
 from services.ui.search.match_cards import cards, no_collection, no_matches, start, status
 from services.ui.search.neighbour_statistics import statistics
 from services.ui.search.own_lesion import own_cases
 from services.ui.session.collection_vocabulary import vocabulary_of
+from services.ui.session.search_request import Steering, rounded, search_request, steering_in
 from services.ui.session.service_cache import Catalog
-from services.ui.session.state import Query, Start, Steering, search_request, slim, steering_of
+from services.ui.session.stores import Json, JsonList, SearchStart, collection_in, dimension_names
 
-Held = dict[str, Any] | None
-Marks = list[dict[str, Any]] | None
+
+@dataclass(frozen=True)
+class SearchOutputs(Outputs):
+    """Matches and what stands around them; by default nothing is shown."""
+
+    results: Json | NoUpdate = None
+    matches: Component | None = None
+    status: str | None = None
+    statistics: Component | None = None
+    own: Component | None = None
+    previous_disabled: bool = True
+    next_disabled: bool = True
+    error: Component | None = None
+
+
+class Trigger(TypedDict):
+    """An entry of Dash's ``ctx.triggered``."""
+
+    prop_id: str
+    value: object
 
 
 def register(app: Dash, catalog: Catalog) -> None:
-    """Tie the matches to search."""
+    """Register the search."""
 
     @app.callback(
         output={
@@ -33,89 +55,84 @@ def register(app: Dash, catalog: Catalog) -> None:
             "status": Output("match-status", "children"),
             "statistics": Output("statistics", "children"),
             "own": Output("own", "children"),
-            "before": Output("page-previous", "disabled"),
-            "after": Output("page-next", "disabled"),
+            "previous_disabled": Output("page-previous", "disabled"),
+            "next_disabled": Output("page-next", "disabled"),
             "error": Output("search-error", "children"),
         },
         inputs={
-            "asked": Input("query", "data"),
-            "further": Input("further", "data"),
+            "query": Input("query", "data"),
+            "additional": Input("additional", "data"),
             "case": Input("start-case", "data"),
             "lesion": Input("own-lesion", "data"),
             "examples": Input("examples", "data"),
-            "steered": Input("steering", "data"),
+            "steering": Input("steering", "data"),
             "collection": Input("collection", "data"),
             "_retry": Input({"type": "retry", "what": ALL}, "n_clicks"),
             "model": State("model", "data"),
-            "found": State("results", "data"),
+            "results": State("results", "data"),
         },
         running=[(Output("matches-panel", "className"), "panel searching", "panel")],
     )
     @in_thread
     def search(
-        asked: Held,
-        further: Marks,
+        query: Json,
+        additional: JsonList,
         case: str | None,
         lesion: str | None,
-        examples: Marks,
-        steered: Held,
-        collection: Held,
+        examples: JsonList,
+        steering: Json,
+        collection: Json,
         _retry: list[int | None],
-        model: Held,
-        found: Held,
-    ) -> dict[str, Any]:
-        if asked is None and case is None:
-            return _before(collection)
-        if not _wanted(found):
+        model: Json,
+        results: Json,
+    ) -> SearchOutputs:
+        known = collection_in(collection)
+        if query is None and case is None:
+            return SearchOutputs(matches=no_collection() if known and known.cases == 0 else start())
+        if not _is_due(ctx.triggered, found_nothing=results is not None and not results["matches"]):
             raise PreventUpdate
-        query = Query.model_validate(asked) if asked else None
-        marked = {"further": further or [], "examples": examples or []}
-        began = Start.model_validate({"query": query, "case": case, "own_lesion": lesion, **marked})
-        version = collection["bundle_version"] if collection else ""
-        steering = steering_of(steered)
+        lists = {"additional": additional or [], "examples": examples or []}
+        begin = SearchStart.model_validate({"query": query, "case": case, "own_lesion": lesion, **lists})
+        steered = steering_in(steering)
+        request = search_request(begin, steered, known.bundle_version if known else "")
         try:
-            response = catalog.services.search.search(search_request(began, steering, version))
+            response = catalog.services.search.search(request)
         except CasekinError as error:
-            return {**_nothing(), "error": fault(error, doing=texts.SEARCHING, retry="search")}
-        return _found(response, steering, collection, model)
+            return SearchOutputs(error=error_box(error, doing=texts.SEARCHING, retry="search"))
+        return _found(response, steered, known, vocabulary_of(collection), dimension_names(model))
 
 
-def _wanted(found: Held) -> bool:
-    """Whether a person caused it, or a collection that changed after nothing was `found` in it.
+def _is_due(triggers: list[Trigger], *, found_nothing: bool) -> bool:
+    """Whether a user caused the call, or the collection changed after a search `found_nothing` in it.
 
     Matches stay while the collection grows, and a button that has just been drawn was not pressed.
     """
-    causes = {prop_id for prop_id in ctx.triggered_prop_ids if not prop_id.startswith("collection.")}
-    pressed = any(entry["value"] for entry in ctx.triggered if "retry" in entry["prop_id"])
-    hoped = causes != set(ctx.triggered_prop_ids) and found is not None and not found["matches"]
-    return pressed or hoped or any("retry" not in cause for cause in causes)
+    changed = [entry for entry in triggers if not entry["prop_id"].startswith("collection.")]
+    presses = [entry for entry in changed if "retry" in entry["prop_id"]]
+    if any(entry["value"] and '"search"' in entry["prop_id"] for entry in presses) or len(presses) < len(changed):
+        return True
+    return found_nothing and len(changed) < len(triggers)
 
 
-def _nothing() -> dict[str, Any]:
-    nothing = dict.fromkeys(("results", "matches", "status", "statistics", "own", "error"))
-    return {**nothing, "before": True, "after": True}
-
-
-def _before(collection: Held) -> dict[str, Any]:
-    no_cases = collection is not None and collection["cases"] == 0
-    return {**_nothing(), "matches": no_collection() if no_cases else start()}
-
-
-def _found(response: SearchResponse, steering: Steering, collection: Held, model: Held) -> dict[str, Any]:
-    vocabulary = vocabulary_of(collection)
+def _found(
+    response: SearchResponse,
+    steering: Steering,
+    collection: Collection | None,
+    vocabulary: Vocabulary,
+    names: list[str],
+) -> SearchOutputs:
     if response.matches:
-        drawn = cards(response, vocabulary, dimension_names(model), steering)
-    elif collection is not None and collection["cases"] == 0:
-        drawn = no_collection()
+        shown = cards(response, vocabulary, names, steering)
+    elif collection is not None and collection.cases == 0:
+        shown = no_collection()
     else:
-        drawn = no_matches(conditions(steering.filters, vocabulary), response.excluded_by, vocabulary)
-    return {
-        "results": slim(response),
-        "matches": drawn,
-        "status": status(response, steering),
-        "statistics": statistics(response, vocabulary),
-        "own": own_cases(response.own, vocabulary),
-        "before": steering.offset == 0,
-        "after": not (response.more and steering.has_next_page),
-        "error": None,
-    }
+        shown = no_matches(condition_texts(steering.filters, vocabulary), response.excluded_by, vocabulary)
+    return SearchOutputs(
+        results=rounded(response),
+        matches=shown,
+        status=status(response, steering),
+        statistics=statistics(response, vocabulary),
+        own=own_cases(response.own, vocabulary),
+        previous_disabled=steering.offset == 0,
+        next_disabled=not (response.more and steering.has_next_page),
+    )

@@ -12,7 +12,7 @@ from casekin.contracts.search import ConditionEffect, Match, SearchResponse
 from services.ui.presentation import texts
 from services.ui.presentation.components import HIDDEN, aria, bar, data, dot, empty, icon
 from services.ui.presentation.vocabulary import Vocabulary
-from services.ui.session.state import Steering
+from services.ui.session.search_request import Steering
 
 SHOWN_DIMENSIONS = 3
 
@@ -28,7 +28,7 @@ def matches_panel() -> Component:
                 ],
                 className="match-line",
             ),
-            html.Div(id="steered"),
+            html.Div(id="steering-chips"),
             html.Div(id="search-error"),
             html.Div(id="own"),
             html.Div(id="statistics"),
@@ -42,13 +42,13 @@ def matches_panel() -> Component:
 
 
 def _pages() -> Component:
-    before = html.Button([icon("left"), "Nearer"], id="page-previous", className="button small", disabled=True)
-    after = html.Button(["Farther", icon("right")], id="page-next", className="button small", disabled=True)
-    return html.Nav([before, after], className="pages", **aria(label="Pages of matches"))
+    previous = html.Button([icon("left"), "Previous"], id="page-previous", className="button small", disabled=True)
+    following = html.Button(["Next", icon("right")], id="page-next", className="button small", disabled=True)
+    return html.Nav([previous, following], className="pages", **aria(label="Pages of matches"))
 
 
 def start() -> Component:
-    """Before the first upload: what to do here."""
+    """Before the first upload: what the page is for and how to begin."""
     steps = html.Ol([html.Li(text) for text in texts.START_STEPS])
     return empty(texts.START_TITLE, steps, class_name="empty start")
 
@@ -59,11 +59,11 @@ def no_collection() -> Component:
 
 
 def no_matches(conditions: list[str], effects: list[ConditionEffect], vocabulary: Vocabulary) -> Component:
-    """Nothing passes: which conditions, what each excludes, and a way out."""
+    """No case passes the filters: the conditions, what each excludes, and a button that clears them."""
     clear = html.Button("Clear all filters", id={"type": "clear", "where": "empty"}, className="button", type="button")
     listed = html.Ul([html.Li(text) for text in conditions])
-    told = html.Ul([html.Li(_effect(effect, vocabulary)) for effect in effects], className="muted")
-    return empty(texts.NO_MATCHES_TITLE, listed, told, clear)
+    excluded = html.Ul([html.Li(_effect(effect, vocabulary)) for effect in effects], className="muted")
+    return empty(texts.NO_MATCHES_TITLE, listed, excluded, clear)
 
 
 def _effect(effect: ConditionEffect, vocabulary: Vocabulary) -> str:
@@ -74,22 +74,22 @@ def _effect(effect: ConditionEffect, vocabulary: Vocabulary) -> str:
 
 
 def skeletons() -> list[Component]:
-    """Cards in waiting, as large as real ones."""
+    """Placeholders while a search runs, as large as cards."""
     lines = ("80%", "55%", "65%", "90%")
     body = [html.Div(className="skeleton line", style={"width": width}) for width in lines]
     return [html.Div([html.Div(className="skeleton thumb"), *body], className="match-card") for _ in range(12)]
 
 
 def cards(response: SearchResponse, vocabulary: Vocabulary, dimensions: list[str], steering: Steering) -> Component:
-    """A card for each match in their order, ranked from the page's first."""
+    """A card for each match in their order; ranks count on over pages."""
     ranked = enumerate(response.matches, start=steering.offset + 1)
-    own = steering.own_weights
+    own = steering.has_own_weights
     drawn = [_cell(match, card(rank, match, vocabulary, dimensions, own_weights=own)) for rank, match in ranked]
     return html.Div(drawn, className="cards")
 
 
 def _cell(match: Match, drawn: Component) -> Component:
-    """A card with the buttons that steer by it; they stand beside it, for a button holds no buttons."""
+    """A card with its two steering buttons beside it: a button cannot contain buttons."""
     buttons = [
         html.Button(
             icon(name),
@@ -172,7 +172,7 @@ def _differences(match: Match, dimensions: list[str]) -> list[Component]:
     rows = [
         html.Span(
             [
-                html.Span(dimension_name(index, dimensions)),
+                html.Span(texts.dimension_name(index, dimensions)),
                 bar(share),
                 html.Span(texts.percent(share), className="figure"),
             ],
@@ -183,12 +183,7 @@ def _differences(match: Match, dimensions: list[str]) -> list[Component]:
     return [html.Span("Differs most in", className="card-line caption"), *rows]
 
 
-def dimension_name(index: int, dimensions: list[str]) -> str:
-    """The name of a dimension, or its number where the model is not known."""
-    return dimensions[index] if index < len(dimensions) else f"Dimension {index + 1}"
-
-
 def status(response: SearchResponse, steering: Steering) -> str:
-    """How many are shown, of how many."""
+    """How many matches are shown, of how many cases."""
     found = texts.found(len(response.matches), response.passing, steering.filters.is_set, steering.offset + 1)
-    return f"{found}, {texts.BY_OWN_WEIGHTS}" if steering.own_weights and response.matches else found
+    return f"{found}, {texts.BY_OWN_WEIGHTS}" if steering.has_own_weights and response.matches else found

@@ -1,6 +1,4 @@
-"""What the neighbours say together: their diagnoses, plain and corrected."""
-
-from typing import Any
+"""Diagnoses among the nearest cases: shares as in the collection and with all diagnoses equally common."""
 
 from dash import html
 from dash.development.base_component import Component
@@ -14,19 +12,21 @@ from services.ui.presentation.vocabulary import Vocabulary
 
 
 def statistics(response: SearchResponse, vocabulary: Vocabulary) -> Component | None:
-    """The diagnoses among the nearest cases, plain and corrected for how common each is, and what that promises."""
-    told = response.statistics
-    if not told.diagnoses:
+    """Both kinds of shares as strips, with the conformal set and a warning for an image out of distribution."""
+    votes = response.statistics
+    if not votes.diagnoses:
         return None
-    heading = f"Diagnoses among the {texts.count(told.neighbours, 'nearest case')}"
-    legend = html.Ul([_entry(one, vocabulary) for one in told.diagnoses if one.count], className="legend")
+    heading = f"Diagnoses among the {texts.count(votes.neighbours, 'nearest case')}"
+    legend = html.Ul([_entry(one, vocabulary) for one in votes.diagnoses if one.count], className="legend")
     return html.Section(
         [
-            *_strange(told.strangeness),
+            *_out_of_distribution(votes.strangeness),
             html.Div([html.H3(heading), legend], className="statistics-head"),
-            _strip("Plain", texts.PLAIN_HINT, [(e, e.share) for e in told.diagnoses], vocabulary),
-            _strip("Corrected", texts.CORRECTED_HINT, [(e, e.corrected) for e in told.diagnoses], vocabulary),
-            html.Div(_promise(told, vocabulary), className="promise"),
+            _strip(texts.AS_COLLECTED, texts.AS_COLLECTED_HINT, [(e, e.share) for e in votes.diagnoses], vocabulary),
+            _strip(
+                texts.EQUALLY_COMMON, texts.EQUALLY_COMMON_HINT, [(e, e.corrected) for e in votes.diagnoses], vocabulary
+            ),
+            html.Div(_calibration(votes, vocabulary), className="calibration"),
         ],
         className="statistics",
         **aria(label=heading),
@@ -38,27 +38,27 @@ def _entry(one: DiagnosisShare, vocabulary: Vocabulary) -> Component:
     return html.Li([dot(vocabulary.colour(one.diagnosis)), name, count])
 
 
-def _strange(told: Strangeness | None) -> list[Component]:
-    if told is None or not told.is_strange:
+def _out_of_distribution(found: Strangeness | None) -> list[Component]:
+    if found is None or not found.is_strange:
         return []
-    reasons = html.Ul([html.Li(reason) for reason in told.reasons])
-    return [html.Div([html.Strong(texts.STRANGE), reasons], className="strange", role="alert")]
+    reasons = html.Ul([html.Li(reason) for reason in found.reasons])
+    return [html.Div([html.Strong(texts.OUT_OF_DISTRIBUTION), reasons], className="unusual", role="alert")]
 
 
-def _promise(told: NeighbourStatistics, vocabulary: Vocabulary) -> list[Component]:
-    agree = html.Span(f"{texts.percent(told.agreement)} of the votes agree", title=texts.AGREEMENT_HINT)
-    if told.conformal is None:
-        why = texts.sentence(f"{texts.NOT_CALIBRATED}: {told.uncalibrated}") if told.uncalibrated else ""
+def _calibration(votes: NeighbourStatistics, vocabulary: Vocabulary) -> list[Component]:
+    agree = html.Span(f"{texts.percent(votes.agreement)} of the votes agree", title=texts.AGREEMENT_HINT)
+    if votes.conformal is None:
+        why = texts.sentence(f"{texts.NOT_CALIBRATED}: {votes.uncalibrated}") if votes.uncalibrated else ""
         return [agree, html.Span(why, className="muted")]
-    names = texts.listed([vocabulary.diagnosis(code) for code in told.conformal.diagnoses]) or "nothing"
-    promise = texts.CONFORMAL_HINT.format(texts.percent(told.conformal.coverage))
+    names = texts.listed([vocabulary.diagnosis(code) for code in votes.conformal.diagnoses]) or "nothing"
+    coverage = texts.CONFORMAL_HINT.format(texts.percent(votes.conformal.coverage))
     listed = html.Span([f"{texts.CANNOT_BE_EXCLUDED}: ", html.Strong(names)])
-    return [agree, listed, html.Span(promise, className="muted")]
+    return [agree, listed, html.Span(coverage, className="muted")]
 
 
 def _strip(name: str, hint: str, shares: list[tuple[DiagnosisShare, float]], vocabulary: Vocabulary) -> Component:
     spoken = ", ".join(f"{vocabulary.diagnosis(entry.diagnosis)} {texts.percent(share)}" for entry, share in shares)
-    segments: list[Any] = [
+    segments = [
         html.Span(
             texts.percent(share) if share >= 0.06 else "",
             className="segment",

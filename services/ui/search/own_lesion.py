@@ -1,4 +1,4 @@
-"""Cases of the query's own lesion, set apart from the matches."""
+"""Cases of the query's own lesion, shown apart from the matches."""
 
 from dash import html
 from dash.development.base_component import Component
@@ -23,14 +23,14 @@ def own_cases(own: list[OwnCase], vocabulary: Vocabulary) -> Component | None:
 def _own(one: OwnCase, vocabulary: Vocabulary) -> Component:
     case = one.case
     name = vocabulary.diagnosis(case.diagnosis)
-    said = "the same image" if one.same_picture else f"distance {one.distance:.2f}"
+    relation = "the same image" if one.same_picture else f"distance {one.distance:.2f}"
     return html.Button(
         [
             html.Img(src=f"/thumbnails/{url_segment(case.id)}", alt=f"Case {case.id}, {name}"),
             html.Span(
                 [
                     html.Span([dot(vocabulary.colour(case.diagnosis)), name], className="own-name"),
-                    html.Span(f"{case.id} · {said}", className="muted"),
+                    html.Span(f"{case.id} · {relation}", className="muted"),
                 ],
                 className="own-text",
             ),
@@ -38,5 +38,5 @@ def _own(one: OwnCase, vocabulary: Vocabulary) -> Component:
         id={"type": "match", "id": case.id},
         className="own-case",
         type="button",
-        **aria(label=f"Own lesion: case {case.id}, {name}, {said}. Open."),
+        **aria(label=f"Own lesion: case {case.id}, {name}, {relation}. Open."),
     )

@@ -1,20 +1,19 @@
-"""Steering by cases: examples marked on the cards, a case to start from, pages; all of it in the browser."""
-
-from typing import Any
+"""Steering by cases: examples, a case to start from, the own lesion, pages; all of it in the browser."""
 
 from dash import ALL, Dash, Input, Output, State
 from dash.development.base_component import Component
 
 from casekin.contracts.search import Example
 from services.ui.dash_support.clientside import in_browser
-from services.ui.search.steering_chips import steered
+from services.ui.search.steering_chips import steering_chips
+from services.ui.session.stores import JsonList
 
 
 def register(app: Dash) -> None:
-    """Tie the marks on cards, the dialog's button and the pages to what the search is asked."""
+    """Register the buttons on cards and in the dialog, and the pages."""
     in_browser(
         app,
-        "mark",
+        "markExample",
         Output("examples", "data"),
         Input({"type": "example", "case": ALL, "weight": ALL}, "n_clicks"),
         Input({"type": "example-step", "case": ALL, "step": ALL}, "n_clicks"),
@@ -33,7 +32,7 @@ def register(app: Dash) -> None:
     )
     in_browser(
         app,
-        "setApart",
+        "setOwnLesion",
         Output("own-lesion", "data"),
         Output("case-modal", "opened", allow_duplicate=True),
         Input("case-own", "n_clicks"),
@@ -54,11 +53,11 @@ def register(app: Dash) -> None:
     )
 
     @app.callback(
-        Output("steered", "children"),
+        Output("steering-chips", "children"),
         Input("start-case", "data"),
         Input("own-lesion", "data"),
         Input("examples", "data"),
         prevent_initial_call=True,
     )
-    async def draw(case: str | None, lesion: str | None, examples: list[dict[str, Any]] | None) -> list[Component]:
-        return steered(case, lesion, [Example.model_validate(example) for example in examples or []])
+    async def draw(case: str | None, lesion: str | None, examples: JsonList) -> list[Component]:
+        return steering_chips(case, lesion, [Example.model_validate(example) for example in examples or []])

@@ -1,6 +1,4 @@
-"""What moves the search from the uploaded image: a case to start from, and examples with their weights."""
-
-from typing import Any
+"""Chips for what moves the search away from the uploaded image: a case to start from, and examples."""
 
 from dash import html
 from dash.development.base_component import Component
@@ -11,11 +9,11 @@ from services.ui.presentation import texts
 from services.ui.presentation.components import aria, icon
 
 STEP = 0.5
-"""Of an example's weight, at a click."""
+"""Change of an example's weight at a click."""
 
 
-def steered(case: str | None, lesion: str | None, examples: list[Example]) -> list[Component]:
-    """Chips: the case that the search starts from, the own lesion as the user named it, each example."""
+def steering_chips(case: str | None, lesion: str | None, examples: list[Example]) -> list[Component]:
+    """Chips for the case that the search starts from, the own lesion as the user named it, and each example."""
     drawn = [_start(case)] if case else []
     drawn += [_lesion(lesion)] if lesion else []
     drawn += [_example(example) for example in examples]
@@ -52,5 +50,5 @@ def _thumbnail(case: str) -> Component:
     return html.Img(src=f"/thumbnails/{url_segment(case)}", alt=f"Case {case}")
 
 
-def _button(glyph: str, component_id: dict[str, Any], text: str) -> Component:
+def _button(glyph: str, component_id: dict[str, str | float], text: str) -> Component:
     return html.Button(icon(glyph), id=component_id, className="bare", type="button", title=text, **aria(label=text))

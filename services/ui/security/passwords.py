@@ -15,7 +15,7 @@ MINIMUM_LENGTH = 10
 
 @dataclass(frozen=True)
 class PasswordHash:
-    """What is kept of a password; written as ``scrypt$N$r$p$salt$hash`` with base64 salt and hash."""
+    """A salted hash of a password; written as ``scrypt$N$r$p$salt$hash`` with base64 salt and hash."""
 
     cost: int
     block: int
@@ -46,7 +46,7 @@ class PasswordHash:
         return hashed
 
     def matches(self, password: str) -> bool:
-        """Whether `password` is the one; takes as long either way."""
+        """Whether `password` matches, compared in constant time."""
         given = _scrypt(password, self.salt, self.cost, self.block, self.lanes)
         return hmac.compare_digest(given, self.digest)
 

@@ -1,4 +1,4 @@
-"""What every request to the page must honour, and what every answer carries: against framing, forgery, rebinding."""
+"""Checks of every request and headers of every answer: against framing, request forgery and DNS rebinding."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -14,13 +14,13 @@ LARGEST_BODY = 36 * 2**20
 """Bytes: an upload of 26 MB as base64 in JSON. The encoder's own limit of 20 MB answers first, with better words."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 UNCHANGING = ("/_dash-component-suites/", "/assets/", "/dimensions/")
-"""Code, style and pictures of the model, no patient data: browsers may keep them."""
+"""Code, styles and images that the model decodes, no patient data: browsers may cache them."""
 
 
 def policy(script_hashes: Sequence[str]) -> str:
-    """The content security policy: everything from here; inline only the scripts of these hashes.
+    """The content security policy: only this origin, and inline scripts of these hashes.
 
-    Mantine and plotly set styles on elements, so styles cannot be closed as tightly as scripts; the WebGL layer of
+    Mantine and plotly set styles on elements, so styles cannot be restricted as tightly as scripts; the WebGL layer of
     plotly compiles its draw calls with ``Function`` and needs 'unsafe-eval' (its strict build is not on PyPI).
     """
     return "; ".join(
@@ -38,8 +38,8 @@ def policy(script_hashes: Sequence[str]) -> str:
     )
 
 
-class AnswerHeaders:
-    """ASGI middleware: security headers on every answer; nothing that may show a patient is kept by the browser."""
+class SecurityHeaders:
+    """ASGI middleware: security headers on every answer; nothing that may show a patient is cached by the browser."""
 
     def __init__(self, app: ASGIApp, content_policy: str) -> None:
         self.app = app
@@ -54,7 +54,7 @@ class AnswerHeaders:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the headers."""
+        """Add the headers."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -67,10 +67,10 @@ class AnswerHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-class Gate:
-    """ASGI middleware: refuses requests from other sites, for other hosts, or too large.
+class RequestGuard:
+    """ASGI middleware: refuses requests from other sites, to other hosts, or too large.
 
-    Where nobody signs in, `loopback_only`, the host asked for must be this machine: a page elsewhere cannot then reach
+    Where nobody signs in, `loopback_only`, the requested host must be this machine: a page elsewhere cannot then reach
     it under a name of its own (DNS rebinding), and a reverse proxy cannot open it to a network by accident.
     """
 
@@ -80,14 +80,14 @@ class Gate:
         self._largest = largest_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse or pass on."""
+        """Refuse the request, or pass it on."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        fault = self._fault(scope, headers)
-        if fault is not None:
-            await refusal(scope, fault)(scope, receive, send)
+        error = self._error(scope, headers)
+        if error is not None:
+            await refusal(scope, error)(scope, receive, send)
             return
         body = _Body(receive, self._largest)
         try:
@@ -98,15 +98,15 @@ class Gate:
         if body.too_large:
             await refusal(scope, too_large(self._largest))(scope, receive, send)
 
-    def _fault(self, scope: Scope, headers: Headers) -> CasekinError | None:
+    def _error(self, scope: Scope, headers: Headers) -> CasekinError | None:
         host = headers.get("host", "")
         if self._loopback_only and not is_loopback(_hostname(host)):
-            return BadInput(f"asked for as {host!r}, but without CASEKIN_USERS the page is for this machine alone")
+            return BadInput(f"requested as {host!r}, but without CASEKIN_USERS the page serves this machine only")
         if scope["type"] == "http" and scope["method"] not in SAFE:
             if not _same_origin(headers, host):
                 return Unauthorized("the request comes from another site; open the page itself and try there")
             if not headers.get("content-type", "").startswith("application/json"):
-                return BadInput("the page takes application/json only")
+                return BadInput("the page accepts application/json only")
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._largest:
             return too_large(self._largest)
@@ -114,7 +114,7 @@ class Gate:
 
 
 def too_large(limit: int) -> UploadTooLarge:
-    """What is said of a body above `limit` bytes."""
+    """The error for a body above `limit` bytes."""
     return UploadTooLarge(f"the request is larger than {limit / 2**20:.0f} MB; an image may have 20 MB")
 
 

@@ -1,12 +1,11 @@
-"""The vocabulary of the collection that the browser holds."""
-
-from typing import Any
+"""The vocabulary of the collection in the browser's store."""
 
 from casekin.contracts.search import CollectionInfo
 from services.ui.presentation.vocabulary import Vocabulary
+from services.ui.session.stores import Json, collection_in
 
 
-def vocabulary_of(collection: dict[str, Any] | None) -> Vocabulary:
-    """Names and colours; codes as they are before the collection is known."""
-    info = {"title": "unknown"} if collection is None else collection["info"]
-    return Vocabulary(CollectionInfo.model_validate(info))
+def vocabulary_of(collection: Json) -> Vocabulary:
+    """Names and colours; codes are shown as they are before the collection is known."""
+    known = collection_in(collection)
+    return Vocabulary(known.info if known else CollectionInfo(title="unknown"))

@@ -1,4 +1,4 @@
-"""The three services as the page sees them, with short-lived caches of what all visitors need."""
+"""Clients of the three services, with short-lived caches of what every visitor needs."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Services:
     projector: ProjectorClient
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         for client in (self.encoder, self.search, self.projector):
             client.close()
 
@@ -42,7 +42,7 @@ class PlacedMap:
         """Longer side of the box around all cases: errors are shares of it."""
 
     def position(self, case_id: str) -> tuple[float, float] | None:
-        """Where a case lies; none where it came after the map."""
+        """Coordinates of a case; none where it was added after the map was fitted."""
         row = self._index.get(case_id)
         return None if row is None else (self.document.x[row], self.document.y[row])
 
@@ -94,11 +94,11 @@ class Catalog:
         return list(zip(images[::2], images[1::2], strict=True))
 
     def forget_names(self) -> None:
-        """One was changed: ask for them anew."""
+        """Load the names anew: one was changed."""
         self._names.forget()
 
     def collection(self) -> Collection:
-        """What the collection is and how large."""
+        """Description and size of the collection."""
         return self._collection.get()
 
     def manifest(self) -> BundleManifest:
@@ -110,7 +110,7 @@ class Catalog:
         return self._readiness.get()
 
     def map(self) -> PlacedMap | None:
-        """The map fitted last, asked for again when the collection's revision has changed; none where there is none."""
+        """The current map, loaded anew when the collection's revision has changed; none where there is none."""
         collection = self.collection()
         if (key := (collection.bundle_version, collection.revision)) != self._map_of:
             self._map.forget()
@@ -118,7 +118,7 @@ class Catalog:
         return self._map.get()
 
     def forget_map(self) -> None:
-        """A fit has finished: ask for the new map."""
+        """Load the map anew: another one is current."""
         self._map.forget()
 
     def _current_map(self) -> PlacedMap | None:

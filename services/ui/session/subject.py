@@ -1,17 +1,21 @@
-"""What rollouts and ways start from: the case that the search starts from, else the uploaded image."""
+"""What rollouts and paths start from: the case that the search starts from, else the uploaded image."""
 
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
+from typing import TypedDict
 
 from casekin.contracts.base import CaseId, Latent
-from services.ui.session.state import Query
+from services.ui.session.stores import Json, Stored, collection_in, query_in
 
 
-class Subject(BaseModel):
-    """One of both."""
+class PayloadStart(TypedDict, total=False):
+    """The fields of the projector's payloads that name a subject."""
 
-    model_config = ConfigDict(frozen=True)
+    bundle_version: str
+    latent: Latent
+    case: CaseId
+
+
+class Subject(Stored):
+    """A latent, or a case of the collection."""
 
     bundle_version: str
     latent: Latent | None = None
@@ -19,20 +23,24 @@ class Subject(BaseModel):
 
     @property
     def name(self) -> str:
-        """As the page says it within a sentence."""
+        """As the page names it within a sentence."""
         return f"case {self.case}" if self.case else "your image"
 
     @property
-    def start(self) -> dict[str, Any]:
-        """As the projector's payloads want it."""
-        return self.model_dump(exclude_none=True)
+    def start(self) -> PayloadStart:
+        """As the projector's payloads need it."""
+        start = PayloadStart(bundle_version=self.bundle_version)
+        if self.case is not None:
+            start["case"] = self.case
+        elif self.latent is not None:
+            start["latent"] = self.latent
+        return start
 
 
-def subject_of(asked: dict[str, Any] | None, case: CaseId | None, collection: dict[str, Any] | None) -> Subject | None:
+def subject_of(query: Json, case: CaseId | None, collection: Json) -> Subject | None:
     """From the browser's stores; none before there is either. A case is of the model that its collection is of."""
-    if case is not None and collection is not None:
-        return Subject(bundle_version=collection["bundle_version"], case=case)
-    if asked is None:
+    if case is not None and (known := collection_in(collection)) is not None:
+        return Subject(bundle_version=known.bundle_version, case=case)
+    if (image := query_in(query)) is None:
         return None
-    encoded = Query.model_validate(asked).encoded
-    return Subject(bundle_version=encoded.bundle_version, latent=encoded.latent)
+    return Subject(bundle_version=image.encoded.bundle_version, latent=image.encoded.latent)

@@ -1,68 +1,95 @@
-"""Further images of the lesion on the screen: each is encoded and joins the search."""
+"""Additional images of the lesion: each is encoded and joins the search.
 
-from typing import Any
+The browser sends the files one at a time, so that each request stays below the limit on its size, and adds what comes
+back to the store itself: files that are dropped in quick succession then cannot overwrite each other.
+"""
 
-from dash import ALL, Dash, Input, Output, State, ctx, no_update
+from dataclasses import dataclass
+
+from dash import ALL, Dash, Input, NoUpdate, Output, Patch, State, no_update
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from casekin.errors import CasekinError
+from casekin.contracts.encoder import EncodeResponse
+from casekin.errors import BadInput, CasekinError, WrongLatent
+from services.ui.dash_support.clientside import in_browser
+from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
 from services.ui.session.service_cache import Catalog
-from services.ui.session.state import Further, image_bytes
-from services.ui.upload.layout import further_names
+from services.ui.session.stores import AdditionalImage, Json, JsonList, Query, StagedImage, query_in
+from services.ui.upload.callbacks import content_of
+from services.ui.upload.layout import additional_image_names
 
-MOST = 7
-"""Beside the first, as many as a search takes."""
+MOST_IMAGES = 8
+"""Images of one lesion in a search, the first included."""
+
+
+@dataclass(frozen=True)
+class AddOutputs(Outputs):
+    """One image as encoded, or why it was not; `at` of the staged image lets the browser send the next."""
+
+    encoded: dict[str, object]
+    errors: Patch | NoUpdate = no_update
 
 
 def register(app: Dash, catalog: Catalog) -> None:
-    """Tie the second upload to the encoder."""
+    """Register the queue of the browser, the encoding and the list of names."""
+    in_browser(
+        app,
+        "addImages",
+        Output("additional", "data"),
+        Output("additional-staged", "data"),
+        Output("upload-additional", "contents"),
+        Output("additional-errors", "children"),
+        Input("upload-additional", "contents"),
+        Input("additional-encoded", "data"),
+        Input({"type": "remove-additional", "place": ALL}, "n_clicks"),
+        Input("staged", "data"),
+        Input("query", "data"),
+        State("upload-additional", "filename"),
+        State("additional", "data"),
+    )
 
     @app.callback(
         output={
-            "further": Output("further", "data"),
-            "emptied": Output("upload-further", "contents"),
-            "error": Output("further-error", "children"),
+            "encoded": Output("additional-encoded", "data"),
+            "errors": Output("additional-errors", "children", allow_duplicate=True),
         },
         inputs={
-            "contents": Input("upload-further", "contents"),
-            "name": State("upload-further", "filename"),
-            "held": State("further", "data"),
+            "staged": Input("additional-staged", "data"),
+            "query": State("query", "data"),
+            "additional": State("additional", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def add(contents: str | None, name: str | None, held: list[dict[str, Any]] | None) -> dict[str, Any]:
-        if contents is None:
+    def add(staged: Json, query: Json, additional: JsonList) -> AddOutputs:
+        if staged is None:
             raise PreventUpdate
+        image = StagedImage.model_validate(staged)
         try:
-            encoded = catalog.services.encoder.encode(image_bytes(contents), reconstruction=False)
+            encoded = _encoded(catalog, image, query_in(query), len(additional or []))
         except CasekinError as error:
-            return {"further": no_update, "emptied": None, "error": fault(error, doing=f"{texts.ADDING} ({name})")}
-        added = Further(name=name or "image", bundle_version=encoded.bundle_version, latent=encoded.latent)
-        return {"further": [*(held or []), added.model_dump()][-MOST:], "emptied": None, "error": None}
+            errors = Patch()
+            errors.append(error_box(error, doing=f"{texts.ADDING} ({image.name})"))
+            return AddOutputs(encoded={"at": image.at, "image": None}, errors=errors)
+        added = AdditionalImage(name=image.name, bundle_version=encoded.bundle_version, latent=encoded.latent)
+        return AddOutputs(encoded={"at": image.at, "image": added.model_dump()})
 
-    @app.callback(
-        Output("further", "data", allow_duplicate=True),
-        Input("staged", "data"),
-        Input({"type": "drop-further", "place": ALL}, "n_clicks"),
-        State("further", "data"),
-        prevent_initial_call=True,
-    )
-    async def forget(
-        _staged: dict[str, Any] | None, _drops: list[int | None], held: list[dict[str, Any]] | None
-    ) -> Any:
-        if not held:
-            raise PreventUpdate
-        if ctx.triggered_id == "staged":
-            return None
-        # buttons that have just been drawn trigger too, without a click
-        if not any(entry["value"] for entry in ctx.triggered):
-            raise PreventUpdate
-        return [one for place, one in enumerate(held) if place != ctx.triggered_id["place"]]
+    @app.callback(Output("additional-names", "children"), Input("additional", "data"), prevent_initial_call=True)
+    async def list_names(additional: JsonList) -> Component | None:
+        return additional_image_names([AdditionalImage.model_validate(one) for one in additional or []])
 
-    @app.callback(Output("further-names", "children"), Input("further", "data"), prevent_initial_call=True)
-    async def name(held: list[dict[str, Any]] | None) -> Any:
-        return further_names([Further.model_validate(one) for one in held or []])
+
+def _encoded(catalog: Catalog, image: StagedImage, query: Query | None, before: int) -> EncodeResponse:
+    """`before` additional images are there already; raises `BadInput` where this one cannot join them."""
+    if query is None:
+        raise BadInput(texts.NO_FIRST_IMAGE)
+    if before >= MOST_IMAGES - 1:
+        raise BadInput(texts.TOO_MANY_IMAGES.format(MOST_IMAGES))
+    encoded = catalog.services.encoder.encode(content_of(image), reconstruction=False)
+    if encoded.bundle_version != query.encoded.bundle_version:
+        raise WrongLatent(texts.OTHER_MODEL.format(query.encoded.bundle_version, encoded.bundle_version))
+    return encoded

@@ -1,29 +1,44 @@
 """Upload: the browser stages the file, the encoder reads it, the browser shows it."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from dash import Dash, Input, Output, State
 from dash.development.base_component import Component
 
-from casekin.errors import CasekinError
+from casekin.errors import CasekinError, UploadTooLarge
 from services.ui.dash_support.clientside import in_browser
+from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
 from services.ui.presentation import texts
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
+from services.ui.security.request_guard import LARGEST_BODY, too_large
 from services.ui.session.collection_vocabulary import vocabulary_of
+from services.ui.session.data_uri import decoded_data_uri
 from services.ui.session.service_cache import Catalog
-from services.ui.session.state import Query, image_bytes
+from services.ui.session.stores import Json, Query, StagedImage, dumped, query_in
 from services.ui.upload.layout import class_head, quality, query_name
 
 
+@dataclass(frozen=True)
+class QueryOutputs(Outputs):
+    """The query and its panel; by default there is none."""
+
+    query: Json = None
+    hidden: bool = True
+    frame: str = "upload-frame"
+    name: list[Component] | None = None
+    quality: Component | None = None
+    reconstruction: str | None = None
+    error: Component | None = None
+
+
 def register(app: Dash, catalog: Catalog) -> None:
-    """Tie the upload panel to the encoder."""
+    """Register staging, encoding and the query panel."""
     in_browser(
         app,
         "stage",
         Output("staged", "data"),
         Output("upload", "contents"),
-        Output("upload-too-large", "hidden"),
         Input("upload", "contents"),
         Input("forget", "n_clicks"),
         State("upload", "filename"),
@@ -54,16 +69,25 @@ def register(app: Dash, catalog: Catalog) -> None:
         prevent_initial_call=True,
     )
     @in_thread
-    def encode(staged: dict[str, Any] | None) -> dict[str, Any]:
+    def encode(staged: Json) -> QueryOutputs:
         if staged is None:
-            return _forgotten()
+            return QueryOutputs()
+        image = StagedImage.model_validate(staged)
         try:
-            encoded = catalog.services.encoder.encode(image_bytes(staged["contents"]))
+            encoded = catalog.services.encoder.encode(content_of(image))
         except CasekinError as error:
             # the earlier query goes too: its matches must not be taken for those of this file
-            return {**_forgotten(), "error": fault(error, doing=f"{texts.UPLOADING} ({staged['name']})")}
-        query = Query(name=staged["name"], encoded=encoded)
-        return _shown(query)
+            return QueryOutputs(error=error_box(error, doing=f"{texts.UPLOADING} ({image.name})"))
+        query = Query(name=image.name, encoded=encoded)
+        return QueryOutputs(
+            # the reconstruction stays out of the store, which goes back to the server with each search
+            query=dumped(Query(name=image.name, encoded=encoded.model_copy(update={"reconstruction": None}))),
+            hidden=False,
+            frame="upload-frame compact",
+            name=query_name(query),
+            quality=quality(query),
+            reconstruction=encoded.reconstruction,
+        )
 
     @app.callback(
         Output("class-head", "children"),
@@ -71,23 +95,18 @@ def register(app: Dash, catalog: Catalog) -> None:
         Input("collection", "data"),  # an upload can be quicker than the collection's names
         prevent_initial_call=True,
     )
-    def head(asked: dict[str, Any] | None, collection: dict[str, Any] | None) -> list[Component] | None:
-        return class_head(Query.model_validate(asked), vocabulary_of(collection)) if asked else None
+    def head(query: Json, collection: Json) -> list[Component] | None:
+        image = query_in(query)
+        return class_head(image, vocabulary_of(collection)) if image else None
 
 
-def _forgotten() -> dict[str, Any]:
-    nothing = dict.fromkeys(("query", "name", "quality", "reconstruction", "error"))
-    return {**nothing, "hidden": True, "frame": "upload-frame"}
+def content_of(image: StagedImage) -> bytes:
+    """The bytes of a chosen file; raises `BadInput`, and `UploadTooLarge` where the browser did not send them."""
+    if image.contents is None:
+        raise too_large_to_send()
+    return decoded_data_uri(image.contents)
 
 
-def _shown(query: Query) -> dict[str, Any]:
-    kept = Query(name=query.name, encoded=query.encoded.model_copy(update={"reconstruction": None}))
-    return {
-        "query": kept.model_dump(mode="json"),
-        "hidden": False,
-        "frame": "upload-frame compact",
-        "name": query_name(query),
-        "quality": quality(query),
-        "reconstruction": query.encoded.reconstruction,
-        "error": None,
-    }
+def too_large_to_send() -> UploadTooLarge:
+    """The error for a file above what the page's server accepts."""
+    return too_large(LARGEST_BODY)

@@ -1,32 +1,33 @@
-"""Upload, and the uploaded image beside what the model kept of it."""
+"""Upload, and the uploaded image beside its reconstruction."""
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from services.ui.presentation import texts
-from services.ui.presentation.components import aria, bar, data, dot, fault, icon
+from services.ui.presentation.components import aria, bar, data, dot, icon
 from services.ui.presentation.vocabulary import Vocabulary
-from services.ui.security.request_guard import LARGEST_BODY, too_large
-from services.ui.session.state import Further, Query
+from services.ui.session.stores import AdditionalImage, Query
 
 
 def upload_panel() -> Component:
-    """Where an image is dropped or chosen, and what is known of it."""
+    """Where images are dropped or chosen, and what the encoder says of the first."""
     zone = [
         icon("image"),
         html.Span(texts.UPLOAD_PROMPT, className="upload-prompt first"),
         html.Span(texts.UPLOAD_AGAIN, className="upload-prompt again"),
-        html.Button("Choose a file", id="upload-button", className="button", type="button"),
+        html.Button("Choose files", id="upload-button", className="button", type="button"),
         html.Span([texts.UPLOAD_KINDS, html.Br(), texts.UPLOAD_PRIVACY], className="upload-kinds muted"),
     ]
-    upload = dcc.Upload(zone, id="upload", className="upload", className_active="upload over", style_active={})
+    upload = dcc.Upload(
+        zone, id="upload", multiple=True, className="upload", className_active="upload over", style_active={}
+    )
     return html.Section(
         [
             html.H2("Image", className="sr-only"),
             html.Div(id="query-panel", className="query-panel", children=_pair(), hidden=True),
             html.Div(upload, id="upload-frame", className="upload-frame"),
-            html.Div(fault(too_large(LARGEST_BODY), doing=texts.UPLOADING), id="upload-too-large", hidden=True),
             html.Div(id="upload-error"),
+            html.Div([], id="additional-errors"),
         ],
         className="side-section",
         **aria(label="Image"),
@@ -37,45 +38,45 @@ def _pair() -> list[Component]:
     query = html.Figure(
         [html.Div(html.Img(id="query-image", alt="Your image"), className="picture"), html.Figcaption("Your image")]
     )
-    kept = html.Figure(
+    reconstruction = html.Figure(
         [
-            html.Div(html.Img(id="reconstruction", alt="What the model kept of your image"), className="picture"),
+            html.Div(html.Img(id="reconstruction", alt="Your image as the model reconstructs it"), className="picture"),
             html.Figcaption("Reconstruction"),
         ]
     )
     forget = html.Button([icon("close"), "Forget"], id="forget", className="button quiet small", type="button")
     return [
-        html.Div([query, kept], className="pair"),
+        html.Div([query, reconstruction], className="pair"),
         html.Div([html.Div(id="query-name", className="query-name"), forget], className="query-line"),
-        _further(),
+        _additional(),
         html.Div(id="quality", role="status"),
         html.Div(id="class-head", className="class-head"),
     ]
 
 
-def _further() -> Component:
-    """A second upload, for other images of the same lesion."""
+def _additional() -> Component:
+    """A second upload, for additional images of the same lesion."""
     button = html.Button([icon("plus"), texts.ADD_IMAGE], className="button quiet small", type="button")
-    upload = dcc.Upload(button, id="upload-further", className="upload-further", style_active={})
-    return html.Div([upload, html.Div(id="further-names"), html.Div(id="further-error")])
+    upload = dcc.Upload(button, id="upload-additional", multiple=True, className="upload-additional", style_active={})
+    return html.Div([upload, html.Div(id="additional-names")])
 
 
-def further_names(further: list[Further]) -> Component | None:
-    """The other images of the lesion by their names, each with a button that takes it away."""
-    if not further:
+def additional_image_names(images: list[AdditionalImage]) -> Component | None:
+    """The additional images of the lesion by their names, each with a button that removes it."""
+    if not images:
         return None
-    return html.Ul([_further_name(place, one.name) for place, one in enumerate(further)], className="further")
+    return html.Ul([_additional_name(place, one.name) for place, one in enumerate(images)], className="additional")
 
 
-def _further_name(place: int, name: str) -> Component:
-    drop = html.Button(
+def _additional_name(place: int, name: str) -> Component:
+    remove = html.Button(
         icon("close"),
-        id={"type": "drop-further", "place": place},
+        id={"type": "remove-additional", "place": place},
         className="bare",
         type="button",
-        **aria(label=f"Take {name} away"),
+        **aria(label=f"Remove {name}"),
     )
-    return html.Li([html.Span(name, title=name), drop])
+    return html.Li([html.Span(name, title=name), remove])
 
 
 def query_name(query: Query) -> list[Component]:
@@ -86,7 +87,7 @@ def query_name(query: Query) -> list[Component]:
 
 
 def quality(query: Query) -> Component | None:
-    """What a clinician should know about the image itself; none if nothing is odd."""
+    """Warnings about the image itself; none if there are none."""
     warnings = query.encoded.quality.warnings
     if not warnings:
         return None
@@ -94,7 +95,7 @@ def quality(query: Query) -> Component | None:
 
 
 def class_head(query: Query, vocabulary: Vocabulary) -> list[Component]:
-    """The head's probabilities as bars, most probable first."""
+    """The class head's probabilities as bars, most probable first."""
     ranked = sorted(query.encoded.probabilities.items(), key=lambda entry: -entry[1])
     rows = [
         html.Li(

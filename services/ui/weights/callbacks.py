@@ -1,20 +1,18 @@
-"""Weights of the user's own: rows from the model, everything else in the browser (``assets/weights.js``)."""
-
-from typing import Any
+"""The user's own weights: rows from the model, everything else in the browser (``assets/weights.js``)."""
 
 from dash import ALL, Dash, Input, Output, State
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from services.ui.dash_support.clientside import in_browser
-from services.ui.search.match_cards import dimension_name
+from services.ui.session.stores import Json, OwnWeights, model_in
 from services.ui.weights.layout import weight_rows
 
-Held = dict[str, Any] | None
 BUTTONS = ("weights-clinical", "weights-visual", "weights-reset", "weights-undo")
 
 
 def register(app: Dash) -> None:
-    """Tie sliders and buttons to the weights that the tab holds."""
+    """Register sliders and buttons."""
     _register_weighing(app)
     _register_finding(app)
 
@@ -24,13 +22,13 @@ def register(app: Dash) -> None:
         State("weights", "data"),
         prevent_initial_call=True,
     )
-    async def draw(model: Held, held: Held) -> list[Any]:
-        if model is None:
+    async def draw(model: Json, weights: Json) -> list[Component]:
+        known = model_in(model)
+        if known is None:
             raise PreventUpdate
-        clinical: list[float] = model["clinical"]
-        names = [dimension_name(index, model["dimensions"]) for index in range(len(clinical))]
-        known = held is not None and held["version"] == model["version"]
-        return weight_rows(model["version"], names, clinical, held["values"] if held and known else clinical)
+        own = None if weights is None else OwnWeights.model_validate(weights)
+        values = own.values if own and own.version == known.version else known.clinical
+        return weight_rows(known.version, known.dimensions, known.clinical, values)
 
 
 def _register_weighing(app: Dash) -> None:
@@ -40,7 +38,7 @@ def _register_weighing(app: Dash) -> None:
         "weigh",
         Output("weights", "data"),
         Output(sliders, "value"),
-        Output({"type": "weight-told", "dimension": ALL}, "children"),
+        Output({"type": "weight-value", "dimension": ALL}, "children"),
         Output("weights-undo", "disabled"),
         Output("weights-reset", "disabled"),
         Output("weights-zero", "hidden"),

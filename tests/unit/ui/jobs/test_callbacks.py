@@ -2,13 +2,13 @@
 
 from casekin.contracts.maps import MapFit
 from casekin.contracts.projector import JobState
-from tests.unit.ui.conftest import Browser, Jobs, said
+from tests.unit.ui.conftest import Browser, Jobs, text_of
 
 
 async def test_list__is_read_and_polled_only_while_its_tab_is_open(browser_with_jobs: Browser, jobs: Jobs) -> None:
     jobs.client.submit(MapFit())
     shown = await browser_with_jobs.call("jobs.children", "tabs", tabs="jobs")
-    assert "Map of the collection" in said(shown["jobs"]["children"])
+    assert "Map of the collection" in text_of(shown["jobs"]["children"])
     assert shown["jobs-poll"]["disabled"] is False
     left = await browser_with_jobs.call("jobs.children", "tabs", tabs="matches")
     assert left["jobs-poll"]["disabled"] is True

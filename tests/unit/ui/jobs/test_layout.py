@@ -9,8 +9,7 @@ from casekin.contracts.projector import Job, JobState, Progress
 from casekin.errors import Unexpected
 from casekin.service.problems import describe
 from services.ui.jobs.layout import STATES, job_list
-from tests.unit.ui.conftest import said
-from tests.unit.ui.page.test_layout import every, sent
+from tests.unit.ui.conftest import every, sent, text_of
 
 ASKED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -29,8 +28,8 @@ def test_jobs__parked_ones_stand_first_and_say_why() -> None:
         ("a", "succeeded"),
         ("b", "running"),
     ]
-    assert "The job lost its worker 3 times and is parked." in said({"props": rows[0]})
-    assert "epoch 80 of 200 · about 12 s left" in said({"props": rows[2]})
+    assert "The job lost its worker 3 times and is parked." in text_of({"props": rows[0]})
+    assert "epoch 80 of 200 · about 12 s left" in text_of({"props": rows[2]})
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def test_jobs__parked_ones_stand_first_and_say_why() -> None:
     [
         (JobState.QUEUED, "Cancel"),
         (JobState.RUNNING, "Cancel"),
-        (JobState.PARKED, "Let go"),
+        (JobState.PARKED, "Release"),
         (JobState.SUCCEEDED, None),
         (JobState.FAILED, None),
         (JobState.CANCELLED, None),
@@ -46,11 +45,11 @@ def test_jobs__parked_ones_stand_first_and_say_why() -> None:
 )
 def test_jobs__can_be_stopped_while_there_is_something_to_stop(state: JobState, word: str | None) -> None:
     drawn = sent(job_list([job("a", state, kind="trajectory")]))
-    buttons = [(said({"props": one}), one["aria-label"], one["id"]) for one in every(drawn, "Button")]
-    told = f"{word}: Way to a case"
+    buttons = [(text_of({"props": one}), one["aria-label"], one["id"]) for one in every(drawn, "Button")]
+    told = f"{word}: Path to a case"
     assert buttons == ([] if word is None else [(word, told, {"type": "job-cancel", "id": "a"})])
-    assert STATES[state] in said(drawn)
+    assert STATES[state] in text_of(drawn)
 
 
 def test_jobs__none_is_said() -> None:
-    assert "No jobs yet" in said(sent(job_list([])))
+    assert "No jobs yet" in text_of(sent(job_list([])))

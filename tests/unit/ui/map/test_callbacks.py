@@ -6,10 +6,9 @@ import pytest
 
 from casekin.contracts.maps import CaseMap, MapFit
 from casekin.contracts.projector import JobState
-from services.projector.projection.map_store import Archive
+from services.projector.projection.map_store import MapStore
 from tests.laid import map_id, version
-from tests.unit.ui.conftest import CASES, Browser, Jobs, said
-from tests.unit.ui.page.test_callbacks import collection, matched, query, steering
+from tests.unit.ui.conftest import CASES, Browser, Jobs, collection, matched, query, steering, text_of
 
 LOOK = {"scheme": "light", "engine": "scattergl"}
 FIT = "map-job.data"
@@ -25,14 +24,19 @@ def keep_map(jobs: Jobs, number: int = 1) -> str:
         x=[float(row) for row in range(CASES)],
         y=[float(number * row) for row in range(CASES)],
     )
-    store = Archive(jobs.settings.folder, jobs.settings.maps_kept)
+    store = MapStore(jobs.settings.folder, jobs.settings.maps_kept)
     store.add(fitted)
     store.make_current(fitted.version.id)
     return fitted.version.id
 
 
+def figure_of(map_id: str) -> dict[str, Any]:
+    """The store of a drawn map."""
+    return {**LOOK, "id": map_id, "traces": 3}
+
+
 async def drawn_map(browser: Browser) -> dict[str, Any]:
-    answer = await browser.call("map.figure", "tabs", tabs="map", drawing=LOOK, **await collection(browser))
+    answer = await browser.call("map.figure", "tabs", tabs="map", map_look=LOOK, **await collection(browser))
     assert answer["map-frame"]["hidden"] is False
     return dict(answer["map-drawn"]["data"])
 
@@ -55,7 +59,7 @@ async def test_fit__under_own_weights_is_said_in_words(browser_with_jobs: Browse
     own = {**steering(), "preset": "custom", "weights": [1.0] * 4}
     answer = await browser_with_jobs.call(FIT, "map-draw", steering=own)
     assert answer["map-job-error"]["children"]["props"]["data-code"] == "bad-input"
-    assert "Clinical or Visual" in said(answer["map-job-error"]["children"])
+    assert "Clinical or Visual" in text_of(answer["map-job-error"]["children"])
     assert answer["map-poll"]["disabled"] is True
 
 
@@ -93,11 +97,11 @@ async def test_draw__shows_the_current_map_once(browser_with_jobs: Browser, jobs
     first = keep_map(jobs)
     drawn = await drawn_map(browser_with_jobs)
     assert drawn["id"] == first
-    values = {"tabs": "map", "drawing": LOOK, "map_drawn": drawn, **await collection(browser_with_jobs)}
+    values = {"tabs": "map", "map_look": LOOK, "map_drawn": drawn, **await collection(browser_with_jobs)}
     assert await browser_with_jobs.call("map.figure", "tabs", **values) == {}, "it is drawn already"
     assert await browser_with_jobs.call("map.figure", "collection", **values) == {}
-    dark = {**values, "drawing": {**LOOK, "scheme": "dark"}}
-    assert "figure" in (await browser_with_jobs.call("map.figure", "drawing", **dark))["map"]
+    dark = {**values, "map_look": {**LOOK, "scheme": "dark"}}
+    assert "figure" in (await browser_with_jobs.call("map.figure", "map-look", **dark))["map"]
 
 
 async def test_draw__shows_another_map_that_was_chosen(browser_with_jobs: Browser, jobs: Jobs) -> None:
@@ -106,16 +110,18 @@ async def test_draw__shows_another_map_that_was_chosen(browser_with_jobs: Browse
     assert drawn["id"] == second
     chosen = await browser_with_jobs.call("map-fitted.data", "map-version", map_version=first, map_drawn=drawn)
     assert chosen["map-fitted"]["data"] == first
-    values = {"tabs": "map", "drawing": LOOK, "map_drawn": drawn, "map_fitted": first}
+    values = {"tabs": "map", "map_look": LOOK, "map_drawn": drawn, "map_fitted": first}
     answer = await browser_with_jobs.call("map.figure", "map-fitted", **values)
     assert answer["map-drawn"]["data"]["id"] == first
-    again = await browser_with_jobs.call("map-fitted.data", "map-version", map_version=first, map_drawn={"id": first})
+    again = await browser_with_jobs.call(
+        "map-fitted.data", "map-version", map_version=first, map_drawn=figure_of(first)
+    )
     assert again == {}
 
 
 async def test_draw__nothing_while_another_tab_is_open(browser_with_jobs: Browser, jobs: Jobs) -> None:
     keep_map(jobs)
-    assert await browser_with_jobs.call("map.figure", "tabs", tabs="matches", drawing=LOOK) == {}
+    assert await browser_with_jobs.call("map.figure", "tabs", tabs="matches", map_look=LOOK) == {}
 
 
 async def test_mark__rings_the_matches_on_the_map_that_is_drawn_and_on_no_other(
@@ -143,13 +149,13 @@ async def test_place__asks_for_the_place_of_the_image_on_the_map(
 ) -> None:
     current = keep_map(worked_jobs)
     image = await query(browser_with_worker, 7)
-    values = {"query": image, "map_drawn": {"id": current}}
+    values = {"query": image, "map_drawn": figure_of(current)}
     answer = await browser_with_worker.call("placement.data", "query", **values)
     placement = answer["placement"]["data"]
     assert (placement["map_id"], placement["neighbours"][0]) == (current, "CASE_007")
     assert "placement" not in await browser_with_worker.call("placement.data", "query", **values, placement=placement)
     forgotten = await browser_with_worker.call(
-        "placement.data", "query", map_drawn={"id": current}, placement=placement
+        "placement.data", "query", map_drawn=figure_of(current), placement=placement
     )
     assert forgotten["placement"]["data"] is None
 
@@ -157,7 +163,7 @@ async def test_place__asks_for_the_place_of_the_image_on_the_map(
 async def test_versions__offer_the_kept_maps_once_there_are_two(browser_with_jobs: Browser, jobs: Jobs) -> None:
     keep_map(jobs, 1)
     current = keep_map(jobs, 2)
-    answer = await browser_with_jobs.call("map-version.data", "map-drawn", map_drawn={"id": current})
+    answer = await browser_with_jobs.call("map-version.data", "map-drawn", map_drawn=figure_of(current))
     assert answer["map-version-frame"]["hidden"] is False
     assert answer["map-version"]["value"] == current
     assert [choice["value"] for choice in answer["map-version"]["data"]][:2] == [map_id(2), map_id(1)]

@@ -4,11 +4,11 @@ import pytest
 
 from casekin.contracts.maps import CaseMap, Placement
 from casekin.contracts.search import Case, CollectionInfo, Diagnosis, Match, NeighbourStatistics, SearchResponse
-from services.ui.map.figure import PAPER, Look, map_figure, overlays
+from services.ui.map.figure import PAPER, map_figure, overlays
 from services.ui.presentation.colours import contrast
 from services.ui.presentation.vocabulary import Vocabulary
 from services.ui.session.service_cache import PlacedMap
-from services.ui.session.state import Way
+from services.ui.session.stores import MapLook, MapPath
 from tests.laid import PLACING, map_id, version
 
 VOCABULARY = Vocabulary(
@@ -20,7 +20,7 @@ VOCABULARY = Vocabulary(
         ],
     )
 )
-LIGHT = Look("light", "scattergl")
+LIGHT = MapLook(scheme="light", engine="scattergl")
 
 
 def placed(diagnoses: tuple[str | None, ...] = ("nv", "mel", "nv", None)) -> PlacedMap:
@@ -68,12 +68,12 @@ def test_map__colour_is_not_the_only_sign() -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_map__every_colour_stands_out_from_the_page(scheme: str) -> None:
-    figure = map_figure(placed(), VOCABULARY, Look(scheme, "scattergl"))  # type: ignore[arg-type]
+    figure = map_figure(placed(), VOCABULARY, MapLook.model_validate({"scheme": scheme, "engine": "scattergl"}))
     assert all(contrast(trace.marker.color, PAPER[scheme]) >= 3 for trace in figure.data)
 
 
 def test_map__without_webgl_it_is_drawn_as_svg() -> None:
-    figure = map_figure(placed(), VOCABULARY, Look("light", "scatter"))
+    figure = map_figure(placed(), VOCABULARY, MapLook(scheme="light", engine="scatter"))
     assert {trace.type for trace in figure.data} == {"scatter"}
 
 
@@ -103,7 +103,7 @@ def test_overlays__the_ring_is_as_wide_as_nine_in_ten_places_are_off() -> None:
 
 
 def test_overlays__a_way_is_a_line_on_its_own_map_only() -> None:
-    way = Way(map_id=map_id(), name="Size", x=[0.0, 1.0], y=[0.0, 2.0])
+    way = MapPath(map_id=map_id(), name="Size", x=[0.0, 1.0], y=[0.0, 2.0])
     drawn = overlays(placed(), None, None, way, LIGHT)[1]
     assert (drawn["x"], drawn["y"], drawn["name"]) == ([0.0, 1.0], [0.0, 2.0], "Size")
     other = overlays(placed(), None, None, way.model_copy(update={"map_id": map_id(9)}), LIGHT)[1]

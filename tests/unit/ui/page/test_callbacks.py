@@ -1,6 +1,5 @@
 """What the page's callbacks answer, with a real encoder and a real search behind them."""
 
-import base64
 import json
 import re
 from collections.abc import AsyncIterator
@@ -11,30 +10,22 @@ from pydantic import ValidationError
 
 from casekin.contracts.search import SearchRequest
 from services.ui.app import create_app
-from services.ui.session.state import Steering
-from tests.unit.ui.conftest import CASES, NOWHERE, Behind, Browser, over_asgi, picture, said
-
-
-def staged(data: bytes, name: str = "lesion.jpg") -> dict[str, Any]:
-    return {"contents": "data:image/jpeg;base64," + base64.b64encode(data).decode(), "name": name, "at": 1}
-
-
-async def collection(browser: Browser) -> dict[str, Any]:
-    answer = await browser.call("collection.data", "collection-poll")
-    return {"collection": answer["collection"]["data"], "model": answer["model"]["data"]}
-
-
-async def query(browser: Browser, seed: int = 3) -> dict[str, Any]:
-    answer = await browser.call("query.data", "staged", staged=staged(picture(seed)))
-    return dict(answer["query"]["data"])
-
-
-def steering(**filters: Any) -> dict[str, Any]:
-    return Steering.model_validate({"filters": filters, "k": 6}).model_dump()
-
-
-def matched(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    return [match["case"] for match in answer["results"]["data"]["matches"]]
+from services.ui.session.search_request import Steering
+from tests.unit.ui.conftest import (
+    CASES,
+    NOWHERE,
+    Behind,
+    Browser,
+    add,
+    collection,
+    matched,
+    over_asgi,
+    picture,
+    query,
+    staged,
+    steering,
+    text_of,
+)
 
 
 @pytest.fixture
@@ -46,9 +37,9 @@ async def lonely(behind: Behind) -> AsyncIterator[Browser]:
 
 async def test_poll__tells_collection_model_and_who_is_missing(browser: Browser) -> None:
     answer = await browser.call("collection.data", "collection-poll")
-    assert said(answer["collection-title"]["children"]) == f"Blobs {CASES} cases of {CASES // 2} lesions"
-    assert said(answer["model-version"]["children"]) == "Model tiny-1"
-    assert said(answer["service-state"]["children"]).strip() == "Map and rollouts does not answer"
+    assert text_of(answer["collection-title"]["children"]) == f"Blobs {CASES} cases of {CASES // 2} lesions"
+    assert text_of(answer["model-version"]["children"]) == "Model tiny-1"
+    assert text_of(answer["service-state"]["children"]).strip() == "Map and rollouts does not answer"
     assert answer["model"]["data"]["dimensions"] == ["Red", "Green", "Blue", "Centre brightness"]
 
 
@@ -62,7 +53,7 @@ async def test_upload__shows_reconstruction_and_head_and_keeps_no_image(browser:
     assert answer["query-panel"]["hidden"] is False
     assert answer["reconstruction"]["src"].startswith("data:image/")
     assert answer["query"]["data"]["encoded"]["reconstruction"] is None
-    assert "120 × 90 px" in said(answer["query-name"]["children"])
+    assert "120 × 90 px" in text_of(answer["query-name"]["children"])
 
 
 async def test_head__names_diagnoses_as_soon_as_the_collection_is_known(browser: Browser) -> None:
@@ -70,9 +61,9 @@ async def test_head__names_diagnoses_as_soon_as_the_collection_is_known(browser:
     before = await browser.call("class-head.children", "query", query=asked)
     known = (await collection(browser))["collection"]
     after = await browser.call("class-head.children", "collection", query=asked, collection=known)
-    assert "Melanoma" not in said(before["class-head"]["children"])
-    assert "Melanoma" in said(after["class-head"]["children"])
-    assert "not a diagnosis" in said(after["class-head"]["children"])
+    assert "Melanoma" not in text_of(before["class-head"]["children"])
+    assert "Melanoma" in text_of(after["class-head"]["children"])
+    assert "not a diagnosis" in text_of(after["class-head"]["children"])
 
 
 @pytest.mark.parametrize(
@@ -88,12 +79,12 @@ async def test_upload__what_is_no_image_is_said_in_words(browser: Browser, data:
     answer = await browser.call("query.data", "staged", staged=staged(data, "note.jpg"))
     fault = answer["upload-error"]["children"]
     assert fault["props"]["data-code"] == code
-    assert "note.jpg" in said(fault)
+    assert "note.jpg" in text_of(fault)
     assert answer["query"]["data"] is None
     assert answer["query-panel"]["hidden"] is True
 
 
-@pytest.mark.parametrize("contents", ["data:", "nonsense", "data:image/jpeg;base64,@@@"])
+@pytest.mark.parametrize("contents", ["data:", "nonsense", "data:image/jpeg;base64,@"])
 async def test_upload__what_is_no_data_uri_is_said_in_words(browser: Browser, contents: str) -> None:
     answer = await browser.call("query.data", "staged", staged={"contents": contents, "name": "x", "at": 1})
     assert answer["upload-error"]["children"]["props"]["data-code"] in ("bad-input", "empty-upload")
@@ -102,44 +93,46 @@ async def test_upload__what_is_no_data_uri_is_said_in_words(browser: Browser, co
 async def test_search__sets_the_image_itself_apart(browser: Browser) -> None:
     asked = {"query": await query(browser, 3), "steering": steering(), **await collection(browser)}
     answer = await browser.call("results.data", "query", **asked)
-    assert "CASE_003 · the same image" in said(answer["own"]["children"])
+    assert "CASE_003 · the same image" in text_of(answer["own"]["children"])
     assert not {"CASE_002", "CASE_003"} & {case["id"] for case in matched(answer)}, "its lesion tells nothing"
-    assert said(answer["match-status"]["children"]) == "6 nearest matches of 24 cases in the collection"
-    assert "Melanoma" in said(answer["matches"]["children"])
-    assert "Plain" in said(answer["statistics"]["children"])
+    assert text_of(answer["match-status"]["children"]) == "6 nearest matches of 24 cases in the collection"
+    assert "Melanoma" in text_of(answer["matches"]["children"])
+    assert "As in this collection" in text_of(answer["statistics"]["children"])
 
 
-async def test_search__pages_examples_and_further_images_reach_the_service(browser: Browser) -> None:
+async def test_search__pages_examples_and_additional_images_reach_the_service(browser: Browser) -> None:
     asked = {"query": await query(browser), "steering": steering(), **await collection(browser)}
     plain = matched(await browser.call("results.data", "query", **asked))
     second = await browser.call("results.data", "steering", **{**asked, "steering": {**steering(), "offset": 6}})
     assert not {case["id"] for case in plain} & {case["id"] for case in matched(second)}
-    assert said(second["match-status"]["children"]).startswith("Matches 7 to 11 of 24")
+    assert text_of(second["match-status"]["children"]).startswith("Matches 7 to 11 of 24")
     assert (second["page-previous"]["disabled"], second["page-next"]["disabled"]) == (False, True)
     examples = [{"case": plain[-1]["id"], "weight": 2.0}]
     moved = matched(await browser.call("results.data", "examples", **asked, examples=examples))
     assert plain[-1]["id"] not in {case["id"] for case in moved}
     assert [case["id"] for case in moved] != [case["id"] for case in plain]
-    added = await browser.call("further.data", "upload-further", upload_further=staged(picture(9))["contents"])
-    both = await browser.call("results.data", "further", **asked, further=added["further"]["data"])
-    assert "CASE_009" in said(both["own"]["children"])
+    added = await add(browser, staged(picture(9)), query=asked["query"])
+    both = await browser.call(
+        "results.data", "additional", **asked, additional=[added["additional-encoded"]["data"]["image"]]
+    )
+    assert "CASE_009" in text_of(both["own"]["children"])
 
 
 async def test_search__starts_from_a_case_without_an_upload(browser: Browser) -> None:
     answer = await browser.call(
         "results.data", "start-case", start_case="CASE_010", steering=steering(), **await collection(browser)
     )
-    assert "CASE_010 · the same image" in said(answer["own"]["children"])
+    assert "CASE_010 · the same image" in text_of(answer["own"]["children"])
     assert len(matched(answer)) == 6
 
 
-async def test_search__own_weights_reach_the_service(browser: Browser) -> None:
+async def test_search__has_own_weights_reach_the_service(browser: Browser) -> None:
     asked = {"query": await query(browser), **await collection(browser)}
     own = {**steering(), "preset": "custom", "weights": [0.0, 0.0, 1.0, 0.0]}
     answer = await browser.call("results.data", "steering", **asked, steering=own)
     shares = [match["contributions"] for match in answer["results"]["data"]["matches"]]
     assert shares == [[0, 0, 1, 0]] * 6, "only blue counts"
-    assert said(answer["match-status"]["children"]).endswith("in the collection, by your own weights")
+    assert text_of(answer["match-status"]["children"]).endswith("in the collection, by your own weights")
     nothing = {**own, "weights": [0.0] * 4}
     refused = await browser.call("results.data", "steering", **asked, steering=nothing)
     assert refused["search-error"]["children"]["props"]["data-code"] == "wrong-weights"
@@ -150,7 +143,7 @@ async def test_search__a_lesion_named_as_the_own_is_set_apart(browser: Browser) 
     nearest = matched(await browser.call("results.data", "query", **asked))[0]
     answer = await browser.call("results.data", "own-lesion", **asked, own_lesion=nearest["lesion_id"])
     assert nearest["lesion_id"] not in {case["lesion_id"] for case in matched(answer)}
-    assert nearest["id"] in said(answer["own"]["children"])
+    assert nearest["id"] in text_of(answer["own"]["children"])
 
 
 @pytest.mark.parametrize(
@@ -183,13 +176,8 @@ async def test_weights__rows_stand_where_the_session_left_them_unless_the_model_
         (None, [0.5, 1, 1, 1.5]),
     ):
         answer = await browser.call("weight-rows.children", "model", model=model, weights=weights)
-        told = said(answer["weight-rows"]["children"])
+        told = text_of(answer["weight-rows"]["children"])
         assert re.findall(r"\d\.\d\d", told) == [f"{weight:.2f}" for weight in stand]
-
-
-async def test_further__what_is_no_image_is_said_in_words(browser: Browser) -> None:
-    answer = await browser.call("further.data", "upload-further", upload_further="data:text/plain;base64,aGVsbG8=")
-    assert answer["further-error"]["children"]["props"]["data-code"] == "unsupported-image"
 
 
 async def test_search__matches_obey_the_filters(browser: Browser) -> None:
@@ -202,11 +190,11 @@ async def test_search__matches_obey_the_filters(browser: Browser) -> None:
 async def test_search__nothing_passes_says_which_conditions(browser: Browser) -> None:
     asked = {"query": await query(browser), "steering": steering(diagnosis=["mel"], age_min=100)}
     answer = await browser.call("results.data", "steering", **asked, **await collection(browser))
-    words = said(answer["matches"]["children"])
+    words = text_of(answer["matches"]["children"])
     assert "Diagnosis: Melanoma" in words
     assert "Age: from 100 years" in words
     assert "Clear all filters" in words
-    assert "Age alone excludes 24 cases; without it 8 cases would pass" in words
+    assert "Age alone excludes 24 cases; without this filter 8 cases would pass" in words
 
 
 async def test_search__away_says_so_and_offers_another_try(browser: Browser, lonely: Browser) -> None:
@@ -214,8 +202,8 @@ async def test_search__away_says_so_and_offers_another_try(browser: Browser, lon
     answer = await lonely.call("results.data", "query", **asked)
     fault = answer["search-error"]["children"]
     assert fault["props"]["data-code"] == "unavailable"
-    assert "Try again" in said(fault)
-    assert "Traceback" not in said(fault)
+    assert "Try again" in text_of(fault)
+    assert "Traceback" not in text_of(fault)
     assert answer["matches"]["children"] is None
 
 
@@ -239,18 +227,18 @@ async def test_search__a_collection_that_grew_is_searched_where_nothing_was_foun
 
 
 async def test_search__no_cases_says_how_to_ingest(browser: Browser) -> None:
-    empty = {"collection": {"info": {"title": "New"}, "cases": 0}}
+    empty = {"collection": {**(await collection(browser))["collection"], "cases": 0}}
     answer = await browser.call("results.data", "collection", **empty)
-    assert "casekin ingest" in said(answer["matches"]["children"])
+    assert "casekin ingest" in text_of(answer["matches"]["children"])
 
 
 async def test_counts__follow_the_filters(browser: Browser) -> None:
     held = await collection(browser)
     values = {"filter_age": None, "steering": steering(diagnosis=["mel"]), **held}
     answer = await browser.call("filter-diagnosis.children", "steering", **values)
-    assert said(answer["passing"]["children"]) == "8 cases"
-    assert said(answer["active-diagnosis"]["children"]) == "1"
-    assert "Diagnosis: Melanoma" in said(answer["chips"]["children"])
+    assert text_of(answer["passing"]["children"]) == "8 cases"
+    assert text_of(answer["active-diagnosis"]["children"]) == "1"
+    assert "Diagnosis: Melanoma" in text_of(answer["chips"]["children"])
     boxes = {box["props"]["value"] for box in answer["filter-diagnosis"]["children"]}
     assert boxes == {"nv", "mel", "bkl"}
 
@@ -259,7 +247,7 @@ async def test_counts__away_says_so_and_keeps_the_chips(browser: Browser, lonely
     values = {"steering": steering(sex=["male"]), **await collection(browser)}
     answer = await lonely.call("filter-diagnosis.children", "steering", **values)
     assert answer["facets-error"]["children"]["props"]["data-code"] == "unavailable"
-    assert "Sex: male" in said(answer["chips"]["children"])
+    assert "Sex: male" in text_of(answer["chips"]["children"])
 
 
 async def test_case__shows_what_is_known(browser: Browser) -> None:
@@ -270,13 +258,13 @@ async def test_case__shows_what_is_known(browser: Browser) -> None:
     answer = await browser.call("case-modal.opened", "open-case", **values)
     assert answer["case-modal"]["opened"] is True
     assert answer["case-image"]["src"] == f"/images/{nearest['id']}"
-    assert said(answer["case-place"]["children"]) == "1 of 6"
-    assert nearest["lesion_id"] in said(answer["case-facts"]["children"])
+    assert text_of(answer["case-place"]["children"]) == "1 of 6"
+    assert nearest["lesion_id"] in text_of(answer["case-facts"]["children"])
 
 
 async def test_case__of_the_map_need_not_be_a_match(browser: Browser) -> None:
     answer = await browser.call("case-modal.opened", "open-case", open_case={"id": "CASE_010", "at": 1})
-    assert "Not among the matches" in said(answer["case-contributions"]["children"])
+    assert "Not among the matches" in text_of(answer["case-contributions"]["children"])
     assert answer["case-steps"]["hidden"] is True
 
 
@@ -293,7 +281,7 @@ async def test_case__unknown_is_said_in_words(browser: Browser) -> None:
 async def test_projector_away__is_said_in_place(browser: Browser, output: str, changed: str, fault: str) -> None:
     tab = "rollouts" if "rollouts" in output else "map"
     look = {"scheme": "light", "engine": "scattergl"}
-    answer = await browser.call(output, changed, tabs=tab, drawing=look, query=await query(browser), map_draw=1)
+    answer = await browser.call(output, changed, tabs=tab, map_look=look, query=await query(browser), map_draw=1)
     assert answer[fault]["children"]["props"]["data-code"] == "unavailable"
 
 
@@ -304,6 +292,6 @@ async def test_bug__is_words_on_the_page_and_a_trace_in_the_log(
     answer = await browser.call("results.data", "query", **values)
     fault = answer["page-notice"]["children"]
     assert fault["props"]["data-code"] == "unexpected"
-    assert "not a filter" not in said(fault)
+    assert "not a filter" not in text_of(fault)
     logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert any(entry["event"] == "callback" and "Traceback" in entry["exception"] for entry in logged)

@@ -8,22 +8,23 @@ from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, Neighbour
 from casekin.contracts.rollouts import JointResult, RolloutResult, RolloutRow, Step, TrajectoryResult
 from casekin.contracts.search import Case, CollectionInfo, Diagnosis, Example, Hidden, Match, OwnCase, SearchResponse
 from casekin.errors import BadInput, Unavailable
-from services.ui.case.layout import contributions, way_to_case
-from services.ui.filters.chips import conditions
+from services.ui.case.layout import contributions, path_figure
+from services.ui.filters.chips import condition_texts
 from services.ui.filters.layout import age_note, column_values, facet_values
+from services.ui.map.paths import path_to_case, paths_by_dimension
 from services.ui.page.layout import page
-from services.ui.presentation.components import fault
+from services.ui.presentation.components import error_box
 from services.ui.presentation.vocabulary import Vocabulary
-from services.ui.rollouts.layout import joint_grid, moving_picture, rollout_rows
+from services.ui.rollouts.layout import animation_figure, joint_grid, rollout_rows
 from services.ui.search.match_cards import card
 from services.ui.search.neighbour_statistics import statistics
 from services.ui.search.own_lesion import own_cases
-from services.ui.search.steering_chips import steered
-from services.ui.session.filter_state import Panel
-from services.ui.session.state import Further, way_to, ways_of
-from services.ui.upload.layout import further_names
+from services.ui.search.steering_chips import steering_chips
+from services.ui.session.filter_state import FilterState
+from services.ui.session.stores import AdditionalImage, MapPath
+from services.ui.upload.layout import additional_image_names
 from services.ui.weights.layout import weight_rows
-from tests.unit.ui.conftest import said
+from tests.unit.ui.conftest import every, sent, text_of
 
 INFO = CollectionInfo(
     title="Test",
@@ -35,19 +36,6 @@ INFO = CollectionInfo(
 )
 VOCABULARY = Vocabulary(INFO)
 UNKNOWN = Case(id="C1")
-
-
-def sent(component: Any) -> Any:
-    return json.loads(json.dumps(component, cls=PlotlyJSONEncoder))
-
-
-def every(drawn: Any, kind: str) -> list[dict[str, Any]]:
-    if isinstance(drawn, list):
-        return [hit for part in drawn for hit in every(part, kind)]
-    if not isinstance(drawn, dict):
-        return []
-    inner = [hit for part in drawn.get("props", {}).values() for hit in every(part, kind)]
-    return ([drawn["props"]] if drawn.get("type") == kind else []) + inner
 
 
 def match(case: Case = UNKNOWN, contributions: tuple[float, ...] = (0.1, 0.7, 0.2)) -> Match:
@@ -64,13 +52,13 @@ def test_page__every_image_has_a_text_and_every_button_a_name() -> None:
     assert all(image.get("alt") for image in every(drawn, "Img") if image["id"] != "case-image")
     buttons = every(drawn, "Button")
     assert len(buttons) > 5
-    nameless = [b["id"] for b in buttons if not said({"props": b}).strip() and not b.get("aria-label")]
+    nameless = [b["id"] for b in buttons if not text_of({"props": b}).strip() and not b.get("aria-label")]
     assert nameless == []
 
 
 def test_card__says_what_is_known_and_what_is_not() -> None:
     drawn = sent(card(3, match(), VOCABULARY, ["Size", "Colour", "Border"]))
-    words = said(drawn)
+    words = text_of(drawn)
     assert "distance 1.23" in words
     assert "age unknown · unknown · unknown" in words
     assert drawn["props"]["aria-label"].startswith("Match 3: unknown, similarity 78 %")
@@ -78,25 +66,25 @@ def test_card__says_what_is_known_and_what_is_not() -> None:
 
 
 def test_card__names_the_dimensions_that_contributed_most_first() -> None:
-    words = said(sent(card(1, match(), VOCABULARY, ["Size", "Colour", "Border"])))
+    words = text_of(sent(card(1, match(), VOCABULARY, ["Size", "Colour", "Border"])))
     assert words.index("Colour 70 %".replace(" 70 %", "")) < words.index("Border") < words.index("Size")
 
 
 def test_card__malignant_is_a_word_not_only_a_colour() -> None:
-    assert "malignant" in said(sent(card(1, match(Case(id="C", diagnosis="mel")), VOCABULARY, [])))
-    assert "malignant" not in said(sent(card(1, match(Case(id="C", diagnosis="nv")), VOCABULARY, [])))
+    assert "malignant" in text_of(sent(card(1, match(Case(id="C", diagnosis="mel")), VOCABULARY, [])))
+    assert "malignant" not in text_of(sent(card(1, match(Case(id="C", diagnosis="nv")), VOCABULARY, [])))
 
 
 def test_card__identical_case_has_no_differences() -> None:
-    assert "Identical in every dimension" in said(sent(card(1, match(contributions=(0.0, 0.0)), VOCABULARY, [])))
+    assert "Identical in every dimension" in text_of(sent(card(1, match(contributions=(0.0, 0.0)), VOCABULARY, [])))
 
 
 def test_card__similarity_says_what_it_means() -> None:
     hint = every(sent(card(1, match(), VOCABULARY, [])), "Tooltip")[0]["label"]
-    assert hint.startswith("Of matches this close, 78 % shared the diagnosis")
+    assert hint.startswith("Of matches this near, 78 % shared the diagnosis")
 
 
-def told(shares: list[DiagnosisShare], **more: Any) -> NeighbourStatistics:
+def votes(shares: list[DiagnosisShare], **more: Any) -> NeighbourStatistics:
     bare = {"agreement": 0.75, "conformal": None, "strangeness": None, "uncalibrated": None}
     return NeighbourStatistics(neighbours=4, diagnoses=shares, **{**bare, **more})
 
@@ -112,29 +100,32 @@ def test_statistics__both_strips_speak() -> None:
         DiagnosisShare(diagnosis="nv", count=3, share=0.75, corrected=0.4),
         DiagnosisShare(diagnosis="mel", count=1, share=0.25, corrected=0.6),
     ]
-    response = answered(told(shares))
+    response = answered(votes(shares))
     strips = [
         div["aria-label"] for div in every(sent(statistics(response, VOCABULARY)), "Div") if div.get("role") == "img"
     ]
-    assert strips == ["Plain: Nevus 75 %, Melanoma 25 %", "Corrected: Nevus 40 %, Melanoma 60 %"]
+    assert strips == [
+        "As in this collection: Nevus 75 %, Melanoma 25 %",
+        "If all diagnoses were equally common: Nevus 40 %, Melanoma 60 %",
+    ]
 
 
 def test_statistics__say_what_is_promised_and_what_is_strange() -> None:
     share = DiagnosisShare(diagnosis="nv", count=4, share=1, corrected=1)
     strange = Strangeness(score=9, limit=3, is_strange=True, reasons=["Far from every case", "Very dark"])
     conformal = ConformalSet(coverage=0.9, diagnoses=["nv", "mel"])
-    words = said(sent(statistics(answered(told([share], conformal=conformal, strangeness=strange)), VOCABULARY)))
+    words = text_of(sent(statistics(answered(votes([share], conformal=conformal, strangeness=strange)), VOCABULARY)))
     assert "Cannot be excluded:  Nevus and Melanoma" in words
     assert "90 %" in words
-    assert "unlike the collection's images" in words
+    assert "unlike those of the collection" in words
     assert "Far from every case" in words
     usual = strange.model_copy(update={"is_strange": False})
-    assert "unlike" not in said(sent(statistics(answered(told([share], strangeness=usual)), VOCABULARY)))
+    assert "unlike" not in text_of(sent(statistics(answered(votes([share], strangeness=usual)), VOCABULARY)))
 
 
 def test_statistics__say_why_nothing_is_promised() -> None:
     share = DiagnosisShare(diagnosis="nv", count=4, share=1, corrected=1)
-    words = said(sent(statistics(answered(told([share], uncalibrated="filters are on")), VOCABULARY)))
+    words = text_of(sent(statistics(answered(votes([share], uncalibrated="filters are on")), VOCABULARY)))
     assert "Not calibrated: filters are on." in words
     assert "Cannot be excluded" not in words
 
@@ -145,27 +136,27 @@ def facets(**fields: list[FacetValue]) -> Facets:
 
 def test_facets__diagnoses_in_the_order_of_the_collection_and_unknown_last() -> None:
     values = [FacetValue(value="nv", count=5), FacetValue(value=None, count=2), FacetValue(value="mel", count=3)]
-    boxes = sent(facet_values("diagnosis", facets(diagnosis=values), VOCABULARY, Panel()))
+    boxes = sent(facet_values("diagnosis", facets(diagnosis=values), VOCABULARY, FilterState()))
     assert [box["props"].get("value") for box in boxes] == ["mel", "nv", None]
-    assert said(boxes[-1]) == "unknown, kept 2"
+    assert text_of(boxes[-1]) == "unknown, kept 2"
 
 
 def test_facets__rows_keep_their_places_whatever_the_counts() -> None:
     values = [FacetValue(value="male", count=5), FacetValue(value="female", count=2)]
     for counted in (values, values[::-1]):
-        boxes = sent(facet_values("sex", facets(sex=counted), VOCABULARY, Panel()))
+        boxes = sent(facet_values("sex", facets(sex=counted), VOCABULARY, FilterState()))
         assert [box["props"]["value"] for box in boxes] == ["female", "male"]
 
 
 def test_facets__a_chosen_value_that_nothing_has_can_still_be_taken_away() -> None:
-    boxes = sent(facet_values("sex", facets(sex=[]), VOCABULARY, Panel(sex=["other"])))
+    boxes = sent(facet_values("sex", facets(sex=[]), VOCABULARY, FilterState(sex=["other"])))
     assert [box["props"]["value"] for box in boxes] == ["other"]
 
 
 def test_age_note__tells_what_becomes_of_unknown_ages() -> None:
-    assert age_note(facets(), Panel()) == "all ages · 50 unknown"
-    assert age_note(facets(), Panel(age_min=30, age_max=60)) == "30 to 60 years · 50 unknown left out"
-    assert age_note(facets(), Panel(age_max=60, keep_unknown=True)) == "to 60 years · 50 unknown kept"
+    assert age_note(facets(), FilterState()) == "all ages · 50 unknown"
+    assert age_note(facets(), FilterState(age_min=30, age_max=60)) == "30 to 60 years · 50 unknown excluded"
+    assert age_note(facets(), FilterState(age_max=60, keep_unknown=True)) == "to 60 years · 50 unknown kept"
 
 
 SHARES = {"nv": 0.8, "mel": 0.2}
@@ -197,7 +188,7 @@ def test_rollouts__the_step_nearest_to_the_query_is_marked() -> None:
     drawn = sent(rollout_rows(rollouts(), ["Hair", "Size"], VOCABULARY, "case C1"))
     assert [figure["className"] for figure in every(drawn, "Figure")] == ["step", "step origin", "step"]
     assert every(drawn, "Img")[1]["alt"] == "Size at 50 % of the collection, nearest to case C1"
-    assert "case C1: 60 %" in said(drawn)
+    assert "case C1: 60 %" in text_of(drawn)
 
 
 def test_rollouts__say_in_words_which_cases_lie_at_a_step() -> None:
@@ -221,17 +212,17 @@ def test_rollouts__are_shown_on_the_map_only_where_there_is_one() -> None:
 
 
 def test_moving_picture__can_be_kept() -> None:
-    drawn = sent(moving_picture("data:image/webp;base64,AA==", "Size"))
+    drawn = sent(animation_figure("data:image/webp;base64,AA==", "Size"))
     (picture,), (link,) = every(drawn, "Img"), every(drawn, "A")
     assert link["href"] == picture["src"]
     assert (link["download"], link["aria-label"]) == ("Size.webp", "Save Size")
 
 
-def test_ways__are_lines_on_the_map_by_dimension() -> None:
-    assert ways_of(rollouts(), ["Hair", "Size"]) == {
-        "1": {"map_id": "0" * 32, "name": "Size", "x": [1.0, 1.0, 3.0], "y": [2.0, 2.0, 4.0]}
+def test_paths__are_lines_on_the_map_by_dimension() -> None:
+    assert paths_by_dimension(rollouts(), ["Hair", "Size"]) == {
+        "1": MapPath(map_id="0" * 32, name="Size", x=[1.0, 1.0, 3.0], y=[2.0, 2.0, 4.0])
     }
-    assert ways_of(rollouts(map_id=None), []) is None
+    assert paths_by_dimension(rollouts(map_id=None), []) is None
 
 
 def test_joint__grows_to_the_right_and_upwards() -> None:
@@ -246,30 +237,30 @@ def test_joint__grows_to_the_right_and_upwards() -> None:
 
 def test_way_to_a_case__names_both_ends() -> None:
     result = TrajectoryResult.model_validate({**SCENE, "to": "C1", "distance": 1.5, "steps": [STEP] * 4})
-    drawn = sent(way_to_case(result, VOCABULARY, "case C0"))
-    assert [said(one["children"]) for one in every(drawn, "Figcaption")] == ["case C0", "", "", "this case"]
-    assert way_to(result) == {"map_id": "0" * 32, "name": "Way to C1", "x": [1.0] * 4, "y": [2.0] * 4}
+    drawn = sent(path_figure(result, VOCABULARY, "case C0"))
+    assert [text_of(one["children"]) for one in every(drawn, "Figcaption")] == ["case C0", "", "", "this case"]
+    assert path_to_case(result) == MapPath(map_id="0" * 32, name="Path to C1", x=[1.0] * 4, y=[2.0] * 4)
 
 
 def test_fault__another_try_is_offered_only_where_it_can_help() -> None:
-    assert "Try again" in said(sent(fault(Unavailable("search is away"), doing="The search", retry="search")))
-    assert "Try again" not in said(sent(fault(BadInput("k is 0"), doing="The search", retry="search")))
+    assert "Try again" in text_of(sent(error_box(Unavailable("search is away"), doing="The search", retry="search")))
+    assert "Try again" not in text_of(sent(error_box(BadInput("k is 0"), doing="The search", retry="search")))
 
 
 def test_card__says_who_stands_behind_it() -> None:
     behind = [Hidden(case=f"S{i}", reason="lesion", distance=2) for i in range(2)]
     behind.append(Hidden(case="D", reason="duplicate", distance=1.3))
     shown = match().model_copy(update={"hidden": behind})
-    assert "+ 2 of this lesion, 1 near-duplicate" in said(sent(card(1, shown, VOCABULARY, [])))
-    assert "near-duplicate and more" not in said(sent(card(1, shown, VOCABULARY, [])))
+    assert "+ 2 of this lesion, 1 near-duplicate" in text_of(sent(card(1, shown, VOCABULARY, [])))
+    assert "near-duplicate and more" not in text_of(sent(card(1, shown, VOCABULARY, [])))
     unlisted = shown.model_copy(update={"more_hidden": True})
-    assert "+ 2 of this lesion, 1 near-duplicate and more" in said(sent(card(1, unlisted, VOCABULARY, [])))
-    assert "of this lesion" not in said(sent(card(1, match(), VOCABULARY, [])))
+    assert "+ 2 of this lesion, 1 near-duplicate and more" in text_of(sent(card(1, unlisted, VOCABULARY, [])))
+    assert "of this lesion" not in text_of(sent(card(1, match(), VOCABULARY, [])))
 
 
 def test_card__similarity_under_own_weights_is_an_estimate() -> None:
     [tooltip] = every(sent(card(1, match(), VOCABULARY, [], own_weights=True)), "Tooltip")
-    assert tooltip["label"].startswith("Of matches this close, about 78 % share the diagnosis: estimated")
+    assert tooltip["label"].startswith("About 78 % of matches this near share the diagnosis: estimated")
 
 
 def test_contributions__name_every_dimension_largest_first() -> None:
@@ -291,7 +282,7 @@ def test_weights__a_slider_for_each_dimension_in_the_order_of_the_bundle() -> No
     ]
     pictures = [one["style"]["backgroundImage"] for one in every(drawn, "Span") if one.get("role") == "img"]
     assert pictures == [f"url(/dimensions/v-1/{index}/{end})" for index in (0, 1) for end in ("low", "high")]
-    assert said(drawn) == "Size 0.25 Only Redness 0.00 Only"
+    assert text_of(drawn) == "Size 0.25 Only Redness 0.00 Only"
 
 
 def test_weights__reach_the_largest_of_the_bundle_and_of_the_session() -> None:
@@ -302,42 +293,46 @@ def test_weights__reach_the_largest_of_the_bundle_and_of_the_session() -> None:
 
 
 def test_further__each_image_can_be_taken_away() -> None:
-    drawn = sent(further_names([Further(name=name, bundle_version="v", latent=[0.0]) for name in ("a.jpg", "b.jpg")]))
+    drawn = sent(
+        additional_image_names(
+            [AdditionalImage(name=name, bundle_version="v", latent=[0.0]) for name in ("a.jpg", "b.jpg")]
+        )
+    )
     assert [button["id"]["place"] for button in every(drawn, "Button")] == [0, 1]
-    assert [button["aria-label"] for button in every(drawn, "Button")] == ["Take a.jpg away", "Take b.jpg away"]
+    assert [button["aria-label"] for button in every(drawn, "Button")] == ["Remove a.jpg", "Remove b.jpg"]
 
 
 def test_own_cases__are_told_apart_from_the_image_itself() -> None:
     sibling = OwnCase(case=Case(id="S", diagnosis="nv"), distance=1.5, same_picture=False)
     itself = OwnCase(case=Case(id="I"), distance=0, same_picture=True)
     assert own_cases([], VOCABULARY) is None
-    assert "Other images of the same lesion" in said(sent(own_cases([sibling], VOCABULARY)))
-    told = said(sent(own_cases([itself, sibling], VOCABULARY)))
-    assert "This image is in the collection" in told
-    assert "I · the same image" in told
-    assert "S · distance 1.50" in told
+    assert "Other images of the same lesion" in text_of(sent(own_cases([sibling], VOCABULARY)))
+    text = text_of(sent(own_cases([itself, sibling], VOCABULARY)))
+    assert "This image is in the collection" in text
+    assert "I · the same image" in text
+    assert "S · distance 1.50" in text
 
 
 def test_steered__every_example_can_be_weighed_and_forgotten() -> None:
-    drawn = sent(steered("C9", "L7", [Example(case="A", weight=1.5), Example(case="B", weight=-1)]))
-    assert "Search from case C9" in said(drawn)
-    assert "My lesion, set apart: L7" in said(drawn)
-    assert "More like this × 1.5" in said(drawn)
-    assert "Less like this × 1" in said(drawn)
+    drawn = sent(steering_chips("C9", "L7", [Example(case="A", weight=1.5), Example(case="B", weight=-1)]))
+    assert "Search from case C9" in text_of(drawn)
+    assert "My lesion: L7" in text_of(drawn)
+    assert "More like this × 1.5" in text_of(drawn)
+    assert "Less like this × 1" in text_of(drawn)
     steps = [b["id"]["step"] for b in every(drawn, "Button") if b["id"].get("case") == "B"]
     assert steps == [0.5, -0.5, 0], "more weight of a negative example is more negative"
-    assert steered(None, None, []) == []
+    assert steering_chips(None, None, []) == []
 
 
 def test_conditions__say_what_is_left_out() -> None:
-    panel = Panel(diagnosis=["mel"], excluded=["diagnosis"], columns=["skin_type\tII"], age_min=30)
-    assert conditions(panel, VOCABULARY) == ["Diagnosis not: Melanoma", "Age: from 30 years", "skin type: II"]
-    left_out = Panel(columns=["skin_type\tII"], excluded=["columns"])
-    assert conditions(left_out, VOCABULARY) == ["skin type not: II"]
+    panel = FilterState(diagnosis=["mel"], excluded=["diagnosis"], columns=["skin_type\tII"], age_min=30)
+    assert condition_texts(panel, VOCABULARY) == ["Diagnosis not: Melanoma", "Age: from 30 years", "skin type: II"]
+    left_out = FilterState(columns=["skin_type\tII"], excluded=["columns"])
+    assert condition_texts(left_out, VOCABULARY) == ["skin type not: II"]
 
 
 def test_columns__are_offered_by_name_with_counts() -> None:
     counted = facets(**{"attributes.lens": [FacetValue(value="D3", count=1200), FacetValue(value=None, count=3)]})
-    offered = column_values(counted, Panel(columns=["lens\tD9"]))
+    offered = column_values(counted, FilterState(columns=["lens\tD9"]))
     items = [{"value": "lens\tD3", "label": "D3 (1,200)"}, {"value": "lens\tD9", "label": "D9 (0)"}]
     assert offered == [{"group": "lens", "items": items}]

@@ -4,8 +4,7 @@ from typing import Any
 
 from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout
-from tests.unit.ui.conftest import Browser, Jobs, said
-from tests.unit.ui.page.test_callbacks import collection, query
+from tests.unit.ui.conftest import Browser, Jobs, collection, query, text_of
 
 ROLL = "rollouts-job.data"
 
@@ -47,11 +46,11 @@ async def test_poll__stops_when_the_rollouts_are_there(browser_with_worker: Brow
     assert worked_jobs.client.job(held["id"]).state is JobState.SUCCEEDED
     assert done["rollouts-poll"]["disabled"] is True
     assert done["rollouts-all"]["hidden"] is True, "all four dimensions are shown"
-    drawn = said(done["rollouts"]["children"])
+    drawn = text_of(done["rollouts"]["children"])
     assert [name for name in values["model"]["dimensions"] if name not in drawn] == []
     renamed = {**values["model"], "dimensions": ["Warmth", *values["model"]["dimensions"][1:]]}
     again = await browser_with_worker.call(ROLL, "model", **{**values, "model": renamed}, rollouts_job=held)
-    assert "Warmth" in said(again["rollouts"]["children"])
+    assert "Warmth" in text_of(again["rollouts"]["children"])
 
 
 async def test_joint_and_moving_picture_and_way__are_made(browser_with_worker: Browser) -> None:
@@ -59,8 +58,8 @@ async def test_joint_and_moving_picture_and_way__are_made(browser_with_worker: B
     grid = await browser_with_worker.call(
         "joint-error.children", "joint-make", joint_across="0", joint_down="2", **values
     )
-    assert "Red grows to the right, Blue upwards" in " ".join(said(grid["joint"]["children"]).split())
-    way = {"open_case": {"id": "CASE_003"}, "case_way_make": 1}
-    gone = await browser_with_worker.call("case-way-held.data", "case-way-make", **way, **values)
-    assert "From your image to this case" in said(gone["case-way"]["children"])
-    assert gone["case-way-make"]["hidden"] is True
+    assert "Red grows to the right, Blue upwards" in " ".join(text_of(grid["joint"]["children"]).split())
+    way = {"open_case": {"id": "CASE_003"}, "case_path_make": 1}
+    gone = await browser_with_worker.call("case-path-data.data", "case-path-make", **way, **values)
+    assert "From your image to this case" in text_of(gone["case-path"]["children"])
+    assert gone["case-path-make"]["hidden"] is True

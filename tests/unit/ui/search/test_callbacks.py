@@ -11,8 +11,19 @@ from services.encoder.settings import EncoderSettings
 from services.ui.app import create_app
 from tests.serving import serving
 from tests.tiny_bundle import build_tiny_bundle
-from tests.unit.ui.conftest import CASES, Behind, Browser, over_asgi, picture, said
-from tests.unit.ui.page.test_callbacks import collection, matched, query, staged, steering
+from tests.unit.ui.conftest import (
+    CASES,
+    Behind,
+    Browser,
+    collection,
+    matched,
+    over_asgi,
+    picture,
+    query,
+    staged,
+    steering,
+    text_of,
+)
 
 
 @pytest.fixture
@@ -36,7 +47,7 @@ async def test_search__sends_what_the_encoder_measured_on_the_image(browser: Bro
     usual = await query(browser, 3)
     for image, is_warned in ((dark, True), (usual, False)):
         answer = await browser.call("results.data", "query", query=image, steering=steering(), **known)
-        words = said(answer["statistics"]["children"])
+        words = text_of(answer["statistics"]["children"])
         assert ("Darker than the collection's images" in words) is is_warned
 
 
@@ -45,7 +56,7 @@ async def test_search__from_a_case_sends_no_measures_of_the_upload(browser: Brow
     image["encoded"]["quality"]["brightness"] = 0.1
     values = {"query": image, "start_case": "CASE_010", "steering": steering(), **await collection(browser)}
     answer = await browser.call("results.data", "start-case", **values)
-    assert "Darker" not in said(answer["statistics"]["children"])
+    assert "Darker" not in text_of(answer["statistics"]["children"])
 
 
 async def test_search__examples_are_no_matches_on_any_page(browser: Browser) -> None:
@@ -75,7 +86,7 @@ async def test_search__examples_count_with_their_weights(browser: Browser) -> No
 
 async def test_page__says_that_encoder_and_search_have_different_bundles(browser_of_another_model: Browser) -> None:
     answer = await browser_of_another_model.call("collection.data", "collection-poll")
-    words = said(answer["collection-notice"]["children"])
+    words = text_of(answer["collection-notice"]["children"])
     assert "tiny-2" in words
     assert "tiny-1" in words
 
