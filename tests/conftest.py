@@ -47,9 +47,20 @@ def refuse_skip(report: pytest.TestReport) -> None:
             report.longrepr = f"this test must not skip here: {reason}"
 
 
+def data_folder() -> Path:
+    """Where the real data are: beside the repository, or where ``CASEKIN_SHARED_DATA`` says."""
+    return Path(os.environ.get("CASEKIN_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+def real_data(name: str) -> Path | None:
+    """A folder of the real data; none where it is missing, for tests that run on phantoms instead."""
+    folder = data_folder() / name
+    return folder if folder.is_dir() else None
+
+
 def shared_data(name: str) -> Path:
-    """A folder of the real data beside the repository (or under ``CASEKIN_SHARED_DATA``), or a skip that says why."""
-    base = Path(os.environ.get("CASEKIN_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    """A folder of the real data, or a skip that says why."""
+    base = data_folder()
     if not base.is_dir():
         pytest.skip(f"no real data in {base}: set CASEKIN_SHARED_DATA to where it is")
     folder = base / name

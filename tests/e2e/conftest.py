@@ -16,8 +16,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Viewpor
 from casekin.clients import SearchClient
 from casekin.launcher.state import Running, running
 from casekin.phantoms import write_phantoms
+from tests.conftest import real_data
 
-COUNT = 150
+COUNT, SEED = 150, 11
+"""Phantoms in the collection, and the seed that draws them."""
 CASEKIN = str(Path(sys.executable).with_name("casekin"))
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
@@ -47,7 +49,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[St
     """`casekin up` with a collection of phantoms brought in by `casekin ingest`; no map yet."""
     folder = tmp_path_factory.mktemp("e2e")
     phantoms, data, log = folder / "phantoms", folder / "data", folder / "up.log"
-    assert list(write_phantoms(phantoms, count=COUNT, seed=11))[-1] == COUNT
+    assert list(write_phantoms(phantoms, count=COUNT, seed=SEED))[-1] == COUNT
     with log.open("w") as sink:
         command = [CASEKIN, "up", "--data", str(data), "--bundle", str(bundle), "--port", "0"]
         process = subprocess.Popen(command, stdout=sink, stderr=sink, start_new_session=True)
@@ -165,11 +167,22 @@ def _tab(chromium: Browser, stack: Stack, scheme: str, size: ViewportSize) -> It
 
 
 @pytest.fixture(scope="session")
-def lesion(ham10000_full: Path) -> Path:
-    """A real image of 600 x 450."""
-    return ham10000_full / "ISIC_0024310.jpg"
+def lesions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two images of 600 x 450 that are not in the collection: real ones, or phantoms without the real data."""
+    real = real_data("ham10000_600x450")
+    if real is not None:
+        return real / "ISIC_0024310.jpg", real / "ISIC_0024315.jpg"
+    folder = tmp_path_factory.mktemp("lesions")
+    assert list(write_phantoms(folder, count=2, seed=SEED + 1))[-1] == 2
+    first, second = sorted(folder.rglob("*.jpg"))
+    return first, second
 
 
 @pytest.fixture(scope="session")
-def other_lesion(ham10000_full: Path) -> Path:
-    return ham10000_full / "ISIC_0024315.jpg"
+def lesion(lesions: tuple[Path, Path]) -> Path:
+    return lesions[0]
+
+
+@pytest.fixture(scope="session")
+def other_lesion(lesions: tuple[Path, Path]) -> Path:
+    return lesions[1]

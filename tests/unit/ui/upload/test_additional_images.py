@@ -1,16 +1,18 @@
 """Additional images of a lesion: what the server makes of each, and the queue in the browser that sends them."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import playwright
 import pytest
 
 from services.ui.upload.additional_images import MOST_IMAGES
 from tests.unit.ui.conftest import Browser, add, picture, query, staged, text_of
 
+NODE = Path(playwright.__file__).parent / "driver" / "node"
+"""Comes with Playwright."""
 SCRIPT = Path(__file__).parents[4] / "services" / "ui" / "assets" / "casekin.js"
 
 
@@ -107,7 +109,7 @@ class Tab:
             {" ".join(self._steps)}
             console.log(JSON.stringify(answers));
         """
-        done = subprocess.run(["node", "-"], input=program, capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run([NODE, "-"], input=program, capture_output=True, text=True, check=True, timeout=60)
         answers: list[Any] = json.loads(done.stdout)
         return answers
 
@@ -117,8 +119,6 @@ class Tab:
 
 @pytest.fixture
 def tab() -> Tab:
-    if shutil.which("node") is None:
-        pytest.skip("needs Node to run the page's script; the browser journey runs it too")
     return Tab()
 
 
