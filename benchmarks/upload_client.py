@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from casekin.contracts.encoder import EncodeResponse
-from services.ui.session.state import Query, Start, Steering, search_request
+from services.ui.session.search_request import Steering, search_request
+from services.ui.session.stores import Query, SearchStart
 
 
 class Connection:
@@ -95,5 +96,5 @@ class Uploader:
 def page_request(encoded: bytes) -> bytes:
     """The search request that the page's own code makes of an answer of the encoder."""
     answer = EncodeResponse.model_validate_json(encoded)
-    start = Start(query=Query(name="image.jpg", encoded=answer))
+    start = SearchStart(query=Query(name="image.jpg", encoded=answer))
     return search_request(start, Steering(), answer.bundle_version).model_dump_json().encode()
