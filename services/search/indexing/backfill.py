@@ -1,4 +1,4 @@
-"""Fills an index from another one, case by case, and switches to it when nothing is missing."""
+"""Fill an index from another one, case by case, and switch to it when it lacks nothing."""
 
 import bisect
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from casekin.contracts.indexes import EncodedAnew, IndexFill, IndexFilled, Index
 from casekin.errors import Conflict, NotFound
 from services.search.indexing.registry import IndexRegistry, OpenIndex
 from services.search.retrieval.metric import check_latent
-from services.search.storage.image_store import ImageStore, drop_unused
+from services.search.storage.image_store import ImageStore, delete_unused
 from services.search.vector_store.port import StoredCase
 
 _CHUNK = 2048
@@ -20,8 +20,8 @@ _CHUNK = 2048
 class Backfill:
     """Cases keep id, metadata, digest and image; the latent is the new bundle's.
 
-    A case is taken over only in the state in which it was encoded, and none that has been deleted, so whatever is
-    added, changed or deleted while an index is filled, the index agrees with its source once it has no lag.
+    A case is copied only in the state in which it was encoded, and only while it exists: whatever is added, changed or
+    deleted while an index is filled, it agrees with its source once it has no lag.
     """
 
     def __init__(self, indexes: IndexRegistry, images: ImageStore) -> None:
@@ -29,7 +29,7 @@ class Backfill:
         self._images = images
 
     def lag(self, version: BundleVersion, after: CaseId | None, limit: int) -> IndexLag:
-        """The first cases after `after` that the index does not have yet; raises `NotFound`, `Conflict`."""
+        """The first `limit` cases after `after` that the index lacks; raises `NotFound`, `Conflict`."""
         target, source = self._indexes.index(version), self._source_of(version)
         ids = source.cases.ids()
         start = bisect.bisect_right(ids, after) if after is not None else 0
@@ -43,42 +43,42 @@ class Backfill:
         next_after = ids[passed - 1] if passed < len(ids) else None
         return IndexLag(source=source.version, cases=found, passed=passed, total=len(ids), next=next_after)
 
-    def fill(self, version: BundleVersion, asked: IndexFill) -> IndexFilled:
-        """Take cases over with their new latents; raises `WrongLatent`, `NotFound`, `Conflict`, `StorageFull`."""
-        if asked.source == version:
+    def fill(self, version: BundleVersion, body: IndexFill) -> IndexFilled:
+        """Copy cases with their new latents; raises `WrongLatent`, `NotFound`, `Conflict`, `StorageFull`."""
+        if body.source == version:
             raise Conflict(f"the index of bundle {version} cannot be filled from itself")
         with self._indexes.changing:
-            target, source = self._indexes.index(version), self._indexes.index(asked.source)
-            there = {stored.case.id: stored for stored in source.cases.get([case.id for case in asked.cases])}
-            taken = [
-                _taken_over(target, there[case.id], case)
-                for case in asked.cases
+            target, source = self._indexes.index(version), self._indexes.index(body.source)
+            there = {stored.case.id: stored for stored in source.cases.get([case.id for case in body.cases])}
+            copied = [
+                _reencoded(target, there[case.id], case)
+                for case in body.cases
                 if case.id in there and there[case.id].digest == case.digest
             ]
-            replaced = target.cases.get([stored.case.id for stored in taken])
+            replaced = target.cases.get([stored.case.id for stored in copied])
             self._indexes.changing.check()
-            target.cases.upsert(taken)
+            target.cases.upsert(copied)
             ids = [stored.case.id for stored in replaced]
-            drop_unused(self._images, replaced, self._indexes.image_keys(ids))
-        done = {stored.case.id for stored in taken}
-        return IndexFilled(stored=len(taken), passed_over=[case.id for case in asked.cases if case.id not in done])
+            delete_unused(self._images, replaced, self._indexes.image_keys(ids))
+        done = {stored.case.id for stored in copied}
+        return IndexFilled(stored=len(copied), passed_over=[case.id for case in body.cases if case.id not in done])
 
-    def switch(self, asked: Switch) -> Switched:
-        """Make an index live; raises `Conflict` where it lags behind and that was not allowed, `NotFound`."""
+    def switch(self, body: Switch) -> Switched:
+        """Make an index live; raises `NotFound`, and `Conflict` where it lacks cases unless the request allows it."""
         with self._indexes.changing:
-            target, live = self._indexes.index(asked.bundle_version), self._indexes.live(fresh=True)
+            target, live = self._indexes.index(body.bundle_version), self._indexes.live(fresh=True)
             ids = live.cases.ids() if live.version != target.version else []
             behind = sum(1 for _ in self._lagging(live, target, ids, 0))
-            if behind and not asked.even_if_behind:
+            if behind and not body.even_if_behind:
                 raise Conflict(
                     f"the index of bundle {target.version} lacks {behind:,} of {len(ids):,} cases, or has them as they "
                     "were before; re-index again, it brings those alone"
                 )
-            register = self._indexes.make_live(target.version)
-        return Switched(live=register.live, before=next(iter(register.standby), None), behind=behind)
+            state = self._indexes.make_live(target.version)
+        return Switched(live=state.live, before=next(iter(state.standby), None), behind=behind)
 
     def delete(self, version: BundleVersion) -> None:
-        """Delete an index that is not live, with pictures that it alone refers to; raises `Conflict`, `NotFound`."""
+        """Delete an index that is not live, with images that it alone refers to; raises `Conflict`, `NotFound`."""
         with self._indexes.changing:
             index = self._indexes.deletable(version)
             others = [other.cases for _, other in self._indexes.all() if other is not index]
@@ -86,7 +86,7 @@ class Backfill:
             for begin in range(0, len(ids), _CHUNK):
                 chunk = ids[begin : begin + _CHUNK]
                 kept = [(stored.case.id, stored.image) for other in others for stored in other.get(chunk)]
-                drop_unused(self._images, index.cases.get(chunk), kept)
+                delete_unused(self._images, index.cases.get(chunk), kept)
             self._indexes.delete(version)
 
     def image(self, version: BundleVersion, case_id: CaseId) -> bytes:
@@ -97,20 +97,20 @@ class Backfill:
         return self._images.original(case_id, stored[0].image)
 
     def _source_of(self, version: BundleVersion) -> OpenIndex:
-        """The live index; for that one itself the one that was live before. Raises `Conflict` where there is none."""
-        register = self._indexes.state(fresh=True)
-        if version != register.live:
-            return self._indexes.index(register.live)
-        if not register.standby:
+        """The live index, or for that one the index that was live before; raises `Conflict` where there is none."""
+        state = self._indexes.state(fresh=True)
+        if version != state.live:
+            return self._indexes.index(state.live)
+        if not state.standby:
             raise Conflict(f"the index of bundle {version} is live and there is no other to bring cases from")
-        return self._indexes.index(register.standby[0])
+        return self._indexes.index(state.standby[0])
 
     def _lagging(
         self, source: OpenIndex, target: OpenIndex, ids: list[CaseId], start: int
     ) -> Iterator[tuple[int, CaseId, str]]:
-        """Position, id and digest of each case from `start` on that `target` has not as `source` has it.
+        """Position, id and digest of each case from `start` on that `target` lacks or has in another state.
 
-        The live index is not set back: of a case that it has, its own state counts.
+        The live index is never set back: a case that it has counts as up to date.
         """
         is_live = target.version == self._indexes.live().version
         for begin in range(start, len(ids), _CHUNK):
@@ -122,6 +122,6 @@ class Backfill:
                     yield position, case_id, wanted[case_id]
 
 
-def _taken_over(target: OpenIndex, stored: StoredCase, case: EncodedAnew) -> StoredCase:
+def _reencoded(target: OpenIndex, stored: StoredCase, case: EncodedAnew) -> StoredCase:
     latent = check_latent(target.manifest, case.latent, f"case {case.id}: the latent")
     return StoredCase(stored.case, latent.astype(np.float32), stored.digest, stored.image)

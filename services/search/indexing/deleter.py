@@ -81,7 +81,7 @@ class Deleter:
                 index.cases.delete(ids)
             files = [file for case_id in ids for file in self._images.files(case_id)]
             for case_id in ids:
-                self._images.drop_all_but(case_id, ())
+                self._images.delete_except(case_id, ())
             self._snapshots.forget(ids)
             left = len(self._stored(ids)) + sum(len(self._images.files(case_id)) for case_id in ids)
             left += self._snapshots.holding(ids)

@@ -1,9 +1,8 @@
-"""The collection under a name, to go back to: cases with latents, images, and what the collection says of itself.
+"""Named snapshots of the collection: cases with latents, images, title and vocabulary.
 
-A snapshot lies in the image store, in pages that hold the cases whose id hashes to the page's name, and is there once
-``snapshot.json`` is. It is read and written through the port of the index, so it is the same for every engine, and one
-that was taken with the embedded engine can be restored into a server. A case that is deleted is deleted from every
-snapshot too: nothing brings it back.
+A snapshot is a folder of the image store: 256 pages of cases by the hash of their ids, and ``snapshot.json``, written
+last. It does not depend on the engine: one taken with the embedded engine can be restored into a server. A deleted case
+is deleted from every snapshot too, so that a restore never brings it back.
 """
 
 import gzip
@@ -23,13 +22,13 @@ from casekin.errors import Conflict, NotFound
 from services.search.indexing.registry import IndexRegistry
 from services.search.storage.blob_store import BlobStore
 from services.search.storage.collection_info import CollectionInfoStore
-from services.search.storage.image_store import ImageStore, drop_unused
+from services.search.storage.image_store import ImageStore, delete_unused
 from services.search.vector_store.port import CaseIndex, StoredCase
 
 _FOLDER = "snapshots"
 _ABOUT, _MANIFEST, _COLLECTION = "snapshot.json", "bundle.json", "collection.json"
 _READ = 1024
-"""Cases read or written at once, about: each write is forced to disk."""
+"""Cases read or written at once, about; each write is forced to disk."""
 
 
 class _Record(BaseModel):
@@ -44,7 +43,7 @@ _PAGE: TypeAdapter[list[_Record]] = TypeAdapter(list[_Record])
 
 
 class Snapshots:
-    """All snapshots of one image store; taking and restoring hold up writes, never searches."""
+    """All snapshots of one image store; other changes wait while one is taken or restored, searches do not."""
 
     def __init__(
         self, indexes: IndexRegistry, images: ImageStore, description: CollectionInfoStore, blobs: BlobStore
@@ -59,7 +58,7 @@ class Snapshots:
             live = self._indexes.live(fresh=True)
             self._blobs.delete_folder(f"{_FOLDER}/{name}")  # what a crash left of one
             ids = live.cases.ids()
-            for pages in _gathered(_by_page(ids).items(), lambda page: len(page[1])):
+            for pages in _chunks(_by_page(ids).items(), lambda page: len(page[1])):
                 self._copy(name, live.cases, dict(pages))
             self._blobs.write(_key(name, _MANIFEST), live.manifest.model_dump_json().encode())
             self._blobs.write(_key(name, _COLLECTION), self._description.read().model_dump_json().encode())
@@ -68,23 +67,23 @@ class Snapshots:
         return about
 
     def all(self) -> list[Snapshot]:
-        """By name."""
-        return [self._about(name) for name in self._names() if self._blobs.exists(_key(name, _ABOUT))]
+        """All complete snapshots, by name."""
+        return [self._stored_about(name) for name in self._names() if self._blobs.exists(_key(name, _ABOUT))]
 
     def restore(self, name: SnapshotName) -> Snapshot:
-        """Make the collection what it was, and the index of that time's bundle live; again, it goes on where it was.
+        """Restore the collection, and make the index of the snapshot's bundle live; may be repeated after a crash.
 
-        Raises `NotFound`, `StorageFull`.
+        Raises `NotFound`, `StorageFull`, and `Conflict` where that index was made with another bundle of this version.
         """
         with self._indexes.changing:
-            about = self._about(name)
+            about = self._stored_about(name)
             manifest = BundleManifest.model_validate_json(self._read(_key(name, _MANIFEST)))
             info = CollectionInfo.model_validate_json(self._read(_key(name, _COLLECTION)))
             target = self._indexes.add(manifest).cases
             kept: set[CaseId] = set()
-            for pages in _gathered(self._pages(name), len):
+            for pages in _chunks(self._pages(name), len):
                 stored = [_stored(record) for page in pages for record in page]
-                self._put_back(name, target, stored)
+                self._restore_page(name, target, stored)
                 kept |= {one.case.id for one in stored}
             self._drop(target, [case_id for case_id in target.ids() if case_id not in kept])
             self._description.replace(info)
@@ -94,7 +93,7 @@ class Snapshots:
     def delete(self, name: SnapshotName) -> None:
         """Delete a snapshot for good; raises `NotFound`."""
         with self._indexes.changing:
-            self._about(name)
+            self._stored_about(name)
             self._blobs.delete([_key(name, _ABOUT)])
             self._blobs.delete_folder(f"{_FOLDER}/{name}")
 
@@ -104,7 +103,7 @@ class Snapshots:
             images = self._images.beside(f"{_FOLDER}/{name}/")
             for page, of_page in _by_page(ids).items():
                 for case_id in of_page:
-                    images.drop_all_but(case_id, ())
+                    images.delete_except(case_id, ())
                 records = self._page(_key(name, page))
                 if left := [one for one in records if one.case.id not in of_page]:
                     self._blobs.write(_key(name, page), _packed(left))
@@ -112,7 +111,7 @@ class Snapshots:
                     self._blobs.delete([_key(name, page)])
 
     def holding(self, ids: Iterable[CaseId]) -> int:
-        """How many records and files of cases any snapshot has."""
+        """Number of records and files of these cases in all snapshots."""
         found = 0
         for name in self._names():
             images = self._images.beside(f"{_FOLDER}/{name}/")
@@ -127,13 +126,13 @@ class Snapshots:
         self._images.copy_to(images, [one for cases in stored.values() for one in cases])
         self._blobs.write_all({_key(name, page): _packed(map(_record, cases)) for page, cases in stored.items()})
 
-    def _put_back(self, name: SnapshotName, target: CaseIndex, stored: Sequence[StoredCase]) -> None:
+    def _restore_page(self, name: SnapshotName, target: CaseIndex, stored: Sequence[StoredCase]) -> None:
         self._images.beside(f"{_FOLDER}/{name}/").copy_to(self._images, stored)
         ids = [one.case.id for one in stored]
         before = target.get(ids)
         self._indexes.changing.check()
         target.upsert(stored)
-        drop_unused(self._images, before, self._indexes.image_keys(ids))
+        delete_unused(self._images, before, self._indexes.image_keys(ids))
 
     def _drop(self, target: CaseIndex, ids: Sequence[CaseId]) -> None:
         for begin in range(0, len(ids), _READ):
@@ -141,12 +140,12 @@ class Snapshots:
             before = target.get(chunk)
             self._indexes.changing.check()
             target.delete(chunk)
-            drop_unused(self._images, before, self._indexes.image_keys(chunk))
+            delete_unused(self._images, before, self._indexes.image_keys(chunk))
 
     def _names(self) -> list[SnapshotName]:
         return sorted(key.rpartition("/")[2] for key in self._blobs.keys(f"{_FOLDER}/"))
 
-    def _about(self, name: SnapshotName) -> Snapshot:
+    def _stored_about(self, name: SnapshotName) -> Snapshot:
         data = self._blobs.read(_key(name, _ABOUT))
         if data is None:
             there = ", ".join(one.name for one in self.all())
@@ -180,16 +179,16 @@ def _by_page(ids: Iterable[CaseId]) -> dict[str, list[CaseId]]:
     return pages
 
 
-def _gathered(pages: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
-    """Pages in lists that have `_READ` cases or more together, but the last."""
-    held: list[T] = []
+def _chunks(pages: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Lists of pages with at least `_READ` cases together; the last one may have fewer."""
+    chunk: list[T] = []
     for page in pages:
-        held.append(page)
-        if sum(map(size, held)) >= _READ:
-            yield held
-            held = []
-    if held:
-        yield held
+        chunk.append(page)
+        if sum(map(size, chunk)) >= _READ:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 def _packed(records: Iterable[_Record]) -> bytes:

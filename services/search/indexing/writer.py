@@ -1,6 +1,7 @@
-"""Adds cases with their images, acknowledged when they are on disk.
+"""Add cases with their images, acknowledged when they are on disk.
 
-A batch is stored as a whole or not at all, but for cases whose id another collection has: those are named and left out.
+A batch is stored as a whole or not at all, except for cases whose id another collection has: those are named and left
+out.
 """
 
 from collections import Counter
@@ -14,14 +15,14 @@ from casekin.errors import BadInput, CasekinError
 from services.search.indexing.deleter import Deleter
 from services.search.indexing.registry import IndexRegistry
 from services.search.retrieval.metric import check_latent, check_version
-from services.search.storage.image_processing import Picture, prepare
+from services.search.storage.image_processing import PreparedImage, prepare
 from services.search.storage.image_store import ImageStore
 from services.search.vector_store.disk_reserve import DiskReserve
 from services.search.vector_store.port import CaseIndex, StoredCase
 
 
 class Writer:
-    """Images first, then the live index, then the pictures that were replaced are dropped."""
+    """Writes images first, then the live index, and then deletes the images that were replaced."""
 
     def __init__(self, indexes: IndexRegistry, images: ImageStore, deleter: Deleter, disk: DiskReserve) -> None:
         self._indexes = indexes
@@ -37,22 +38,22 @@ class Writer:
         manifest = self._indexes.live(fresh=True).manifest
         check_version(manifest, batch.bundle_version)
         _check_pairs([upload.case.id for upload in batch.cases], images)
-        pictures: dict[CaseId, Picture] = {}
+        prepared: dict[CaseId, PreparedImage] = {}
         stored = []
         for upload in batch.cases:
             case_id = upload.case.id
             latent = check_latent(manifest, upload.latent, f"case {case_id}: the latent")
-            picture = pictures[case_id] = _prepared(case_id, images[case_id])
-            stored.append(StoredCase(upload.case, latent.astype(np.float32), upload.digest, picture.key))
+            image = prepared[case_id] = _prepared(case_id, images[case_id])
+            stored.append(StoredCase(upload.case, latent.astype(np.float32), upload.digest, image.key))
         with self._indexes.changing:
             live = self._indexes.live(fresh=True)
             check_version(live.manifest, batch.bundle_version)  # again: it may have been switched meanwhile
-            self._deleter.finish_before_write(list(pictures))
-            before = {old.case.id: old for old in live.cases.get(list(pictures))}
+            self._deleter.finish_before_write(list(prepared))
+            before = {old.case.id: old for old in live.cases.get(list(prepared))}
             taken = {} if batch.take_over else _taken(stored, before)
             stored = [one for one in stored if one.case.id not in taken]
             if stored:
-                self._store(live.cases, {one.case.id: pictures[one.case.id] for one in stored}, stored, before)
+                self._store(live.cases, {one.case.id: prepared[one.case.id] for one in stored}, stored, before)
             return CaseBatchReceipt(
                 stored=len(stored),
                 replaced=[one.case.id for one in stored if one.case.id in before],
@@ -63,18 +64,18 @@ class Writer:
     def _store(
         self,
         index: CaseIndex,
-        pictures: dict[CaseId, Picture],
+        prepared: dict[CaseId, PreparedImage],
         stored: list[StoredCase],
         before: Mapping[CaseId, StoredCase],
     ) -> None:
-        replaced = {case_id for case_id in pictures.keys() & before if before[case_id].image != pictures[case_id].key}
+        replaced = {case_id for case_id in prepared.keys() & before if before[case_id].image != prepared[case_id].key}
         self._disk.check()
-        self._images.put(pictures)
+        self._images.put(prepared)
         self._indexes.changing.check()
         index.upsert(stored)
         kept = self._indexes.image_keys(sorted(replaced)) if replaced else []
         for case_id in replaced:
-            self._images.drop_all_but(case_id, {key for of, key in kept if of == case_id})
+            self._images.delete_except(case_id, {key for of, key in kept if of == case_id})
 
 
 def _taken(stored: list[StoredCase], before: Mapping[CaseId, StoredCase]) -> dict[CaseId, str]:
@@ -97,7 +98,7 @@ def _listed(ids: list[CaseId]) -> str:
     return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
 
 
-def _prepared(case_id: CaseId, data: bytes) -> Picture:
+def _prepared(case_id: CaseId, data: bytes) -> PreparedImage:
     try:
         return prepare(data)
     except CasekinError as error:

@@ -1,4 +1,4 @@
-"""From the bytes of an image to what the collection keeps: the image without metadata, and a thumbnail."""
+"""Prepare an uploaded image for storage: strip its metadata and make a thumbnail."""
 
 import hashlib
 import io
@@ -10,23 +10,23 @@ from casekin.imaging.read import image_type, read_image
 from services.search.storage.jpeg_metadata import strip_jpeg
 
 THUMBNAIL = (160, 160)
-"""Pixels into which a thumbnail fits."""
+"""Width and height in pixels that a thumbnail fits into."""
 _ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What is stored of one image."""
+class PreparedImage:
+    """The files stored for one image."""
 
     key: str
-    """Of the stored bytes: equal pictures share it."""
+    """Hash of `original`: equal images have equal keys."""
     original: bytes
     """JPEG or PNG, without metadata."""
     thumbnail: bytes
     """JPEG."""
 
 
-def prepare(data: bytes) -> Picture:
+def prepare(data: bytes) -> PreparedImage:
     """Decode, check, strip and shrink one image; raises as `casekin.imaging.read.read_image` does.
 
     A JPEG keeps its compressed pixels bit by bit. Anything else is decoded and stored as PNG: of PNG, WebP and DICOM no
@@ -34,20 +34,20 @@ def prepare(data: bytes) -> Picture:
     """
     image = read_image(data)
     original = _stripped(data, image)
-    return Picture(hashlib.sha256(original).hexdigest()[:32], original, _thumbnail(image))
+    return PreparedImage(hashlib.sha256(original).hexdigest()[:32], original, _thumbnail(image))
 
 
 def media_type(data: bytes) -> str:
-    """Of a stored picture, by its content."""
+    """Media type of a stored image, by its content."""
     return "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
 
 
 def _stripped(data: bytes, image: Image.Image) -> bytes:
     if image_type(data) == "JPEG":
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as opened:
-            shown_alike = opened.mode in ("RGB", "L")  # browsers differ on CMYK
+            is_portable = opened.mode in ("RGB", "L")  # browsers differ on CMYK
             orientation = _orientation(opened)
-        if shown_alike:
+        if is_portable:
             try:
                 return strip_jpeg(data, orientation)
             except ValueError:  # decodes, and yet ends early: store what was decoded
@@ -60,7 +60,7 @@ def _stripped(data: bytes, image: Image.Image) -> bytes:
 def _orientation(image: Image.Image) -> int:
     try:
         found = image.getexif().get(_ORIENTATION, 1)
-    except (SyntaxError, ValueError, TypeError, OSError):  # damaged EXIF tells no rotation
+    except (SyntaxError, ValueError, TypeError, OSError):  # damaged EXIF: no rotation is known
         return 1
     return found if found in range(1, 9) else 1
 

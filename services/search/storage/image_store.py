@@ -13,7 +13,7 @@ from typing import Self
 from casekin.contracts.base import CaseId
 from casekin.errors import NotFound, Unavailable
 from services.search.storage.blob_store import BlobStore
-from services.search.storage.image_processing import Picture
+from services.search.storage.image_processing import PreparedImage
 from services.search.vector_store.port import StoredCase
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -27,14 +27,14 @@ class ImageStore:
         self._root = root
 
     def beside(self, root: str) -> Self:
-        """The pictures of a snapshot, in the same storage."""
+        """The images of a snapshot, in the same storage."""
         return type(self)(self._blobs, root)
 
-    def put(self, pictures: Mapping[CaseId, Picture]) -> None:
-        """Store all pictures durably, or none: what was newly written is taken back where one fails."""
+    def put(self, images: Mapping[CaseId, PreparedImage]) -> None:
+        """Store all images durably, or none: where one fails, those newly written are deleted."""
         new: dict[str, bytes] = {}
-        for case_id, picture in pictures.items():
-            for key, data in zip(self._keys(case_id, picture.key), (picture.original, picture.thumbnail), strict=True):
+        for case_id, image in images.items():
+            for key, data in zip(self._keys(case_id, image.key), (image.original, image.thumbnail), strict=True):
                 if not self._blobs.exists(key):
                     new[key] = data
         try:
@@ -52,17 +52,17 @@ class ImageStore:
         """The thumbnail; raises `NotFound`."""
         return self._read(case_id, self._keys(case_id, key)[1])
 
-    def drop_all_but(self, case_id: CaseId, keys: Collection[str]) -> None:
-        """Delete pictures of a case, but those of `keys`."""
+    def delete_except(self, case_id: CaseId, keys: Collection[str]) -> None:
+        """Delete the images of a case except those of `keys`."""
         kept = {file for key in keys for file in self._keys(case_id, key)}
         self._blobs.delete(found for found in self.files(case_id) if found not in kept)
 
     def files(self, case_id: CaseId) -> list[str]:
-        """What lies in the store of a case: pictures in use, and such as a crash left behind."""
+        """All files of a case: images in use, and those that a crash left behind."""
         return self._blobs.keys(f"{self._root}{_folder(case_id)}/{name_in_store(case_id)}~")
 
     def copy_to(self, other: Self, cases: Iterable[StoredCase]) -> None:
-        """Copy the pictures of cases durably; raises `NotFound` where one is not there."""
+        """Copy the images of cases durably; raises `NotFound` where one is missing."""
         files = [(one, self._keys(one.case.id, one.image), other._keys(one.case.id, one.image)) for one in cases]
         for one, mine, _ in files:
             if not all(map(self._blobs.exists, mine)):
@@ -91,11 +91,11 @@ def name_in_store(case_id: CaseId) -> str:
     return case_id if _SAFE.fullmatch(case_id) else f"~{hashlib.sha256(case_id.encode()).hexdigest()}"
 
 
-def drop_unused(images: ImageStore, replaced: Iterable[StoredCase], kept: Iterable[tuple[CaseId, str]]) -> None:
-    """Drop pictures of cases as they were, but those in `kept`: ids with the keys that an index refers to."""
+def delete_unused(images: ImageStore, replaced: Iterable[StoredCase], kept: Iterable[tuple[CaseId, str]]) -> None:
+    """Delete images of cases before a change, except those in `kept`: ids with image keys that an index refers to."""
     keys: dict[CaseId, set[str]] = {}
     for case_id, key in kept:
         keys.setdefault(case_id, set()).add(key)
     for old in replaced:
         if old.image not in (still := keys.get(old.case.id, set())):
-            images.drop_all_but(old.case.id, still)
+            images.delete_except(old.case.id, still)

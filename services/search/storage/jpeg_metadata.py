@@ -1,24 +1,24 @@
-"""Takes all metadata out of a JPEG without touching its pixels (ITU-T T.81, annex B)."""
+"""Strip all metadata from a JPEG without decoding its pixels (ITU-T T.81, annex B)."""
 
 import struct
 from collections.abc import Iterator
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _BARE = {0x01, *range(0xD0, 0xD8)}
-"""Markers without a length: TEM and the restarts."""
+"""Markers without a length: TEM and RST0 to RST7."""
 _EXIF = b"Exif\0\0"
 _ORIENTATION = 0x0112
 
 
 def strip_jpeg(data: bytes, orientation: int = 1) -> bytes:
-    """The same compressed image with nothing but what decodes it.
+    """The same compressed image with only the segments that decoding needs.
 
     Kept: frame, tables, scans, the JFIF header without its thumbnail, Adobe's colour transform and the colour profile.
-    Dropped: EXIF, XMP, IPTC, maker notes, comments, everything after the image. An `orientation` other than 1 is
-    written into an EXIF block of its own, for without it the picture would lie on its side. Raises ValueError where
-    `data` is not a whole JPEG.
+    Dropped: EXIF, XMP, IPTC, maker notes, comments, and everything after the image. An EXIF `orientation` other than 1
+    is written back as the only EXIF field, since the image would be shown rotated without it. Raises ValueError where
+    `data` is not a complete JPEG.
     """
-    parts = [b"\xff\xd8", _upright(orientation) if orientation != 1 else b""]
+    parts = [b"\xff\xd8", _orientation_exif(orientation) if orientation != 1 else b""]
     for marker, segment in _segments(data):
         if not 0xE0 <= marker <= 0xEF and marker != 0xFE:
             parts.append(segment)
@@ -36,7 +36,7 @@ def _application(marker: int, segment: bytes) -> bytes | None:
     return None
 
 
-def _upright(orientation: int) -> bytes:
+def _orientation_exif(orientation: int) -> bytes:
     tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
     return struct.pack(">BBH", 0xFF, 0xE1, 2 + len(_EXIF) + len(tiff)) + _EXIF + tiff
 
@@ -60,7 +60,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _marker(data: bytes, at: int) -> tuple[int, int]:
-    """Where the next marker's segment begins, and the marker; stray bytes before it are passed over, as decoders do."""
+    """Position after the next marker, and the marker; stray bytes before it are skipped, as decoders do."""
     while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
         if data[at + 1] not in (0x00, 0xFF):
             return at + 2, data[at + 1]
@@ -69,7 +69,7 @@ def _marker(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _scan_end(data: bytes, at: int) -> int:
-    """Where the entropy-coded data ends: at the first marker that is no stuffing, restart or padding."""
+    """Position where the entropy-coded data ends: the first marker that is not stuffing, a restart or padding."""
     while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
         if data[at + 1] != 0x00 and not 0xD0 <= data[at + 1] <= 0xD7 and data[at + 1] != 0xFF:
             return at

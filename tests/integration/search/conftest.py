@@ -85,7 +85,9 @@ def settings_in(folder: Path) -> SearchSettings:
     bundle = folder / "bundle"
     bundle.mkdir()
     (bundle / "bundle.json").write_text(manifest().model_dump_json())
-    return SearchSettings(bundle=bundle, data=folder / "data", audit_file=folder / "audit.jsonl", reserve_mb=0)
+    return SearchSettings(
+        bundle=bundle, data=folder / "data", audit_file=folder / "audit.jsonl", reserve_mb=0, log_level="WARNING"
+    )
 
 
 class InMemory(QdrantClient):

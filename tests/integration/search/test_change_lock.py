@@ -96,6 +96,20 @@ def test_change__does_nothing_while_another_one_runs(
         assert everything(parts, settings) == before
 
 
+@pytest.mark.parametrize("change", [CHANGES[number] for number in (0, 1, 3, 7)])
+def test_change__that_may_have_lost_the_lock_does_not_touch_the_index(
+    parts: Dependencies, monkeypatch: pytest.MonkeyPatch, change: Callable[[Dependencies], object]
+) -> None:
+    def lost() -> None:
+        raise Unavailable("the lease is over")
+
+    before = [index.cases.revision() for _, index in parts.indexes.all()]
+    monkeypatch.setattr(parts.indexes.changing, "check", lost)
+    with pytest.raises(Unavailable, match="the lease is over"):
+        change(parts)
+    assert [index.cases.revision() for _, index in parts.indexes.all()] == before
+
+
 def test_write__for_an_index_that_is_switched_while_it_waits_is_refused(
     parts: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from casekin.cli import app as casekin
 from casekin.clients.search import SearchClient
 from casekin.contracts.search import SearchRequest
-from casekin.errors import NotFound
+from casekin.errors import NotFound, Unavailable
 from services.search.app import assemble, create_app
 from services.search.indexing.deleter import Deleter
 from services.search.settings import SearchSettings
@@ -89,7 +89,7 @@ def test_finish__completes_what_a_crash_interrupted(settings: SearchSettings) ->
     parts, blobs = assemble(settings, engine_of(settings)), BlobStore(str(settings.data / "images"))
 
     class Dies(ImageStore):
-        def drop_all_but(self, case_id: str, keys: Collection[str]) -> None:
+        def delete_except(self, case_id: str, keys: Collection[str]) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -122,6 +122,21 @@ def test_write__after_a_deletion_cut_short_survives_the_next_start(
     with serving(create_app(settings)) as url, SearchClient(url, attempts=1) as client:
         assert client.case(GONE.id) == GONE
         assert client.image(GONE.id)[1] == "image/jpeg"
+
+
+def test_deletion__that_leaves_something_says_so_and_is_completed_at_the_next_start(
+    settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = assemble(settings, engine_of(settings))
+    parts.writer.put(*batch(CASES))
+    with monkeypatch.context() as broken:
+        broken.setattr(ImageStore, "delete_except", lambda *_: None)
+        assert parts.deleter.case(GONE.id).left == 2
+        with pytest.raises(Unavailable, match=rf"the deletion of {GONE.id} is not complete: 2 left"):
+            parts.writer.put(*batch(CASES[4:5]))
+    parts.indexes.close()
+    with serving(create_app(settings)):
+        assert files_of(settings, GONE.id) == []
 
 
 def test_start__leaves_a_case_that_another_copy_deleted_and_wrote_meanwhile(

@@ -9,7 +9,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from casekin.errors import NotFound, Unavailable
 from services.search.storage.blob_store import BlobStore
-from services.search.storage.image_processing import Picture
+from services.search.storage.image_processing import PreparedImage
 from services.search.storage.image_store import ImageStore
 
 
@@ -20,8 +20,8 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
 
 def test_put__is_read_back(blobs: BlobStore) -> None:
     store = ImageStore(blobs)
-    store.put({"a": Picture("k1", b"A", b"a"), "b": Picture("k2", b"B", b"b")})
-    store.put({"a": Picture("k1", b"A", b"a")})
+    store.put({"a": PreparedImage("k1", b"A", b"a"), "b": PreparedImage("k2", b"B", b"b")})
+    store.put({"a": PreparedImage("k1", b"A", b"a")})
     assert (store.original("a", "k1"), store.thumbnail("b", "k2")) == (b"A", b"b")
     with pytest.raises(NotFound, match="case a"):
         store.original("a", "k2")
@@ -29,14 +29,14 @@ def test_put__is_read_back(blobs: BlobStore) -> None:
 
 def test_drop__takes_this_case_alone(blobs: BlobStore) -> None:
     store = ImageStore(blobs)
-    store.put({"a": Picture("old", b"1", b"1")})
-    store.put({"a": Picture("new", b"2", b"2"), "ab": Picture("k", b"3", b"3")})
-    store.drop_all_but("a", ["new"])
+    store.put({"a": PreparedImage("old", b"1", b"1")})
+    store.put({"a": PreparedImage("new", b"2", b"2"), "ab": PreparedImage("k", b"3", b"3")})
+    store.delete_except("a", ["new"])
     with pytest.raises(NotFound):
         store.original("a", "old")
     assert store.original("a", "new") == b"2"
-    store.drop_all_but("a", ())
-    store.drop_all_but("never-stored", ())
+    store.delete_except("a", ())
+    store.delete_except("never-stored", ())
     with pytest.raises(NotFound):
         store.thumbnail("a", "new")
     assert store.original("ab", "k") == b"3"
@@ -46,10 +46,10 @@ def test_drop__takes_this_case_alone(blobs: BlobStore) -> None:
 def test_put__that_fails_leaves_nothing_new(blobs: BlobStore, monkeypatch: pytest.MonkeyPatch, written: int) -> None:
     """Whether it fails with the first file or when others have their names already."""
     store = ImageStore(blobs)
-    store.put({"a": Picture("k", b"1", b"1")})
+    store.put({"a": PreparedImage("k", b"1", b"1")})
     fails_after(written, monkeypatch)
     with pytest.raises(Unavailable, match=r"the image store does not answer \(OSError: .*the store is gone\)"):
-        store.put({"a": Picture("k2", b"2", b"2"), "b": Picture("k", b"3", b"3")})
+        store.put({"a": PreparedImage("k2", b"2", b"2"), "b": PreparedImage("k", b"3", b"3")})
     monkeypatch.undo()
     assert (store.files("b"), len(store.files("a"))) == ([], 2)
     assert (store.original("a", "k"), store.thumbnail("a", "k")) == (b"1", b"1")
