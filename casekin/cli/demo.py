@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from casekin.cli.ingest import nothing_ingested, run_ingest
-from casekin.cli.options import ATTEMPTS, ApiKey, Data, Ignore, Metadata
+from casekin.cli.options import ATTEMPTS, ApiKey, Data, Ignore, Metadata, TakeOver
 from casekin.cli.terminal.errors import stop
 from casekin.cli.terminal.job_progress import follow
 from casekin.cli.terminal.progress import progress
@@ -38,6 +38,8 @@ class Source:
     """None draws phantoms."""
     metadata: str | None
     ignore: list[str]
+    take_over: bool
+    """Replace cases of other collections that have the same id."""
 
     def open(self, folder: Path) -> LoadedCollection:
         """Read the tables of `folder` and find its images."""
@@ -60,12 +62,13 @@ def demo(
     api_key: ApiKey = None,
     metadata: Metadata = None,
     ignore: Ignore = None,
+    take_over: TakeOver = False,
     exit_when_ready: Annotated[bool, typer.Option(help="Stop as soon as all is there, for measurements.")] = False,
 ) -> None:
     """Start all services, ingest a collection, fit the map, and serve until Ctrl-C; again, it keeps what is there."""
     began = time.monotonic()
     terminal = Terminal()
-    source = Source(folder.expanduser().resolve() if folder else None, metadata, ignore or [])
+    source = Source(folder.expanduser().resolve() if folder else None, metadata, ignore or [], take_over)
     try:
         loaded = source.open(source.folder) if source.folder else None  # refused before anything is started
     except CasekinError as error:
@@ -104,7 +107,7 @@ def _ingest(
             loaded = source.open(folder)
         state = source.state(folder, version)
         terminal.say(f"ingesting {folder}")
-        summary = run_ingest(Ingest(encoder, search), loaded, data / "ingest-report.csv")
+        summary = run_ingest(Ingest(encoder, search, take_over=source.take_over), loaded, data / "ingest-report.csv")
         if summary.interrupted:
             raise KeyboardInterrupt
         if summary.is_empty:

@@ -22,6 +22,7 @@ from casekin.cli.options import (
     Ignore,
     Metadata,
     SearchUrl,
+    TakeOver,
     service_url,
 )
 from casekin.cli.terminal.errors import stop
@@ -55,9 +56,7 @@ def ingest(
     ] = None,
     metadata: Metadata = None,
     ignore: Ignore = None,
-    take_over: Annotated[
-        bool, typer.Option("--take-over", help="Replace cases of other collections that have the same id.")
-    ] = False,
+    take_over: TakeOver = False,
     title: Word = None,
     licence: Word = None,
     citation: Word = None,

@@ -41,6 +41,14 @@ Ignore = Annotated[
         rich_help_panel="Collection",
     ),
 ]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over",
+        help="Replace cases of other collections that have the same id.",
+        rich_help_panel="Collection",
+    ),
+]
 
 
 def service_url(service: str, data: Path) -> str:

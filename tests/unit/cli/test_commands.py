@@ -142,6 +142,7 @@ def test_demo__has_the_options_that_its_refusals_advise() -> None:
     shown = run("demo", "--help").output
     assert "--metadata" in shown
     assert "--ignore" in shown
+    assert "--take-over" in shown
 
 
 class FakeProjector:
@@ -167,7 +168,7 @@ class FakeProjector:
 
 
 def ended_with(monkeypatch: pytest.MonkeyPatch, **counts: int) -> Result:
-    fields = {"ingested": 0, "unchanged": 0, "skipped": 0} | counts
+    fields = dict.fromkeys(Kind, 0) | counts
     result = IngestResult(**fields, skipped_by_code={}, media_type="text/csv", size=1, link="/x")
     monkeypatch.setattr(bulk_command, "ProjectorClient", lambda *_, **__: FakeProjector(result))
     return run("bulk", "clinic", "--parts", "2")
@@ -178,7 +179,7 @@ def test_bulk__after_which_nothing_is_in_ends_with_status_1(monkeypatch: pytest.
     assert ended_with(monkeypatch, unchanged=3).exit_code == 0
     nothing = ended_with(monkeypatch, skipped=3)
     assert nothing.exit_code == 1
-    assert "0 ingested, 0 unchanged, 6 skipped" in nothing.stdout
+    assert "0 ingested, 0 replaced, 0 unchanged, 6 skipped" in nothing.stdout
 
 
 @pytest.mark.parametrize("folder", ["../other", "/etc", "a//b", "", ".hidden", "a\\b", "x" * 2000])

@@ -40,7 +40,7 @@ class FakeEncoder(EncoderClient):
 
 
 class FakeSearch(SearchClient):
-    """Stores cases and images in memory; `lock_step` has it count how many digests a request has."""
+    """Stores cases and images in memory, and keeps those of other collections as the real one does."""
 
     def __init__(self, info: CollectionInfo | None = None, version: str = VERSION) -> None:
         super().__init__("http://unused")
@@ -67,9 +67,18 @@ class FakeSearch(SearchClient):
     def put_cases(self, batch: CaseBatch, images: Mapping[CaseId, bytes]) -> CaseBatchReceipt:
         self.batches.append([upload.case.id for upload in batch.cases])
         self.versions.add(batch.bundle_version)
-        self.stored |= {upload.case.id: upload for upload in batch.cases}
-        self.images |= images
-        return CaseBatchReceipt(stored=len(images), revision="r")
+        owners = {upload.case.id: self._owner(upload) for upload in batch.cases if not batch.take_over}
+        taken = {case_id: owner for case_id, owner in owners.items() if owner}
+        new = {upload.case.id: upload for upload in batch.cases if upload.case.id not in taken}
+        replaced = [case_id for case_id in new if case_id in self.stored]
+        self.stored |= new
+        self.images |= {case_id: images[case_id] for case_id in new}
+        return CaseBatchReceipt(stored=len(new), replaced=replaced, taken=taken, revision="r")
+
+    def _owner(self, upload: CaseUpload) -> str | None:
+        """The collection of the stored case of this id, where it is another one."""
+        before = self.stored.get(upload.case.id)
+        return before.case.collection if before and before.case.collection != upload.case.collection else None
 
     def image(self, case_id: CaseId, size: int | None = None) -> tuple[bytes, str]:  # type: ignore[override]
         if case_id not in self.images:

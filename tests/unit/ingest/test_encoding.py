@@ -37,3 +37,13 @@ def test_case_digest__known_value() -> None:
         '"sex":null,"site":null,"source":null}\0image'
     )
     assert case_digest(b"image", Case(id="c1")) == hashlib.sha256(hashed.encode()).hexdigest()
+
+
+def test_case_digest__known_value_of_letters_beyond_ascii() -> None:
+    """Pinned: escaped letters would ingest every collection with an umlaut anew."""
+    hashed = (
+        '{"age":null,"attributes":{"Größe":"3"},"diagnosis":"nævus","evidence":null,"id":"c1","lesion_id":null,'
+        '"sex":null,"site":null,"source":null}\0'
+    )
+    case = Case(id="c1", diagnosis="nævus", attributes={"Größe": "3"})
+    assert case_digest(b"", case) == hashlib.sha256(hashed.encode()).hexdigest()

@@ -42,7 +42,7 @@ def test_import_table__stores_cases_with_the_latents_of_the_table(tmp_path: Path
     rows = [table_row(0), table_row(1, digest="a" * 64, latent=[0.25, 2.0]), table_row(2)]
     summary = import_table(written(tmp_path / "t", rows), search, Images(pictures, search), outcomes.append)
     assert summary.counts == {Kind.INGESTED: 3}
-    assert [outcome.id for outcome in outcomes] == ["c0", "c1", "c2"]
+    assert [(outcome.id, outcome.reason) for outcome in outcomes] == [("c0", ""), ("c1", ""), ("c2", "")]
     assert search.described == [INFO]
     assert search.versions == {VERSION}
     assert search.stored["c1"].latent == [0.25, 2.0]

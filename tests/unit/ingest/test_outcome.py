@@ -43,9 +43,10 @@ def test_summary__counts_by_kind_and_code() -> None:
     summary = Summary()
     for outcome in OUTCOMES:
         summary.add(outcome)
-    assert summary.done == 4
-    assert summary.counts == {Kind.INGESTED: 1, Kind.SKIPPED: 2, Kind.UNCHANGED: 1}
-    assert summary.skipped_by_code == {"corrupt-image": 1, "no-image": 1}
+    summary.add(Outcome("c5", Kind.SKIPPED, "no-image"))
+    assert summary.done == 5
+    assert summary.counts == {Kind.INGESTED: 1, Kind.SKIPPED: 3, Kind.UNCHANGED: 1}
+    assert summary.skipped_by_code == {"corrupt-image": 1, "no-image": 2}
 
 
 def test_report_file__of_names_that_are_no_utf8(tmp_path: Path) -> None:
@@ -72,3 +73,11 @@ def test_summary__is_empty_where_nothing_is_in(kind: Kind | None, is_empty: bool
     if kind:
         summary.add(Outcome("a", kind))
     assert summary.is_empty is is_empty
+
+
+def test_report_file__is_made_with_its_folders_and_keeps_line_breaks(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "newer" / "report.csv"
+    with ReportFile(file) as report:
+        report.add(Outcome("a", Kind.SKIPPED, "bad-row", "two\nlines\r\nor three"))
+    with file.open(newline="", encoding="utf-8") as stream:
+        assert next(csv.DictReader(stream))["reason"] == "two\nlines\r\nor three"

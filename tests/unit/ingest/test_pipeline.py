@@ -52,7 +52,7 @@ def test_run__again_encodes_and_stores_nothing() -> None:
     summary = Ingest(encoder, search, workers=2).run(collection(rows), outcomes.append)
     assert (encoder.encoded, search.batches, search.described) == ([], [], [])
     assert summary.counts == {Kind.UNCHANGED: 5}
-    assert {outcome.reason for outcome in outcomes} == {"odd"}
+    assert [(outcome.id, outcome.reason) for outcome in outcomes] == [(f"c{number:04}", "odd") for number in range(5)]
 
 
 def test_run__encodes_only_what_has_changed() -> None:
@@ -62,8 +62,7 @@ def test_run__encodes_only_what_has_changed() -> None:
     changed = [row(number, b"new" if number == 3 else None) for number in range(6)]
     summary = Ingest(encoder, search).run(collection(changed))
     assert sorted(encoder.encoded) == sorted([b"new", bytes(6)])
-    assert summary.counts[Kind.UNCHANGED] == 4
-    assert summary.done == 6
+    assert summary.counts == {Kind.UNCHANGED: 4, Kind.REPLACED: 1, Kind.INGESTED: 1}
 
 
 def test_run__describes_the_collection_once_and_not_where_it_is_described_so() -> None:
@@ -72,6 +71,30 @@ def test_run__describes_the_collection_once_and_not_where_it_is_described_so() -
     assert [info.title for info in search.described] == ["Clinic"]
     Ingest(FakeEncoder(), search).run(collection([row(1), row(2)]))
     assert len(search.described) == 1
+
+
+def test_run__keeps_cases_of_another_collection_and_names_it_unless_told_to_take_over() -> None:
+    search = FakeSearch()
+    Ingest(FakeEncoder(), search).run(collection([row(1)]))
+    other = LoadedCollection(CollectionInfo(title="Other"), [row(1, b"other"), row(2)], [], ["cases.csv"])
+    outcomes: list[Outcome] = []
+    Ingest(FakeEncoder(), search).run(other, outcomes.append)
+    assert [(one.id, one.kind, one.code) for one in outcomes] == [
+        ("c0001", Kind.SKIPPED, "id-taken"),
+        ("c0002", Kind.INGESTED, ""),
+    ]
+    assert "collection 'Clinic' has a case of this id already, and this one is of 'Other'" in outcomes[0].reason
+    assert search.images["c0001"] == bytes(2)
+    summary = Ingest(FakeEncoder(), search, take_over=True).run(other)
+    assert summary.counts == {Kind.REPLACED: 1, Kind.UNCHANGED: 1}
+    assert search.images["c0001"] == b"other"
+
+
+def test_run__where_nothing_is_in_describes_nothing() -> None:
+    search = FakeSearch()
+    summary = Ingest(FakeEncoder(), search).run(collection([row(1, CorruptImage("cut off"))]))
+    assert summary.is_empty
+    assert search.described == []
 
 
 def test_run__reports_what_the_collection_skipped_first() -> None:
@@ -145,6 +168,8 @@ def test_run__stop_before_it_begins_encodes_nothing() -> None:
     stop.set()
     summary = Ingest(encoder, FakeSearch()).run(collection([row(1)]), stop=stop)
     assert (encoder.encoded, summary.done, summary.interrupted) == ([], 0, True)
+    faults = [Skipped("x", "no-row", "none"), Skipped("y", "no-row", "none")]
+    assert Ingest(encoder, FakeSearch()).run(collection([row(1)], faults), stop=stop).interrupted
 
 
 def test_run__asks_for_digests_in_requests_of_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Batches on their way to search, against a search that refuses."""
 
+import threading
 from collections.abc import Mapping
 
 import pytest
@@ -110,3 +111,64 @@ def test_bug_stop__only_bugs_in_a_row_stop() -> None:
         stop.watch(bug)
     with pytest.raises(Unexpected, match="20 images in a row"):
         stop.watch(bug)
+
+
+class SlowSearch(PickySearch):
+    """Waits in every request until the gate opens, and counts how many are under way at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.busy, self.most = threading.Event(), 0, 0
+
+    def put_cases(self, batch: CaseBatch, images: Mapping[str, bytes]) -> CaseBatchReceipt:
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+        self.gate.wait(10)
+        receipt = super().put_cases(batch, images)
+        self.busy -= 1
+        return receipt
+
+
+def test_batch_writer__flush_waits_until_all_are_durable_and_stores_one_batch_at_a_time() -> None:
+    search, outcomes = SlowSearch(), list[Outcome]()
+    threading.Timer(0.05, search.gate.set).start()
+    with BatchWriter(search, "v1", outcomes.append) as writer:
+        for number in range(storing.MAX_PENDING * storing.BATCH):
+            writer.add(encoded(number))
+        assert outcomes == [], "none is durable yet"
+        writer.flush()
+        assert len(outcomes) == len(search.stored) == storing.MAX_PENDING * storing.BATCH
+    assert search.most == 1
+
+
+def test_batch_writer__add_waits_while_too_many_batches_are_under_way() -> None:
+    search, outcomes = SlowSearch(), list[Outcome]()
+    with BatchWriter(search, "v1", outcomes.append) as writer:
+        for number in range(storing.MAX_PENDING * storing.BATCH):
+            writer.add(encoded(number))
+        threading.Timer(0.05, search.gate.set).start()
+        for number in range(storing.BATCH):
+            writer.add(encoded(1000 + number))
+        assert len(outcomes) >= storing.BATCH, "the first batch was waited for"
+        writer.flush()
+
+
+def test_batch_writer__after_an_error_batches_that_wait_are_not_stored() -> None:
+    search = SlowSearch()
+
+    def fail() -> None:
+        with BatchWriter(search, "v1", lambda _: None) as writer:
+            for number in range(storing.MAX_PENDING * storing.BATCH):
+                writer.add(encoded(number))
+            threading.Timer(0.05, search.gate.set).start()
+            raise ValueError("the encoder is gone")
+
+    with pytest.raises(ValueError, match="the encoder is gone"):
+        fail()
+    assert search.sizes == [storing.BATCH], "the one under way"
+
+
+def test_batch_writer__sizes_of_images_are_counted_anew_for_each_batch() -> None:
+    search = PickySearch()
+    store(search, [encoded(number, storing.BATCH_BYTES // 2) for number in range(6)])
+    assert search.sizes == [2, 2, 2]
