@@ -1,6 +1,6 @@
 """The list of indexes and the live one, stored beside the images so that all copies of the service agree."""
 
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
@@ -65,7 +65,7 @@ class RegistryState(BaseModel):
         """With the deletion of an index complete."""
         return self._changed(deleting=_without(self.deleting, version))
 
-    def _changed(self, **fields: Any) -> Self:
+    def _changed(self, **fields: BundleVersion | tuple[BundleVersion, ...]) -> Self:
         return self.model_copy(update={**fields, "changes": self.changes + 1})
 
 

@@ -4,7 +4,6 @@ import contextlib
 import errno
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -13,7 +12,7 @@ from casekin.atomic_files import link_all_durably, write_all_durably
 from casekin.errors import CasekinError, Unavailable
 from services.search.storage.shared_lock import CopiesLock, FolderLock, Lease
 
-_TIMEOUTS: dict[str, Any] = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 20}}
+_TIMEOUTS: dict[str, dict[str, int]] = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 20}}
 """Seconds, of one attempt; boto's own are 60."""
 
 
@@ -34,7 +33,10 @@ class BlobStore:
         """A lock under `key` between all processes that use this storage."""
         path = f"{self._root}/{key}"
         if not self._local:
-            return Lease(self._fs, path)
+            lease = Lease(self._fs, path)
+            with _faults():
+                lease.warn_if_unconditional()
+            return lease
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         return FolderLock(Path(path))
 

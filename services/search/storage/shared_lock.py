@@ -63,6 +63,18 @@ class Lease(CopiesLock):
         self._renewing = threading.Lock()
         """Held while the object is renewed or marked free, so that the mark comes last."""
 
+    def warn_if_unconditional(self) -> None:
+        """Log a warning where the store overwrites an object that was to be made only if it is not there."""
+        probe = f"{self._folder}-probe-{secrets.token_hex(8)}"
+        self._fs.pipe_file(probe, b"1", mode="create")
+        try:
+            self._fs.pipe_file(probe, b"2", mode="create")
+        except OSError:
+            return
+        finally:
+            self._fs.rm_file(probe)
+        log.warning("the image store ignores conditional writes: run one copy of search only", folder=self._folder)
+
     @override
     def acquire(self, wait_s: float) -> bool:
         deadline = time.monotonic() + wait_s

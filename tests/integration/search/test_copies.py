@@ -82,7 +82,7 @@ def begin(place: Place, process: Pool) -> Callable[..., AsyncResult[int]]:
 
     def started(change: Callable[..., int], *arguments: Any) -> AsyncResult[int]:
         running = process.apply_async(change, (place, *arguments))
-        assert place.event("paused").wait(30), running.get(0)
+        assert place.event("paused").wait(120), running.get(0)
         return running
 
     return started
@@ -109,7 +109,7 @@ def test_deleted_case__is_not_written_back_by_another_copy(
     running = begin(change, *arguments)
     done = first.deleter.case(GONE)
     place.event("go on").set()
-    running.get(30)
+    running.get(120)
     assert (done.cases, done.left) == ([GONE], 0)
     assert [index.version for _, index in first.indexes.all() if index.cases.get([GONE])] == []
     assert first.images.files(GONE) == []
@@ -123,7 +123,7 @@ def test_snapshot_of_one_name__is_taken_by_one_copy(
     running = begin(second_copy.taken, "same")
     with pytest.raises(Conflict, match="there is a snapshot same already"):
         first.snapshots.take("same")
-    assert running.get(30) == len(CASES)
+    assert running.get(120) == len(CASES)
     assert first.snapshots.restore("same").cases == first.indexes.live().cases.count() == len(CASES)
 
 
@@ -132,5 +132,5 @@ def test_added_indexes__are_both_kept(
 ) -> None:
     running = begin(second_copy.added, "made-3")
     first.indexes.add(manifest("made-4"))
-    running.get(30)
+    running.get(120)
     assert {index.version for _, index in first.indexes.all()} == {"made-1", NEW, "made-3", "made-4"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from structlog.testing import capture_logs
 
 from casekin.errors import Unavailable
 from services.search.storage.shared_lock import ChangeLock, CopiesLock, FolderLock, Lease
@@ -161,3 +162,16 @@ def test_change_lock__makes_threads_wait_for_each_other(tmp_path: Path) -> None:
         thread.start()
         thread.join(5)
     assert len(refused) == 1
+
+
+def test_store__that_overwrites_in_spite_of_the_condition_is_named(fs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease, make = Lease(fs, "/locks"), fs.pipe_file
+    with capture_logs() as logs:
+        lease.warn_if_unconditional()
+        assert logs == []
+        monkeypatch.setattr(fs, "pipe_file", lambda path, data, mode="overwrite": make(path, data))
+        lease.warn_if_unconditional()
+    assert [line["event"] for line in logs] == [
+        "the image store ignores conditional writes: run one copy of search only"
+    ]
+    assert fs.find("/") == []
