@@ -127,7 +127,7 @@ def _reindex(projector: ProjectorClient, url: str | None) -> ReindexResult:
 
 
 def _switch(search: SearchClient, projector: ProjectorClient, url: str | None, done: ReindexResult) -> Switched:
-    """Switch; where cases came in since the re-index, bring those in first. Raises `Conflict` where it cannot."""
+    """Switch; where cases were added since the re-index, re-index those first. Raises `Conflict` where it cannot."""
     for _ in range(TURNS):
         try:
             return search.switch(Switch(bundle_version=done.bundle_version))
@@ -142,7 +142,9 @@ def _print_switched(done: Switched) -> None:
     back = f"; the way back: casekin index rollback, to {done.before}" if done.before else ""
     typer.echo(f"live is the index of {done.live}{back}")
     if done.behind:
-        typer.echo(f"{done.behind:,} cases are missing in it, or are as they were: re-index to bring them in")
+        typer.echo(
+            f"{done.behind:,} cases are missing in it, or are as they were before a change: re-index to add them"
+        )
 
 
 def _show(indexes: list[Index]) -> None:

@@ -1,4 +1,4 @@
-"""`casekin ingest`: bring a collection in."""
+"""`casekin ingest`: ingest a collection."""
 
 import signal
 import threading
@@ -70,7 +70,7 @@ def ingest(
     site_column: Column = None,
     source_column: Column = None,
 ) -> None:
-    """Bring a collection in; the same command again goes on where it stopped, or changes nothing."""
+    """Ingest a collection; the same command again resumes where it stopped, or changes nothing."""
     columns = Columns(
         id=id_column,
         image=image_column,

@@ -7,7 +7,7 @@ import typer
 
 from casekin.cli.terminal.errors import stop
 from casekin.cli.terminal.progress import progress
-from casekin.errors import CasekinError
+from casekin.errors import BadInput, CasekinError
 from casekin.phantoms import write_phantoms
 
 
@@ -23,4 +23,6 @@ def phantoms(
                 meter(done)
     except CasekinError as error:
         raise stop(error) from error
-    typer.echo(f"{count} phantoms in {folder}; factors.csv holds what each was drawn from")
+    except OSError as error:
+        raise stop(BadInput(f"{folder} cannot be written to: {error.strerror}; name another folder")) from error
+    typer.echo(f"{count} phantoms in {folder}; factors.csv has the factors of each")

@@ -32,7 +32,7 @@ Collections = Annotated[
     typer.Option(
         envvar="CASEKIN_COLLECTIONS",
         metavar="DIR|URL",
-        help="Folder or s3:// URL of collections that `casekin bulk` may bring in; left out, there are none.",
+        help="Folder or s3:// URL of collections that `casekin bulk` may ingest; left out, there are none.",
     ),
 ]
 

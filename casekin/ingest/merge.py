@@ -40,8 +40,8 @@ def _sources(info: CollectionInfo) -> tuple[Source, ...]:
 
 def _diagnoses(old: Sequence[Diagnosis], new: Sequence[Diagnosis]) -> list[Diagnosis]:
     """`old` in its order, each completed by what `new` alone says of it, then the others of `new`."""
-    told = {entry.code: entry for entry in new}
-    completed = [_completed(entry, told[entry.code]) if entry.code in told else entry for entry in old]
+    by_code = {entry.code: entry for entry in new}
+    completed = [_completed(entry, by_code[entry.code]) if entry.code in by_code else entry for entry in old]
     known = {entry.code for entry in old}
     return [*completed, *(entry for entry in new if entry.code not in known)]
 

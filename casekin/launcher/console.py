@@ -1,4 +1,4 @@
-"""What the launcher tells its terminal: one line a change."""
+"""Output of the launcher on its terminal: one line per change."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""The launcher itself: holds the data folder, runs the plan and ends it, however the block around it is left."""
+"""The launcher: lock the data folder, run the plan, and stop it however the block around it is left."""
 
 import signal
 import threading
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 from casekin.errors import Unavailable
 from casekin.launcher.console import Terminal
@@ -15,11 +15,11 @@ from casekin.launcher.state import Running, forget_running, take_lock, write_run
 from casekin.launcher.supervisor import Patience, Supervisor
 from casekin.launcher.watchdog import Watchdog
 
-LOOK_EVERY_S = 0.1
+POLL_S = 0.1
 LOGS_EVERY = 100
-"""Looks between two checks of the size of the logs."""
-Handler = Any
-"""Of a signal: the standard library has no public name for its type."""
+"""Polls between two checks of the size of the logs."""
+Handler = Callable[[int, FrameType | None], object] | int | None
+"""Of a signal; a number stands for the default or for ignoring it."""
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -29,9 +29,9 @@ def launched(
 ) -> Iterator[Running]:
     """All parts of a plan, ready, for as long as the block lasts; what crashes meanwhile is started again.
 
-    `data` is held by this launcher alone; `planned` is asked for the plan once it is.
-    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt in the block; a second one while the parts are being stopped
-    kills them. Raises `Conflict` where another launcher holds the folder, `Unavailable` where a part cannot be started.
+    Locks `data` for this launcher alone, then calls `planned` for the plan. Ctrl-C, SIGTERM and SIGHUP raise
+    KeyboardInterrupt in the block; a second one while the parts are being stopped kills them.
+    Raises `Conflict` where another launcher has the folder, `Unavailable` where a part cannot be started.
     Only from the main thread.
     """
     data.mkdir(parents=True, exist_ok=True)
@@ -50,15 +50,15 @@ def launched(
 
 
 def _watched(supervisor: Supervisor) -> Callable[[], None]:
-    """Let a thread of its own drive the supervisor, so that no signal interrupts it half way; returns what ends it."""
+    """Drive the supervisor in a thread of its own, which no signal interrupts; returns a function that ends it."""
     ended = threading.Event()
 
     def watch() -> None:
-        looks = 0
-        while not ended.wait(LOOK_EVERY_S):
+        polls = 0
+        while not ended.wait(POLL_S):
             supervisor.tick()
-            looks += 1
-            if looks % LOGS_EVERY == 0:
+            polls += 1
+            if polls % LOGS_EVERY == 0:
                 supervisor.bound_logs()
 
     thread = threading.Thread(target=watch, name="supervisor", daemon=True)
@@ -75,7 +75,7 @@ def _wait_ready(supervisor: Supervisor) -> None:
     while not supervisor.all_ready:
         if lost := supervisor.given_up:
             raise Unavailable(f"{', '.join(lost)} cannot be started: see above")
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_S)
 
 
 def _stop(supervisor: Supervisor, before: dict[signal.Signals, Handler]) -> None:

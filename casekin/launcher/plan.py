@@ -1,4 +1,4 @@
-"""What runs on one machine, in which order and with which settings."""
+"""The plan of one machine: its processes, their order and their settings."""
 
 import secrets
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from casekin.clients.http import ServiceClient
 from casekin.launcher import redis
 from casekin.launcher.ports import free_port, page_port
-from casekin.launcher.processes import Asks, Part, Plan
+from casekin.launcher.processes import Part, Plan, ReadinessCommand
 
 THREAD_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """One thread each: several processes share the cores, and more would only wait for one another."""
@@ -26,13 +26,13 @@ class Options:
     port: int | None
     """Likewise; none prefers `PAGE_PORT`."""
     collections: str | None = None
-    """Path or URL where the worker for bulk finds collections; none has it refuse to bring any in."""
+    """Path or URL where the bulk worker finds collections; without it, it ingests none."""
 
 
 def make_plan(options: Options) -> Plan:
     """Encoder, search and Redis, the job API after Redis, then workers and page; all but the page on loopback only.
 
-    Raises `Conflict` where the port that was asked for is taken.
+    Raises `Conflict` where the port of the options is taken.
     """
     page = page_port(options.host, options.port)
     ports = {name: free_port() for name in ("redis", "encoder", "search", "projector")} | {"ui": page}
@@ -56,7 +56,7 @@ def make_plan(options: Options) -> Plan:
             layout.service("projector", after=("redis",)),
             layout.worker("interactive", after=("projector",)),
             layout.service("ui", after=("encoder", "search", "projector")),
-            # compiles for a while at its start: last, and not waited for; a fit asked for meanwhile is queued
+            # compiles for a while at its start: last, and not waited for; a fit is queued until it is ready
             layout.worker("maps", after=("worker-interactive", "ui"), awaited=False),
             layout.worker("bulk", after=("worker-interactive", "ui"), awaited=False, **collections),
         ],
@@ -109,9 +109,6 @@ class _Layout:
             url=self.urls[name],
         )
 
-    def bulk_worker(self, collections: str) -> Part:
-        return self.worker("bulk", after=("projector",), awaited=False, CASEKIN_COLLECTIONS=collections)
-
     def worker(self, queue: str, *, after: tuple[str, ...], awaited: bool = True, **own: str) -> Part:
         command = [sys.executable, "-m", "services.projector.worker", "--queues", queue]
         environment = self.shared | {"CASEKIN_HOST": "127.0.0.1"} | own
@@ -121,7 +118,7 @@ class _Layout:
             log=self._log(f"worker-{queue}"),
             environment=environment,
             after=after,
-            ready=Asks([*command, "--ping"], environment),
+            ready=ReadinessCommand([*command, "--ping"], environment),
             awaited=awaited,
         )
 

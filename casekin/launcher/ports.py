@@ -34,19 +34,19 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def page_port(host: str, asked: int | None) -> int:
-    """The port that was asked for, or `PAGE_PORT`, or where that is taken a free one.
+def page_port(host: str, port: int | None) -> int:
+    """`port`, or without one `PAGE_PORT`, or a free port where that is taken; 0 takes a free one.
 
-    Raises `Conflict` where the port that was asked for is taken.
+    Raises `Conflict` where `port` is taken.
     """
-    if asked is None:
+    if port is None:
         return PAGE_PORT if is_free(host, PAGE_PORT) else free_port(host)
-    if asked and not is_free(host, asked):
+    if port and not is_free(host, port):
         raise Conflict(
-            f"port {asked} on {host} is taken by another program: stop that, give another one with --port, or leave "
+            f"port {port} on {host} is taken by another program: stop that, give another one with --port, or leave "
             "--port out and a free one is found"
         )
-    return asked or free_port(host)
+    return port or free_port(host)
 
 
 def _socket(host: str) -> socket.socket:

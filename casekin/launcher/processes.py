@@ -31,7 +31,7 @@ class Part:
     after: tuple[str, ...] = ()
     """Parts that must be ready before this one starts."""
     ready: Callable[[], bool] = lambda: True
-    """Asked again and again until it holds; never blocks for more than some seconds."""
+    """Called repeatedly until it returns true; blocks for some seconds at most."""
     stdin: bytes = b""
     """Sent once at start: secrets do not belong on a command line."""
     url: str | None = None
@@ -109,7 +109,7 @@ class Child:
             return log.read().decode(errors="replace").splitlines()[-count:]
 
 
-class Asks:
+class ReadinessCommand:
     """A readiness check that is a program: ready where it ends with 0; run again after a while until then."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str], *, every_s: float = 1.0) -> None:

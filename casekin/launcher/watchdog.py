@@ -1,7 +1,7 @@
 """Stops the services of a launcher that was killed: `python -m casekin.launcher.watchdog`, its standard input a pipe.
 
 The launcher writes ``+PID`` for each process group it starts and ``-PID`` for each that ended. The end of the pipe
-means that the launcher is gone, however it went; what is still listed is then told to stop and, later, killed.
+means that the launcher is gone, for whatever reason; the groups still listed get SIGTERM and, later, SIGKILL.
 """
 
 import contextlib
@@ -30,11 +30,11 @@ class Watchdog:
 
     def add(self, group: int) -> None:
         """Stop `group` too if this process dies."""
-        self._tell(f"+{group}\n")
+        self._send(f"+{group}\n")
 
     def remove(self, group: int) -> None:
         """`group` has ended; its number may be given to others."""
-        self._tell(f"-{group}\n")
+        self._send(f"-{group}\n")
 
     def close(self) -> None:
         """All services have ended."""
@@ -43,7 +43,7 @@ class Watchdog:
             self._process.stdin.close()
         self._process.wait()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(line.encode())
