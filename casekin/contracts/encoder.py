@@ -13,6 +13,10 @@ class Quality(Contract):
 
     width: int = Field(gt=0, description="pixels, after EXIF rotation")
     height: int = Field(gt=0, description="pixels, after EXIF rotation")
+    turned: bool = Field(
+        default=False,
+        description="a portrait image, turned by 90 degrees to the left before it was encoded",
+    )
     sharpness: float = Field(
         ge=0, description="variance of the Laplacian of luma in 0..1 at the encoder's input size, times 1000"
     )

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from casekin.contracts.encoder import DecodeRequest, DecodeResponse, EncodeResponse
-from casekin.imaging.read import cover, read_image, to_array
+from casekin.imaging.read import cover, is_turned, read_image, share_seen, to_array
 from services.encoder.model import Model
 from services.encoder.pictures import data_uri
-from services.encoder.quality import measure
+from services.encoder.quality import Upload, measure
 from services.encoder.workers import Workers
 
 
@@ -27,7 +27,12 @@ def encode_upload(model: Model, data: bytes, *, reconstruct: bool) -> EncodeResp
         log_variance=encoding.log_variance.tolist(),
         probabilities=dict(zip(manifest.classes, encoding.probabilities.clip(0, 1).tolist(), strict=True)),
         reconstruction=None if decoded is None else data_uri(decoded),
-        quality=measure(image.width, image.height, pixels, error, manifest),
+        quality=measure(
+            Upload(image.width, image.height, is_turned(image, manifest.input), share_seen(image, manifest.input)),
+            pixels,
+            error,
+            manifest,
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from casekin.contracts.bundle import InputSpec
 from casekin.errors import BadInput, CasekinError, CorruptImage, EmptyUpload, UnsupportedImage, UploadTooLarge
 from casekin.imaging.jpeg import jpeg_structure
-from casekin.imaging.read import ImageLimits, cover, fit, read_image
+from casekin.imaging.read import ImageLimits, cover, fit, is_turned, read_image, share_seen
 from tests import pictures
 
 pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
@@ -255,18 +255,50 @@ def test_read_image__real(ham10000_full: Path) -> None:
     assert {read_image(path.read_bytes()).size for path in paths} == {(600, 450)}
 
 
-@pytest.mark.parametrize("size", [(200, 150), (600, 450), (601, 450), (599, 450), (450, 600), (97, 61), (33, 2000)])
+def _ramps(width: int, height: int) -> Image.Image:
+    """Red grows to the right, green downwards."""
+    x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    return Image.fromarray(np.stack([(x + 1) * 127, (y + 1) * 127, np.full_like(x, 80)], axis=-1).astype(np.uint8))
+
+
+LANDSCAPE = InputSpec(height=48, width=64, resample="bilinear")
+
+
+@pytest.mark.parametrize("size", [(200, 150), (600, 450), (601, 450), (599, 450), (97, 61), (300, 300), (400, 61)])
 def test_cover__takes_the_middle(size: tuple[int, int]) -> None:
-    spec = InputSpec(height=48, width=64, resample="bilinear")
-    x, y = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]))
-    ramps = np.stack([(x + 1) * 127, (y + 1) * 127, np.full_like(x, 80)], axis=-1)
-    found = np.asarray(cover(Image.fromarray(ramps.astype(np.uint8)), spec)).astype(float)
+    found = np.asarray(cover(_ramps(*size), LANDSCAPE)).astype(float)
     assert found.shape == (48, 64, 3)
     # The middle stays in the middle, and the ramps lose no more than the crop takes.
     assert np.allclose(found.mean(axis=(0, 1)), [127, 127, 80], atol=1.5)
     kept = min(size[0] / 64, size[1] / 48) * np.array([64, 48]) / size
     spread = [np.ptp(found[..., 0].mean(axis=0)), np.ptp(found[..., 1].mean(axis=1))]
     assert np.allclose(spread, 254 * kept * (1 - 1 / np.array([64, 48])), atol=5)
+    assert share_seen(_ramps(*size), LANDSCAPE) == pytest.approx(kept.prod())
+
+
+@pytest.mark.parametrize("size", [(450, 600), (150, 200), (61, 97), (33, 2000)])
+def test_cover__turns_a_portrait_image_and_loses_nothing_by_it(size: tuple[int, int]) -> None:
+    upright = _ramps(*size)
+    assert is_turned(upright, LANDSCAPE)
+    turned = upright.transpose(Image.Transpose.ROTATE_90)
+    assert np.array_equal(cover(upright, LANDSCAPE), cover(turned, LANDSCAPE))
+    assert share_seen(upright, LANDSCAPE) == share_seen(turned, LANDSCAPE)
+    if size[0] * 4 == size[1] * 3:
+        assert share_seen(upright, LANDSCAPE) == 1
+
+
+def test_cover__turns_a_landscape_image_for_a_portrait_input() -> None:
+    portrait = InputSpec(height=64, width=48, resample="bilinear")
+    found = np.asarray(cover(_ramps(400, 300), portrait)).astype(float)
+    assert found.shape == (64, 48, 3)
+    assert found[0, :, 0].min() > 245, "the right edge is on top"
+    assert not is_turned(_ramps(300, 400), portrait)
+
+
+@pytest.mark.parametrize("spec", [LANDSCAPE, InputSpec(height=50, width=50, resample="bilinear")])
+def test_cover__leaves_a_square_image_as_it_is(spec: InputSpec) -> None:
+    assert not is_turned(_ramps(90, 90), spec)
+    assert np.ptp(np.asarray(cover(_ramps(90, 90), spec)).astype(float)[..., 0].mean(axis=0)) > 240
 
 
 def test_fit__values() -> None:
