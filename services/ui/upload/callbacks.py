@@ -16,7 +16,7 @@ from services.ui.session.collection_vocabulary import vocabulary_of
 from services.ui.session.data_uri import decoded_data_uri
 from services.ui.session.service_cache import Catalog
 from services.ui.session.stores import Json, Query, StagedImage, dumped, query_in
-from services.ui.upload.layout import class_head, quality, query_name
+from services.ui.upload.layout import class_head, picture_class, quality, query_name
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class QueryOutputs(Outputs):
     name: list[Component] | None = None
     quality: Component | None = None
     reconstruction: str | None = None
+    picture: str = "picture"
     error: Component | None = None
 
 
@@ -62,6 +63,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "name": Output("query-name", "children"),
             "quality": Output("quality", "children"),
             "reconstruction": Output("reconstruction", "src"),
+            "picture": Output("query-picture", "className"),
             "error": Output("upload-error", "children"),
         },
         inputs={"staged": Input("staged", "data")},
@@ -87,6 +89,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             name=query_name(query),
             quality=quality(query),
             reconstruction=encoded.reconstruction,
+            picture=picture_class(encoded),
         )
 
     @app.callback(

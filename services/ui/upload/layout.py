@@ -3,6 +3,7 @@
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from casekin.contracts.encoder import EncodeResponse
 from services.ui.presentation import texts
 from services.ui.presentation.components import aria, bar, data, dot, icon
 from services.ui.presentation.vocabulary import Vocabulary
@@ -36,7 +37,10 @@ def upload_panel() -> Component:
 
 def _pair() -> list[Component]:
     query = html.Figure(
-        [html.Div(html.Img(id="query-image", alt="Your image"), className="picture"), html.Figcaption("Your image")]
+        [
+            html.Div(html.Img(id="query-image", alt="Your image"), id="query-picture", className="picture"),
+            html.Figcaption("Your image"),
+        ]
     )
     reconstruction = html.Figure(
         [
@@ -84,6 +88,11 @@ def query_name(query: Query) -> list[Component]:
     quality = query.encoded.quality
     size = f"{quality.width} × {quality.height} px"
     return [html.Strong(query.name, title=query.name), html.Span(size, className="muted")]
+
+
+def picture_class(encoded: EncodeResponse) -> str:
+    """The class of the frame around the uploaded image: it is shown turned where it was encoded so."""
+    return "picture turned" if encoded.quality.turned else "picture"
 
 
 def quality(query: Query) -> Component | None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from casekin.contracts.search import SearchRequest
 from services.ui.app import create_app
 from services.ui.session.search_request import Steering
+from tests import pictures
 from tests.unit.ui.conftest import (
     CASES,
     NOWHERE,
@@ -54,6 +55,14 @@ async def test_upload__shows_reconstruction_and_head_and_keeps_no_image(browser:
     assert answer["reconstruction"]["src"].startswith("data:image/")
     assert answer["query"]["data"]["encoded"]["reconstruction"] is None
     assert "120 × 90 px" in text_of(answer["query-name"]["children"])
+    assert answer["query-picture"]["className"] == "picture"
+
+
+async def test_upload__a_portrait_image_is_shown_turned_as_it_was_encoded(browser: Browser) -> None:
+    image = pictures.saved(pictures.lesion(90, 120), "PNG")
+    answer = await browser.call("query.data", "staged", staged=staged(image), **await collection(browser))
+    assert answer["query"]["data"]["encoded"]["quality"]["turned"] is True
+    assert answer["query-picture"]["className"] == "picture turned"
 
 
 async def test_head__names_diagnoses_as_soon_as_the_collection_is_known(browser: Browser) -> None:
