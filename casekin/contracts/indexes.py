@@ -1,6 +1,7 @@
-"""Contracts of the life of an index: what one bundle made of the collection, filled, switched to, deleted.
+"""Contracts of indexes: add, fill, switch, delete.
 
-An index is the collection as one bundle encodes it. One is live; others are filled beside it, or were live before.
+An index has the cases of the collection with latents of one bundle. One index is live; others are being filled, or were
+live before.
 """
 
 from typing import Literal
@@ -11,10 +12,10 @@ from casekin.contracts.base import BundleVersion, CaseId, Contract, Latent
 
 IndexState = Literal["live", "standby", "filling"]
 """``live``: its cases are the collection; ``standby``: it was live before, and still answers latents of its own bundle;
-``filling``: it was never live, and answers nothing."""
+``filling``: it was never live, and answers no search."""
 _INDEX: dict[str, JsonValue] = {"bundle_version": "ham10000-2026.11.1", "state": "live", "cases": 8470}
 FILL = 256
-"""Cases in one request that fills an index."""
+"""Maximum number of cases in one request that fills an index."""
 
 
 class Index(Contract):
@@ -32,14 +33,14 @@ class IndexList(Contract):
 
     model_config = ConfigDict(json_schema_extra={"example": {"indexes": [_INDEX]}})
 
-    indexes: list[Index] = Field(description="the live one, then those that were live, the last one first, then others")
+    indexes: list[Index] = Field(description="live first, then standby by when they were last live, then filling")
 
 
 class IndexLag(Contract):
-    """Answer to ``GET /v1/indexes/{bundle_version}/lag?after=&limit=``: cases that the index does not have yet.
+    """Answer to ``GET /v1/indexes/{bundle_version}/lag?after=&limit=``: cases that the index lacks.
 
-    Against the live index: those that it lacks or has in another state. The live one itself lacks what was added to
-    the one that was live before.
+    Its source is the live index: cases that the index lacks or has in another state. For the live index itself the
+    source is the one that was live before: cases that were added there.
     """
 
     model_config = ConfigDict(
@@ -54,18 +55,18 @@ class IndexLag(Contract):
         }
     )
 
-    source: BundleVersion = Field(description="the index that has them")
-    cases: dict[CaseId, str] = Field(description="the digest of each, in the order of the ids")
-    passed: int = Field(ge=0, description="cases of the source up to this page's end")
-    total: int = Field(ge=0, description="cases of the source")
+    source: BundleVersion = Field(description="version of the index to copy them from")
+    cases: dict[CaseId, str] = Field(description="digests by id, in the order of the ids")
+    passed: int = Field(ge=0, description="number of cases of the source up to the end of this page")
+    total: int = Field(ge=0, description="number of cases of the source")
     next: CaseId | None = Field(description="pass as `after` for the next page; none at the end")
 
 
 class EncodedAnew(Contract):
-    """A case of the source with the latent that the new bundle gives its image."""
+    """A case of the source index with the latent of its image from another bundle."""
 
     id: CaseId
-    digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the state that was encoded")
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="digest of the state that was encoded")
     latent: Latent
 
 
@@ -86,12 +87,12 @@ class IndexFill(Contract):
 
 
 class IndexFilled(Contract):
-    """Answer to an `IndexFill`: sent when all of it is durable."""
+    """Answer to an `IndexFill`, sent when all of it is durable."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"stored": 256, "passed_over": []}})
 
     stored: int
-    passed_over: list[CaseId] = Field(description="changed or deleted since they were encoded; look for a lag again")
+    passed_over: list[CaseId] = Field(description="changed or deleted since they were encoded; ask for the lag again")
 
 
 class Switch(Contract):
@@ -100,16 +101,16 @@ class Switch(Contract):
     model_config = ConfigDict(json_schema_extra={"example": {"bundle_version": "ham10000-2026.12.1"}})
 
     bundle_version: BundleVersion
-    even_if_behind: bool = Field(default=False, description="also where cases of the live index are missing in it")
+    even_if_behind: bool = Field(default=False, description="allow it even if cases of the live index are missing")
 
 
 class Switched(Contract):
-    """Answer to a `Switch`: the index is live from now on, for every copy of the service."""
+    """Answer to a `Switch`: every copy of the service has the index as its live one."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"live": "ham10000-2026.12.1", "before": "ham10000-2026.11.1", "behind": 0}}
     )
 
     live: BundleVersion
-    before: BundleVersion | None = Field(description="what a roll back makes live again; none where nothing was")
-    behind: int = Field(ge=0, description="cases that it lacks, or has in another state")
+    before: BundleVersion | None = Field(description="the index that a roll back makes live; none if no other was live")
+    behind: int = Field(ge=0, description="number of cases that it lacks or has in another state")

@@ -1,4 +1,4 @@
-"""Contracts of snapshots: the collection as it was, under a name, to go back to."""
+"""Contracts of snapshots: named states of the collection that can be restored."""
 
 from datetime import datetime
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 from casekin.contracts.base import BundleVersion, Contract
 
 SnapshotName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-"""Part of the names of files."""
+"""Becomes a folder name in the image store."""
 _SNAPSHOT: dict[str, JsonValue] = {
     "name": "before-cleaning",
     "bundle_version": "ham10000-2026.11.1",
@@ -23,8 +23,8 @@ class Snapshot(Contract):
     model_config = ConfigDict(json_schema_extra={"example": _SNAPSHOT})
 
     name: SnapshotName
-    bundle_version: BundleVersion = Field(description="of the index that was live")
-    cases: int = Field(ge=0, description="that it took; those that were deleted since are not in it any more")
+    bundle_version: BundleVersion = Field(description="bundle of the index that was live")
+    cases: int = Field(ge=0, description="number of cases when it was taken; some may have been deleted since")
     created: datetime
 
 

@@ -9,7 +9,7 @@ from casekin.service.settings import ServiceSettings
 
 
 class SearchSettings(ServiceSettings):
-    """Which collection is served and where it lies."""
+    """Which collection is served, and where its index and images are stored."""
 
     port: int = Field(default=8102, ge=0, le=65_535)
     bundle: Path = Path("bundles/default")
@@ -24,21 +24,21 @@ class SearchSettings(ServiceSettings):
     qdrant_api_key: SecretStr | None = None
     qdrant_timeout_s: int = Field(default=10, ge=1)
     qdrant_shards: int = Field(default=1, ge=1, le=1024)
-    """Of a new collection; a cluster spreads them over its nodes."""
+    """Shards of a new collection; a cluster spreads them over its nodes."""
     qdrant_replicas: int = Field(default=1, ge=1, le=64)
     """Copies of each shard of a new collection."""
     qdrant_write_consistency: int = Field(default=1, ge=1, le=64)
-    """Copies that must have a write before it is acknowledged; at most as many as there are."""
+    """Copies that must have stored a write before it is acknowledged; at most `qdrant_replicas`."""
     qdrant_on_disk: bool = False
-    """A new collection's vectors and payloads are read from disk, for collections larger than memory."""
+    """Keep vectors and payloads of a new collection on disk, for collections larger than memory."""
     qdrant_quantisation: Literal["none", "int8"] = "none"
-    """``int8`` searches a new collection's presets on a quarter of the memory and rescores exactly."""
+    """``int8`` quantises the preset vectors of a new collection to a quarter of the memory; scores stay exact."""
     images_url: str | None = None
     """fsspec URL of the images; none takes ``images`` in the data folder."""
     reserve_mb: int = Field(default=256, ge=0)
     """Writing stops while the disk of the data folder has less free: the embedded engine dies on a full disk."""
     batch_mb: int = Field(default=256, ge=1)
-    """Images in one batch of cases, together, of 10^6 bytes."""
+    """Maximum size of the images in one batch of cases, in units of 10^6 bytes."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

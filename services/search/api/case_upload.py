@@ -1,4 +1,4 @@
-"""Reads ``PUT /v1/cases``: a multipart body with the part ``batch`` and files ``images`` named by case id."""
+"""Read the body of ``PUT /v1/cases``: multipart, a part ``batch`` and files ``images`` named by case id."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ from casekin.contracts.search import CaseBatch
 from casekin.errors import BadInput, UploadTooLarge
 
 _BATCH_BYTES = 32_000_000
-"""Of the part ``batch``: 256 cases of 4096 dimensions."""
+"""Maximum size of the part ``batch``: 256 cases of 4096 dimensions."""
 _CASE_ID: TypeAdapter[CaseId] = TypeAdapter(CaseIdInPath)
 
 BATCH_BODY: dict[str, Any] = {
@@ -50,7 +50,7 @@ BATCH_BODY: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class ReceivedBatch:
-    """A batch as it came, its cases valid by contract and its images unread."""
+    """A batch whose cases are valid by contract and whose images are not decoded yet."""
 
     batch: CaseBatch
     images: dict[CaseId, bytes]

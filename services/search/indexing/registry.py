@@ -219,7 +219,6 @@ class IndexRegistry:
         if state != before:
             self._store.write(state)
             self._adopt(state)
-            self._refresh.put(state)
         return state
 
     def _removed(self, state: RegistryState, version: BundleVersion) -> RegistryState:
