@@ -32,7 +32,7 @@ from casekin.contracts.base import Contract
 from casekin.contracts.export import Export, ExportResult
 from casekin.contracts.ingest import IngestPart, IngestResult
 from casekin.contracts.maps import MapFit, MapPlace, MapVersion, Placement
-from casekin.contracts.projector import Job, JobState, Payload
+from casekin.contracts.projector import Job, JobState
 from casekin.contracts.reindex import Reindex, ReindexResult
 from casekin.contracts.rollouts import (
     Animation,
@@ -175,7 +175,7 @@ def main() -> None:
         with SearchClient(shared["search_url"]) as search:
             figures["cases_not_reindexed"] = float(len(search.lag(NEXT, None).cases))
     figures |= {"worker_kills": breaker.worker_kills, "redis_restarts": breaker.redis_restarts}
-    report("faults-jobs", figures, dict(Counter(payload.kind for payload in asked)), quick=is_quick())
+    report("faults-jobs", figures, dict(Counter(kind_of(payload) for payload in asked)), quick=is_quick())
 
 
 @contextmanager
@@ -210,11 +210,11 @@ def first_map(client: ProjectorClient) -> MapVersion:
     return client.wait(client.submit(MapFit(start="pca")), MapVersion, timeout_s=600)
 
 
-def payloads(count: int, base: MapVersion, next_encoder_url: str) -> list[Payload]:
+def payloads(count: int, base: MapVersion, next_encoder_url: str) -> list[Contract]:
     """Jobs of all kinds in random order, each another; clicks are on the map `base`."""
     dice, rng, size = random.Random(5), np.random.default_rng(6), len(read_manifest(BUNDLE).dimensions)
     rare = max(1, round(RARE * count))
-    asked: list[Payload] = [MapFit(start="pca", seed=100 + number) for number in range(rare)]
+    asked: list[Contract] = [MapFit(start="pca", seed=100 + number) for number in range(rare)]
     asked += [Export(map_id=base.id), Reindex(encoder_url=next_encoder_url)]
     asked += [IngestPart(folder="phantoms", part=number + 1, parts=rare) for number in range(rare)]
     for number in range(count - len(asked)):
@@ -224,7 +224,12 @@ def payloads(count: int, base: MapVersion, next_encoder_url: str) -> list[Payloa
     return asked
 
 
-def click(number: int, latent: list[float], base: MapVersion) -> Payload:
+def kind_of(payload: Contract) -> str:
+    """The kind of the job that it makes."""
+    return str(type(payload).model_fields["kind"].default)
+
+
+def click(number: int, latent: list[float], base: MapVersion) -> Contract:
     """The kinds that a clinician waits for, one after the other."""
     subject = {"bundle_version": base.bundle_version, "latent": latent, "map_id": base.id}
     match number % 5:
@@ -239,7 +244,7 @@ def click(number: int, latent: list[float], base: MapVersion) -> Payload:
     return Trajectory.model_validate(subject | {"to": f"PHANTOM_0004_{number % CASES + 1:06d}", "steps": 5})
 
 
-def finished(client: ProjectorClient, asked: list[Payload]) -> list[Job]:
+def finished(client: ProjectorClient, asked: list[Contract]) -> list[Job]:
     """All of them, undisturbed."""
     jobs = [client.submit(payload) for payload in asked]
     for job in jobs:
@@ -247,7 +252,7 @@ def finished(client: ProjectorClient, asked: list[Payload]) -> list[Job]:
     return jobs
 
 
-def submitted(client: ProjectorClient, payload: Payload, witness: Witness) -> str:
+def submitted(client: ProjectorClient, payload: Contract, witness: Witness) -> str:
     """The id of the job, asked for until it is accepted; a pause after it."""
     while True:
         with suppress(Unavailable):

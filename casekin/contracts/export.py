@@ -16,7 +16,9 @@ class Export(Contract):
     model_config = ConfigDict(json_schema_extra={"example": {"kind": "export"}})
 
     kind: Literal["export"] = "export"
-    map_id: MapId | None = Field(default=None, description="of a kept map; none takes the current one, if there is one")
+    map_id: MapId | None = Field(
+        default=None, description="of a kept map; the default is the current one, if there is one"
+    )
 
 
 class ExportResult(Contract):

@@ -8,6 +8,8 @@ from casekin.contracts.base import Contract
 
 LONGEST_FOLDER = 1000
 """Characters of a path below the folder of collections."""
+LONGEST_NAME = 255
+"""Bytes of one name in it."""
 
 
 def _folder_name(path: str) -> str:
@@ -20,6 +22,8 @@ def _folder_name(path: str) -> str:
             raise ValueError("a path neither begins nor ends with a slash, and has no two in a row")
         if name.startswith("."):
             raise ValueError(f"no name in a path begins with a dot, as {name!r} does")
+        if len(name.encode()) > LONGEST_NAME:
+            raise ValueError(f"a name in the path has {len(name.encode())} bytes; file systems allow {LONGEST_NAME}")
     return path
 
 

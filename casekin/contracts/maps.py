@@ -1,6 +1,6 @@
 """Contracts of the map: fitting it, its versions with their quality, and placing a query on one of them.
 
-The width of a map is the longer side of the box around its cases; distances on it are told as shares of that.
+The width of a map is the longer side of the box around its cases; distances on it are shares of that.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ class MapFit(Contract):
     preset: Preset = "clinical"
     neighbours: int = Field(default=15, ge=2, le=200)
     min_dist: float = Field(default=0.1, ge=0, le=1)
-    seed: int = Field(default=7, ge=0)
+    seed: int = Field(default=7, ge=0, le=2**32 - 1)
     supervised: bool = Field(
         default=False,
         description="also draw cases of one diagnosis together: it then shows what is known, not only what is seen",
@@ -49,7 +49,7 @@ class MapPlace(Contract):
     bundle_version: BundleVersion
     latent: Latent
     neighbours: int = Field(default=15, ge=1, le=100)
-    map_id: MapId | None = Field(default=None, description="of a kept map; none takes the current one")
+    map_id: MapId | None = Field(default=None, description="of a kept map; the default is the current one")
 
 
 class Agreement(Contract):
@@ -121,7 +121,7 @@ class MapVersion(Contract):
     id: MapId
     bundle_version: str
     revision: str = Field(description="of the collection it was fitted on")
-    recipe: MapFit = Field(description="as asked for, with the map that its cases started from")
+    recipe: MapFit = Field(description="as submitted, with the map that its cases started from")
     weights: list[float] = Field(description="of the preset, D")
     created: datetime
     fit_s: float

@@ -1,4 +1,4 @@
-"""Contracts of dimension names: a bundle brings defaults, users change them, each change is kept with who and when."""
+"""Contracts of dimension names: a bundle brings defaults, users change them, each change has its user and time."""
 
 from datetime import datetime
 from typing import Annotated
@@ -22,7 +22,7 @@ _CHANGE: dict[str, JsonValue] = {
 
 
 class Renaming(Contract):
-    """Body of ``PUT /v1/dimensions/{index}/name`` (the new name) and of ``POST .../undo`` (the name to take back)."""
+    """Body of ``PUT /v1/dimensions/{index}/name`` (the new name) and of ``POST .../undo`` (the name to undo)."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"name": "Size"}})
 
@@ -37,9 +37,9 @@ class NameChange(Contract):
     dimension: int = Field(ge=0)
     name: DimensionName = Field(description="from then on")
     before: DimensionName
-    by: str = Field(description="who; `local` where nobody signs in")
+    by: str = Field(description="user; `local` where nobody signs in")
     at: datetime
-    undo: bool = Field(description="whether it took an earlier change back")
+    undo: bool = Field(description="whether it undid an earlier change")
 
 
 class DimensionNames(Contract):

@@ -1,35 +1,19 @@
-"""Contracts of jobs; each kind's are in `maps`, `rollouts`, `ingest`, `reindex` and `export` beside this.
+"""Contracts of jobs; the payload and result of each kind are in `maps`, `rollouts`, `ingest`, `reindex` and `export`.
 
-Task names are part of the contract: a job's ``kind`` is the name of the Celery task that does it.
+A payload is any contract with a field ``kind`` of one value. Kinds are part of the contract: each is the name of the
+Celery task that does it.
 """
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import ConfigDict, Field, JsonValue, RootModel
+from pydantic import ConfigDict, Field, JsonValue
 
-from casekin.contracts.base import Contract
-from casekin.contracts.export import Export
-from casekin.contracts.ingest import IngestPart
-from casekin.contracts.maps import MapFit, MapPlace
+from casekin.contracts.base import CaseId, Contract
 from casekin.contracts.problem import Problem
-from casekin.contracts.reindex import Reindex
-from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
-
-Payload = Annotated[
-    MapFit | MapPlace | Rollout | JointRollout | Animation | Trajectory | IngestPart | Export | Reindex,
-    Field(discriminator="kind"),
-]
 
 LONGEST_WAIT_S = 20.0
-"""For which a request for a job may ask it to become final."""
-
-
-class JobRequest(RootModel[Payload]):
-    """Body of ``POST /v1/jobs``."""
-
-    model_config = ConfigDict(frozen=True, json_schema_extra={"example": {"kind": "map.fit", "preset": "clinical"}})
+"""Longest time that a request for a job may wait for it to become final."""
 
 
 class JobState(StrEnum):
@@ -41,7 +25,7 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     PARKED = "parked"
-    """It killed its worker too often; the same work is not begun again before somebody cancels it."""
+    """It lost its worker too often (a dead letter); the same work is not started again before it is cancelled."""
 
     @property
     def final(self) -> bool:
@@ -87,8 +71,31 @@ class Job(Contract):
 
 
 class JobList(Contract):
-    """Answer to ``GET /v1/jobs?limit=&state=``: the jobs asked for last, newest first."""
+    """Answer to ``GET /v1/jobs?limit=&state=``: the jobs submitted last, newest first."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"jobs": [_JOB]}})
 
     jobs: list[Job]
+
+
+class PurgeRequest(Contract):
+    """Body of ``POST /v1/cases/purge``: cases that were deleted from the collection."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"ids": ["ISIC_0000001"]}})
+
+    ids: list[CaseId] = Field(min_length=1, max_length=4096)
+
+
+class PurgeResult(Contract):
+    """What was removed of deleted cases: nothing that the projector stores has them any more.
+
+    Worker processes drop what they have in memory within half a minute, or at their next job. A job that runs meanwhile
+    starts again without the cases. A queued job that names one of them fails, and its payload goes with it.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {"cases": 1, "latents": 1, "maps": 2, "results": 5}})
+
+    cases: int = Field(description="that were to be removed")
+    latents: int = Field(description="cached files of latents that had one of them and do not any more")
+    maps: int = Field(description="kept maps, likewise")
+    results: int = Field(description="stored results that may have shown one of them and are deleted")

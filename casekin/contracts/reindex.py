@@ -1,4 +1,4 @@
-"""Contracts of re-indexing: the collection encoded anew by another bundle, beside the index that is searched."""
+"""Contracts of re-indexing: the collection encoded again by another bundle, beside the index that is searched."""
 
 from typing import Literal
 
@@ -8,9 +8,9 @@ from casekin.contracts.base import BundleVersion, CaseId, Contract, ServiceUrl
 
 
 class Reindex(Contract):
-    """Bring every case of the collection into the index of the bundle that an encoder serves, slowly.
+    """Encode every case of the collection for the index of the bundle that an encoder serves, slowly.
 
-    Asked for again once it has ended, it looks again: only what is not there yet is encoded.
+    Submitted again once it has ended, it looks again: only what is missing is encoded.
     """
 
     model_config = ConfigDict(
@@ -21,7 +21,7 @@ class Reindex(Contract):
     encoder_url: ServiceUrl | None = Field(
         default=None,
         description="of the encoder with the new bundle: on the workers' own machine, or the one of their settings, "
-        "which none takes",
+        "which is the default",
     )
 
 

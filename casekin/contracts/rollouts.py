@@ -1,6 +1,6 @@
-"""Contracts of rollouts: what the decoder draws along a way through the latent space, and which cases lie there.
+"""Contracts of rollouts: images decoded along a line through the latent space, and the nearest cases of each step.
 
-A way starts from a query's latent or from a case of the collection. Ranges are those met in the collection: a step is
+A rollout starts from a query's latent or from a case of the collection. Ranges are those of the collection: a step is
 named by its quantile, the share of the collection's cases that lie below it in that dimension.
 """
 
@@ -31,12 +31,14 @@ _SCENE: dict[str, JsonValue] = {
 
 
 class FromSubject(Contract):
-    """Where a way starts: exactly one of `latent` and `case`."""
+    """The subject that a rollout starts from: exactly one of `latent` and `case`."""
 
     bundle_version: BundleVersion
     latent: Latent | None = Field(default=None, description="of a query")
     case: CaseId | None = Field(default=None, description="of the collection; its own lesion is no neighbour of it")
-    map_id: MapId | None = Field(default=None, description="of a kept map; none takes the current one, if there is one")
+    map_id: MapId | None = Field(
+        default=None, description="of a kept map; the default is the current one, if there is one"
+    )
 
     @model_validator(mode="after")
     def _one_subject(self) -> Self:
@@ -53,7 +55,7 @@ class Rollout(FromSubject):
     )
 
     kind: Literal["rollout"] = "rollout"
-    dimensions: list[int] | None = Field(default=None, description="indices; none means all")
+    dimensions: list[int] | None = Field(default=None, max_length=4096, description="indices; the default is all")
     steps: int = Field(default=11, ge=3, le=21)
 
 
@@ -83,7 +85,7 @@ class Animation(FromSubject):
 
 
 class Trajectory(FromSubject):
-    """The way from the query to a case, in a straight line through the latent space."""
+    """A straight line through the latent space, from the subject to a case."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"kind": "trajectory", **_QUERY, "to": "ISIC_0000001", "steps": 11}}
@@ -95,7 +97,7 @@ class Trajectory(FromSubject):
 
 
 class Step(Contract):
-    """One point of a way."""
+    """One point of a rollout."""
 
     image: str = Field(description="data URI")
     shares: dict[Code, float] | None = Field(
@@ -106,7 +108,7 @@ class Step(Contract):
 
 
 class Scene(Contract):
-    """What all rollouts tell of where they were made."""
+    """What the results of all kinds of rollouts share."""
 
     bundle_version: str
     revision: str | None = Field(description="of the collection that the neighbours are from")

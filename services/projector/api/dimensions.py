@@ -1,4 +1,4 @@
-"""The HTTP side of dimension names."""
+"""Names of dimensions: ``/v1/dimensions``."""
 
 from fastapi import APIRouter, Request
 
@@ -9,33 +9,33 @@ from services.projector.latents.manifest_cache import ManifestCache
 from services.projector.storage.dimension_names import DimensionNameStore
 
 
-def dimension_routes(book: DimensionNameStore, manifests: ManifestCache, audit: AuditLog) -> APIRouter:
-    """Names of the dimensions of the bundle in use."""
+def dimension_routes(store: DimensionNameStore, manifests: ManifestCache, audit: AuditLog) -> APIRouter:
+    """Read, change and undo the names of the dimensions of the bundle in use."""
     router = APIRouter(tags=["dimensions"])
 
     @router.get("/dimensions")
     def names() -> DimensionNames:
         """The name of each dimension."""
-        return book.names(manifests.current())
+        return store.names(manifests.current())
 
     @router.get("/dimensions/{index}/history")
     def history(index: int) -> NameHistory:
-        """Who named it what, and when; the last change first."""
-        return book.history(manifests.current(), index)
+        """All changes of a name, the last first."""
+        return store.history(manifests.current(), index)
 
     @router.put("/dimensions/{index}/name")
-    def rename(index: int, asked: Renaming, request: Request) -> NameChange:
-        """Give it a name."""
+    def rename(index: int, wanted: Renaming, request: Request) -> NameChange:
+        """Change a name."""
         who = acting_user(request)
-        change = book.rename(manifests.current(), index, asked.name, who)
+        change = store.rename(manifests.current(), index, wanted.name, who)
         audit.record(who, "name dimension", f"{index}: {change.name}")
         return change
 
     @router.post("/dimensions/{index}/undo")
-    def undo(index: int, asked: Renaming, request: Request) -> NameChange:
-        """Take a name back that stands, so that the one before stands again."""
+    def undo(index: int, wanted: Renaming, request: Request) -> NameChange:
+        """Undo the change that gave the current name."""
         who = acting_user(request)
-        change = book.undo(manifests.current(), index, asked.name, who)
+        change = store.undo(manifests.current(), index, wanted.name, who)
         audit.record(who, "undo name of dimension", f"{index}: {change.name}")
         return change
 

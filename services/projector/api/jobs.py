@@ -1,75 +1,70 @@
-"""The job API: ``/v1/jobs`` and the kept maps under ``/v1/maps``."""
+"""The job API: ``/v1/jobs``."""
 
-from typing import Annotated
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
 
-from anyio import to_thread
-from fastapi import APIRouter, Query, Response, status
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import ConfigDict, Field, RootModel
 
-from casekin.contracts.export import ExportResult
-from casekin.contracts.ingest import IngestResult
-from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions, Placement
-from casekin.contracts.projector import LONGEST_WAIT_S, Job, JobList, JobRequest, JobState
-from casekin.contracts.reindex import ReindexResult
-from casekin.contracts.rollouts import AnimationResult, JointResult, RolloutResult, TrajectoryResult
-from casekin.errors import Conflict, NotFound
-from services.projector.api.job_events import EVENTS, final_or_late, job_events
+from casekin.contracts.projector import LONGEST_WAIT_S, Job, JobList, JobState
+from casekin.errors import Conflict
+from services.projector.api.job_events import final_or_late, job_changes
 from services.projector.api.submission import JobSubmission
 from services.projector.jobs.heartbeat import Heartbeat
-from services.projector.jobs.kinds import Kind
+from services.projector.jobs.kinds import JobKind
 from services.projector.jobs.store import JobStore
-from services.projector.projection.map_store import MapStore
 from services.projector.storage.job_results import MEDIA_TYPES, JobResults
-
-Result = (
-    MapVersion
-    | Placement
-    | RolloutResult
-    | JointResult
-    | AnimationResult
-    | TrajectoryResult
-    | IngestResult
-    | ExportResult
-    | ReindexResult
-)
+from services.projector.tasks.handler import AnyHandler
 
 
-def create_router(
-    submission: JobSubmission, store: JobStore, results: JobResults, heartbeat: Heartbeat, kinds: dict[str, Kind]
+def job_routes(
+    submission: JobSubmission,
+    store: JobStore,
+    results: JobResults,
+    heartbeat: Heartbeat,
+    handlers: Sequence[AnyHandler],
+    kinds: Mapping[str, JobKind],
 ) -> APIRouter:
-    """Routes over the given parts."""
+    """Submit, follow and cancel jobs of the kinds of `handlers`, and fetch their results."""
     router = APIRouter(tags=["jobs"])
+    request_model = job_request(handlers)
+
+    def known_job(job_id: str) -> Job:
+        return _with_hint(store.job(job_id), heartbeat, kinds)
 
     @router.post("/jobs", status_code=status.HTTP_202_ACCEPTED, responses={200: {"model": Job, "description": "Known"}})
-    def submit(request: JobRequest, response: Response) -> Job:
-        """Ask for work; the same payload on the same collection and model gives the same job."""
-        job, new = submission.submit(request.root)
+    def submit(request: request_model, response: Response) -> Job:  # type: ignore[valid-type]  # made of the handlers
+        """Submit a job; the same payload on the same collection and model is the same job."""
+        job, new = submission.submit(request.root)  # type: ignore[attr-defined]
         response.status_code = status.HTTP_202_ACCEPTED if new else status.HTTP_200_OK
         return job
 
     @router.get("/jobs")
     def recent(limit: Annotated[int, Query(ge=1, le=1000)] = 50, state: JobState | None = None) -> JobList:
-        """The jobs asked for last, newest first; only those of a state, if one is given."""
+        """The jobs submitted last, newest first; only those of a state, if one is given."""
         return JobList(jobs=store.recent(limit, state))
 
     @router.get("/jobs/{job_id}")
     async def job(job_id: str, wait_s: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)] = 0) -> Job:
-        """How far it is: at once, or as soon as it is final, after `wait_s` seconds at the latest."""
-        return await final_or_late(lambda: _with_hint(store.job(job_id), heartbeat, kinds), wait_s)
+        """The job: at once, or as soon as it is final, after `wait_s` seconds at the latest."""
+        return await final_or_late(lambda: known_job(job_id), wait_s)
 
     @router.delete("/jobs/{job_id}")
     def cancel(job_id: str) -> Job:
-        """Ask it to stop, or let a parked one go; a finished job stays as it is."""
+        """Cancel the job, or release a parked one; a finished job stays as it is."""
         return store.cancel(job_id)
 
-    @router.get("/jobs/{job_id}/events", response_class=StreamingResponse, responses=EVENTS)
-    async def events(job_id: str) -> StreamingResponse:
-        """The job at each change until it is final, as server-sent events named ``job``."""
-        first = await to_thread.run_sync(store.job, job_id)
-        told = job_events(first, lambda: _with_hint(store.job(job_id), heartbeat, kinds))
-        return StreamingResponse(told, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+    async def events(known: Annotated[Job, Depends(known_job)]) -> AsyncIterator[ServerSentEvent]:
+        """The job at each change until it is final, as server-sent events named ``job`` whose ``data`` is a `Job`."""
+        async for job in job_changes(known, lambda: known_job(known.id)):
+            yield ServerSentEvent(event="job", data=job)
 
-    @router.get("/jobs/{job_id}/result", response_model=Result)
+    @router.get("/jobs/{job_id}/result", response_model=_union([handler.result for handler in handlers]))
     def result(job_id: str) -> Response:
         """The result of a succeeded job: 409 before, 410 after it expired."""
         _refuse_unfinished(store.job(job_id))
@@ -85,34 +80,21 @@ def create_router(
     return router
 
 
-def map_routes(maps: MapStore) -> APIRouter:
-    """The kept maps."""
-    router = APIRouter(tags=["map"])
+def job_request(handlers: Sequence[AnyHandler]) -> type[RootModel[Any]]:
+    """The body of ``POST /v1/jobs``: a payload of one of the handlers, by its `kind`."""
+    payloads = [handler.payload for handler in handlers]
+    root = Annotated[_union(payloads), Field(discriminator="kind")] if len(payloads) > 1 else payloads[0]
 
-    @router.get("/maps")
-    def versions() -> MapVersions:
-        """The kept maps with their quality, newest first, and which is current."""
-        return maps.versions()
+    class JobRequest(RootModel[root]):  # type: ignore[valid-type]  # made of the handlers
+        """Payload of a job."""
 
-    @router.get("/maps/current", response_model=CaseMap)
-    def current_map() -> Response:
-        """The current map."""
-        current = maps.current_id()
-        if current is None:
-            raise NotFound("no map has been fitted yet; submit a job of kind map.fit")
-        return Response(maps.read(current), media_type="application/json")
+        model_config = ConfigDict(frozen=True, json_schema_extra={"example": {"kind": "map.fit", "preset": "clinical"}})
 
-    @router.put("/maps/current")
-    def make_current(chosen: CurrentMap) -> MapVersion:
-        """Make a kept map the current one again."""
-        return maps.make_current(chosen.id)
+    return JobRequest
 
-    @router.get("/maps/{map_id}", response_model=CaseMap)
-    def kept_map(map_id: MapId) -> Response:
-        """One kept map."""
-        return Response(maps.read(map_id), media_type="application/json")
 
-    return router
+def _union(types: Sequence[type[Any]]) -> Any:
+    return reduce(or_, types)
 
 
 def _refuse_unfinished(known: Job) -> None:
@@ -121,15 +103,15 @@ def _refuse_unfinished(known: Job) -> None:
         raise Conflict(f"job {known.id} ({known.kind}) has no result: it is {known.state}{why}")
 
 
-def _with_hint(job: Job, heartbeat: Heartbeat, kinds: dict[str, Kind]) -> Job:
-    """A queued job says what it waits for."""
+def _with_hint(job: Job, heartbeat: Heartbeat, kinds: Mapping[str, JobKind]) -> Job:
+    """The job; a queued one says what it waits for."""
     if job.state is not JobState.QUEUED or job.progress.message != JobState.QUEUED:
         return job
     hint = _waits_for(job.kind, heartbeat, kinds)
     return job.model_copy(update={"progress": job.progress.model_copy(update={"message": hint})})
 
 
-def _waits_for(kind: str, heartbeat: Heartbeat, kinds: dict[str, Kind]) -> str:
+def _waits_for(kind: str, heartbeat: Heartbeat, kinds: Mapping[str, JobKind]) -> str:
     if kind not in kinds:
         return f"waiting: this version knows no jobs of kind {kind}; go on with the one that accepted it, or cancel it"
     queue = kinds[kind].queue

@@ -1,5 +1,6 @@
 """Celery as Casekin uses it: JSON only, nothing lost with a worker, no result backend (the job store is the truth)."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -7,13 +8,13 @@ from celery import Celery
 from kombu.exceptions import KombuError
 
 from casekin.errors import Unavailable
-from services.projector.jobs.kinds import kinds
+from services.projector.jobs.kinds import JobKind
 from services.projector.settings import ProjectorSettings
 
 
-def create_celery(settings: ProjectorSettings) -> Celery:
+def create_celery(settings: ProjectorSettings, kinds: Mapping[str, JobKind]) -> Celery:
     """A Celery application without tasks: enough to send messages; workers add the tasks."""
-    longest = max(kind.kill_s for kind in kinds(settings).values())
+    longest = max(kind.kill_s for kind in kinds.values())
     app = Celery("casekin", set_as_current=False)
     app.conf.update(
         broker_url=settings.redis_url,
@@ -50,9 +51,8 @@ def create_celery(settings: ProjectorSettings) -> Celery:
 class Publisher:
     """Puts jobs on their queues."""
 
-    def __init__(self, app: Celery, settings: ProjectorSettings) -> None:
-        self._app = app
-        self._kinds = kinds(settings)
+    def __init__(self, app: Celery, kinds: Mapping[str, JobKind]) -> None:
+        self._app, self._kinds = app, kinds
 
     def publish(self, job_id: str, kind: str) -> None:
         """Send the message that makes a worker look at the job; twice does no harm. Raises `Unavailable`."""
@@ -63,10 +63,10 @@ class Publisher:
             raise Unavailable("the job queue (Redis) does not answer; try again", retry_after_s=2) from error
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._app.close()
 
 
 def job_of(task_id: Any) -> str:
-    """The job that a message is about; the rest of the task's id tells deliveries apart."""
+    """The job that a message is about; the rest of the task's id distinguishes deliveries."""
     return str(task_id).partition("/")[0]

@@ -1,4 +1,4 @@
-"""Which workers live: each says so in Redis every few seconds."""
+"""Which workers are alive: each writes a heartbeat to Redis every few seconds."""
 
 import time
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def connect(url: str) -> Redis:
 
 
 @contextmanager
-def answering() -> Iterator[None]:
+def redis_errors() -> Iterator[None]:
     """Turn what Redis raises into `Unavailable`."""
     try:
         yield
@@ -44,19 +44,19 @@ class Heartbeat:
         self._redis = redis
         self._lease_s = lease_s
 
-    def note(self, queue: str, host: str) -> None:
-        """Say that a worker of `queue` lives on `host`."""
-        with answering():
+    def beat(self, queue: str, host: str) -> None:
+        """Record that a worker of `queue` is alive on `host`."""
+        with redis_errors():
             self._redis.zadd(_KEY + queue, {host: time.time()})
             self._redis.zremrangebyscore(_KEY + queue, "-inf", time.time() - 86_400)
 
     def leave(self, queue: str, host: str) -> None:
-        """Say that it stops."""
-        with answering():
+        """Record that it stops."""
+        with redis_errors():
             self._redis.zrem(_KEY + queue, host)
 
     def hosts(self, queue: str) -> list[str]:
-        """Where workers of `queue` live."""
-        with answering():
+        """Hosts with a live worker of `queue`."""
+        with redis_errors():
             found = self._redis.zrangebyscore(_KEY + queue, time.time() - self._lease_s, "+inf")
         return cast("list[str]", found)  # as `connect` asks to decode

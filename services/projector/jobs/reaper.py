@@ -1,6 +1,7 @@
-"""Finds jobs whose worker died or whose wait is over, and results that expired; runs beside the API, in any number."""
+"""Requeue jobs whose worker died or whose wait is over, and delete expired results; every copy of the API runs one."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -8,7 +9,7 @@ import structlog
 from casekin.contracts.projector import JobState
 from casekin.errors import CasekinError
 from services.projector.jobs.broker import Publisher
-from services.projector.jobs.kinds import Kind
+from services.projector.jobs.kinds import JobKind
 from services.projector.jobs.store import JobStore
 from services.projector.storage.job_results import JobResults
 
@@ -17,17 +18,17 @@ log = structlog.get_logger("projector")
 
 @dataclass(frozen=True)
 class Reaper:
-    """One look over all jobs that are not final."""
+    """Sweeps over all jobs that are not final."""
 
     store: JobStore
     results: JobResults
     publisher: Publisher
-    kinds: dict[str, Kind]
+    kinds: Mapping[str, JobKind]
     patience_s: float
     """A job queued for so long while its queue is empty has lost its message."""
 
     def sweep(self) -> None:
-        """Queue again what lost its worker or its message, and delete expired results."""
+        """Requeue jobs that lost their worker or their message, and delete expired results."""
         for job_id, kind in self.store.live():
             if kind not in self.kinds:  # of a newer version, whose own API looks after it
                 log.warning("job of an unknown kind left alone", job=job_id, kind=kind)
@@ -35,12 +36,12 @@ class Reaper:
             state = self.store.abandon(job_id)
             if state is JobState.PARKED:
                 log.error("job parked: its worker died too often", job=job_id, kind=kind)
-            elif state is JobState.QUEUED or self.store.is_due(job_id) or self._unheard(job_id, kind):
+            elif state is JobState.QUEUED or self.store.is_due(job_id) or self._lost_message(job_id, kind):
                 log.warning("job queued again", job=job_id, kind=kind)
                 self.publisher.publish(job_id, kind)
         self.results.sweep()
 
-    def _unheard(self, job_id: str, kind: str) -> bool:
+    def _lost_message(self, job_id: str, kind: str) -> bool:
         return self.store.waiting(self.kinds[kind].queue) == 0 and self.store.remind(job_id, self.patience_s)
 
     async def run(self, every_s: float) -> None:

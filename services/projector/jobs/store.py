@@ -1,4 +1,4 @@
-"""The book of jobs in Redis: who asked for what, how far it is, who works on it."""
+"""Jobs in Redis: their payload, progress, lease and end."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
@@ -10,12 +10,12 @@ from casekin.contracts.projector import Job, JobState, Progress
 from casekin.errors import NotFound, Unexpected
 from casekin.service.problems import describe
 from services.projector.jobs import lua_scripts
-from services.projector.jobs.heartbeat import answering
+from services.projector.jobs.heartbeat import redis_errors
 from services.projector.settings import ProjectorSettings
 
 _JOB, _LIVE, _RECENT = "casekin:job:", "casekin:jobs:live", "casekin:jobs:recent"
 _REMEMBER = 7
-"""Jobs are remembered this many result lifetimes, so that who asks for an expired result learns that it expired."""
+"""Jobs are remembered this many result lifetimes, so that a request for an expired result says that it expired."""
 
 
 class JobStore:
@@ -34,29 +34,34 @@ class JobStore:
 
     def ping(self) -> None:
         """Raise `Unavailable` unless Redis answers."""
-        with answering():
+        with redis_errors():
             self._redis.ping()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._redis.close()
 
     def submit(self, job_id: str, kind: str, payload: str, *, result_there: bool) -> tuple[Job, bool]:
-        """Enter a job unless it is known and under way or its result is there; says whether it is new."""
+        """Add a job unless it is live, or its result is stored; returns it and whether it is new."""
         answer = self._run("SUBMIT", job_id, job_id, kind, payload, int(result_there), self._keep_s)
         return self.job(job_id), answer == "new"
 
     def job(self, job_id: str) -> Job:
         """The job as it is now; raises `NotFound`."""
-        with answering():
+        with redis_errors():
             fields = cast("dict[str, str]", self._redis.hgetall(_JOB + job_id))
         if not fields:
             raise NotFound(f"no job {job_id[:64]!r}; jobs are forgotten {self._keep_s / 3600:.3g} hours after they end")
         return _read(fields)
 
+    def kind(self, job_id: str) -> str | None:
+        """The kind of a job; none where it is unknown."""
+        with redis_errors():
+            return cast("str | None", self._redis.hget(_JOB + job_id, "kind"))
+
     def recent(self, limit: int, state: JobState | None = None) -> list[Job]:
-        """The jobs asked for last, newest first; only those of a `state`, if one is given."""
-        with answering():
+        """The jobs submitted last, newest first; only those of a `state`, if one is given."""
+        with redis_errors():
             ids = cast("list[str]", self._redis.zrevrange(_RECENT, 0, -1 if state else limit - 1))
             pipe = self._redis.pipeline(transaction=False)
             for job_id in ids:
@@ -65,20 +70,20 @@ class JobStore:
         return [job for job in found if state in (None, job.state)][:limit]
 
     def claim(self, job_id: str, token: str) -> str | None:
-        """Take the job for the delivery `token`; its payload, or none where it is done, cancelled or another's."""
-        payload = self._run("CLAIM", job_id, token, self._lease_ms, self._deliveries, self._keep_s, self._lost())
+        """Claim the job for the delivery `token`; its payload, or none where it is final or claimed by another."""
+        payload = self._run("CLAIM", job_id, token, self._lease_ms, self._deliveries, self._keep_s, self._parked())
         return None if payload is None else str(payload)
 
     def renew(self, job_id: str, token: str) -> JobState | None:
-        """Say that the worker that holds the job lives; the job's state, none if it is unknown."""
+        """Renew the lease of the delivery `token`; the job's state, none if it is unknown."""
         state = self._run("RENEW", job_id, token, self._lease_ms)
         return JobState(state) if state else None
 
     def report(self, job_id: str, token: str, progress: Progress) -> bool:
-        """Note how far the job is; false where the work is no longer wanted."""
+        """Store progress and renew the lease; false where `token` does not hold the job any more."""
         remaining = "" if progress.remaining_s is None else f"{progress.remaining_s:.1f}"
-        told = (f"{progress.fraction:.4f}", progress.message, remaining)
-        return bool(self._run("REPORT", job_id, token, self._lease_ms, *told))
+        fields = (f"{progress.fraction:.4f}", progress.message, remaining)
+        return bool(self._run("REPORT", job_id, token, self._lease_ms, *fields))
 
     def finish(self, job_id: str, token: str, state: JobState, problem: Problem | None = None) -> bool:
         """Close the job; false where `token` does not hold it any more."""
@@ -86,7 +91,7 @@ class JobStore:
         return bool(self._run("FINISH", job_id, token, state.value, self._keep_s, why))
 
     def defer(self, job_id: str, token: str, *, wait_s: float, tries: int, message: str) -> bool:
-        """Put the job back until a wait is over, twice as long each time; false where that was done `tries` times."""
+        """Requeue the job after a wait, twice as long each time; false where that was done `tries` times."""
         return bool(self._run("DEFER", job_id, token, int(wait_s * 1000), tries, message))
 
     def is_due(self, job_id: str) -> bool:
@@ -94,16 +99,16 @@ class JobStore:
         return bool(self._run("DUE", job_id))
 
     def cancel(self, job_id: str) -> Job:
-        """Close the job as cancelled unless it is final, or let a parked one go; raises `NotFound`."""
+        """Cancel the job unless it is final, or release a parked one; raises `NotFound`."""
         self._run("CANCEL", job_id, self._keep_s)
         return self.job(job_id)
 
     def abandon(self, job_id: str, token: str = "") -> JobState | None:
-        """Put a job back whose worker died (known by `token`, else by its lease), or park it after too many.
+        """Requeue a job whose worker died (delivery `token`, else any whose lease expired), or park it after too many.
 
-        Returns queued, parked, or none where nothing was to do.
+        Returns queued, parked, or none where there was nothing to do.
         """
-        state = self._run("ABANDON", job_id, token, self._deliveries, self._keep_s, self._lost())
+        state = self._run("ABANDON", job_id, token, self._deliveries, self._keep_s, self._parked())
         return JobState(state) if state else None
 
     def remind(self, job_id: str, older_s: float) -> bool:
@@ -112,7 +117,7 @@ class JobStore:
 
     def live(self) -> list[tuple[str, str]]:
         """Id and kind of every job that is not final."""
-        with answering():
+        with redis_errors():
             ids = sorted(cast("set[str]", self._redis.smembers(_LIVE)))
             kinds = [(job_id, cast("str | None", self._redis.hget(_JOB + job_id, "kind"))) for job_id in ids]
             if forgotten := [job_id for job_id, kind in kinds if kind is None]:
@@ -121,19 +126,19 @@ class JobStore:
 
     def waiting(self, queue: str) -> int:
         """Messages on a Celery queue that no worker has taken."""
-        with answering():
+        with redis_errors():
             return int(self._redis.llen(queue))
 
     def _run(self, script: str, job_id: str, *arguments: str | int) -> Any:
-        with answering():
+        with redis_errors():
             return self._scripts[script](keys=[_JOB + job_id, _LIVE, _RECENT], args=arguments)
 
-    def _lost(self) -> str:
-        lost = Unexpected(
+    def _parked(self) -> str:
+        problem = Unexpected(
             f"the job lost its worker {self._deliveries} times and is parked: the workers' log may say why; "
-            "cancel it to let the same work be asked for again"
+            "cancel it to let the same work be submitted again"
         )
-        return describe(lost).model_dump_json()
+        return describe(problem).model_dump_json()
 
 
 def _read(fields: dict[str, str]) -> Job:

@@ -1,7 +1,7 @@
-"""What a worker's parent process does beside its children: keep leases, stop cancelled work, tell of lost children."""
+"""What a worker's parent process does beside its children: renew leases, kill cancelled work, requeue lost jobs."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -15,7 +15,7 @@ from casekin.errors import Unavailable
 from casekin.service.problems import describe
 from services.projector.jobs.broker import job_of
 from services.projector.jobs.heartbeat import Heartbeat
-from services.projector.jobs.kinds import Kind
+from services.projector.jobs.kinds import JobKind
 from services.projector.jobs.store import JobStore
 
 log = structlog.get_logger("projector")
@@ -49,12 +49,12 @@ def lease_step(store: JobStore, heartbeat: Heartbeat, queues: Sequence[str], hos
         def _beat(self, parent: Any) -> None:
             with contextlib.suppress(Unavailable):  # Celery itself reports a lost connection
                 for queue in queues:
-                    heartbeat.note(queue, host)
+                    heartbeat.beat(queue, host)
                 for request in list(worker_state.active_requests):
-                    self._look_after(request, parent)
+                    self._renew(request, parent)
 
-        def _look_after(self, request: Any, parent: Any) -> None:
-            """Renew; work that is cancelled and did not stop by itself until the second look is killed."""
+        def _renew(self, request: Any, parent: Any) -> None:
+            """Renew the lease; cancelled work that has not stopped by itself by the second beat is killed."""
             if store.renew(job_of(request.id), request.id) is not JobState.CANCELLED:
                 return
             if request.id in self._warned:
@@ -67,7 +67,7 @@ def lease_step(store: JobStore, heartbeat: Heartbeat, queues: Sequence[str], hos
     return Leases
 
 
-def lease_aware_request(store: JobStore, kinds: dict[str, Kind]) -> type[Request]:
+def lease_aware_request(store: JobStore, kinds: Mapping[str, JobKind]) -> type[Request]:
     """A Celery request that closes or puts back the job whose child process died or was killed for taking too long."""
 
     class LeaseAwareRequest(Request):

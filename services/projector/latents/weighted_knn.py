@@ -1,4 +1,4 @@
-"""Cases with their latents, searched under weights: who lies around a point of the latent space.
+"""Cases with their latents, searched under weights: the nearest cases of a point of the latent space.
 
 Q queries, N cases, D dimensions, k neighbours.
 """
@@ -23,7 +23,7 @@ def scale_of(weights: Sequence[float]) -> Floats:
 
 @dataclass(frozen=True)
 class WeightedKnn:
-    """Cases to be neighbours, under the weights of a preset."""
+    """Weighted k-NN over the cases of a collection."""
 
     collection: CollectionLatents
     weights: list[float]
@@ -46,7 +46,7 @@ class WeightedKnn:
         number = {code: i for i, code in enumerate(self._codes)}
         return np.array([len(number) if code is None else number[code] for code in self.collection.diagnoses])
 
-    def around(self, latents: npt.ArrayLike, k: int) -> tuple[Indices, npt.NDArray[np.float64]]:
+    def nearest(self, latents: npt.ArrayLike, k: int) -> tuple[Indices, npt.NDArray[np.float64]]:
         """The k nearest cases, or all: rows [Q,k] and weighted distances [Q,k]; raises `WrongLatent`."""
         queries = np.asarray(latents, np.float32)
         if queries.shape[1] != len(self._scale):

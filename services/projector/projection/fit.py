@@ -53,7 +53,7 @@ def fit_map(
     too small.
     """
     began = time.monotonic()
-    collection = reader.now(Stage(report, 0.0, 0.1, lambda done, total: f"{done:,} of {total:,} latents read"))
+    collection = reader.current(Stage(report, 0.0, 0.1, lambda done, total: f"{done:,} of {total:,} latents read"))
     check_size(len(collection.cases))
     weights = weights_of(payload.preset, collection, encoder)
     points = np.ascontiguousarray(collection.latents * scale_of(weights))
@@ -130,7 +130,7 @@ def _quality(points: Floats, collection: CollectionLatents, laid: Layout, payloa
 
 
 def _start_map(payload: MapFit, maps: MapStore) -> CaseMap | None:
-    assert payload.start != "latest", "submission says which"
+    assert payload.start != "latest", "the handler names it"
     return None if payload.start == "pca" else CaseMap.model_validate_json(maps.read(payload.start))
 
 

@@ -1,4 +1,4 @@
-"""What a worker for clicks keeps in memory: the map used last with its cases' latents, or the cases alone."""
+"""In-process cache of the interactive worker: the map used last with its cases' latents, or the latents alone."""
 
 from casekin.contracts.maps import CaseMap, MapId
 from casekin.errors import Conflict
@@ -15,15 +15,15 @@ from services.projector.projection.placement import PlacementMap, build_placemen
 
 
 class MapCache:
-    """Makes placement_map and knn anew when the map or the collection is another."""
+    """Builds a placement map or k-NN when the map, the collection or its revision has changed."""
 
     def __init__(self, maps: MapStore, reader: CollectionReader, manifests: ManifestCache) -> None:
         self._maps, self._reader, self.manifests = maps, reader, manifests
-        self._placement_map: tuple[tuple[MapId, str], PlacementMap] | None = None
-        self._knn: WeightedKnn | None = None
+        self._placement_map: tuple[MapId, CollectionLatents, PlacementMap] | None = None
+        self._knn: tuple[CollectionLatents, WeightedKnn] | None = None
 
     def placement_map(self, map_id: MapId) -> PlacementMap:
-        """The placement_map of a kept map; raises `NotFound`, or `Conflict` where it is of another bundle."""
+        """A kept map with the latents of its cases; raises `NotFound`, or `Conflict` where it is of another bundle."""
         collection = self._reader.for_interactive()
         if collection is None:
             raise Conflict("the collection has not been read since it changed bundle; fit the map again")
@@ -33,13 +33,15 @@ class MapCache:
                 f"the map is of bundle {version.bundle_version}, the collection of {collection.bundle_version}; "
                 "fit the map first"
             )
-        key = (map_id, collection.revision)
-        if self._placement_map is None or self._placement_map[0] != key:
-            self._placement_map = (
-                key,
-                build_placement_map(CaseMap.model_validate_json(self._maps.read(map_id)), collection),
-            )
-        return self._placement_map[1]
+        cached = self._placement_map
+        if cached is None or cached[0] != map_id or cached[1] is not collection:
+            fitted = CaseMap.model_validate_json(self._maps.read(map_id))
+            self._placement_map = cached = (map_id, collection, build_placement_map(fitted, collection))
+        return cached[2]
+
+    def forget(self) -> None:
+        """Drop everything."""
+        self._placement_map = self._knn = None
 
     def collection(self, bundle_version: str) -> CollectionLatents | None:
         """The collection, if it has cases, can be read, and is of this bundle."""
@@ -50,9 +52,9 @@ class MapCache:
 
     def knn(self, collection: CollectionLatents) -> WeightedKnn:
         """The collection under the clinical weights, for when there is no map."""
-        held = self._knn
-        if held is None or held.collection.revision != collection.revision:
+        cached = self._knn
+        if cached is None or cached[0] is not collection:
             weights = self.manifests.of(collection.bundle_version).clinical_weights
-            held = WeightedKnn(collection.part(stable_sample(collection.cases, INTERACTIVE_CASES)), weights)
-            self._knn = held
-        return held
+            sample = collection.part(stable_sample(collection.cases, INTERACTIVE_CASES))
+            self._knn = cached = (collection, WeightedKnn(sample, weights))
+        return cached[1]

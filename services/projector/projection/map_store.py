@@ -1,11 +1,14 @@
-"""The kept maps: every fitted one with its quality, the newest first, and which of them is current."""
+"""The kept maps: each fitted one with its quality, newest first, and which of them is current."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from casekin.contracts.base import Preset
+from casekin.contracts.base import CaseId, Preset
 from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions
 from casekin.errors import NotFound
 from services.projector.files import replace_file
+from services.projector.latents.collection_latents import stable_sample
 
 
 class MapStore:
@@ -18,13 +21,29 @@ class MapStore:
 
     def add(self, fitted: CaseMap) -> None:
         """Keep a map and drop the oldest beyond those kept; raises `StorageFull`."""
-        _write(self._map(fitted.version.id), fitted.model_dump_json())
-        _write(self._about(fitted.version.id), fitted.version.model_dump_json())
+        self._write(fitted)
         current = self.current_id()
         for version in self._versions()[self._kept :]:
             if version.id != current:
-                self._about(version.id).unlink(missing_ok=True)
-                self._map(version.id).unlink(missing_ok=True)
+                self.remove(version.id)
+
+    def remove(self, map_id: MapId) -> None:
+        """Remove a map, if it is kept."""
+        self._about(map_id).unlink(missing_ok=True)
+        self._map(map_id).unlink(missing_ok=True)
+
+    def stored_ids(self) -> set[CaseId]:
+        """The ids of all cases on any kept map."""
+        return {case for fitted in self._maps_with_places() for case in fitted.cases}
+
+    def remove_cases(self, ids: frozenset[CaseId]) -> int:
+        """Take cases off every kept map; returns how many maps had one. Raises `StorageFull`."""
+        changed = 0
+        for fitted in self._maps_with_places():
+            if not ids.isdisjoint(fitted.cases):
+                self._write(_without(fitted, ids))
+                changed += 1
+        return changed
 
     def versions(self) -> MapVersions:
         """All kept maps, newest first."""
@@ -84,11 +103,34 @@ class MapStore:
         found = [MapVersion.model_validate_json(file.read_bytes()) for file in self._maps.glob("*.about.json")]
         return sorted(found, key=lambda version: version.created, reverse=True)
 
+    def _maps_with_places(self) -> Iterator[CaseMap]:
+        for version in self._versions():
+            with suppress(NotFound):  # dropped meanwhile
+                yield CaseMap.model_validate_json(self.read(version.id))
+
+    def _write(self, fitted: CaseMap) -> None:
+        _write(self._map(fitted.version.id), fitted.model_dump_json())
+        _write(self._about(fitted.version.id), fitted.version.model_dump_json())
+
     def _map(self, map_id: MapId) -> Path:
         return self._maps / f"{map_id}.map.json"
 
     def _about(self, map_id: MapId) -> Path:
         return self._maps / f"{map_id}.about.json"
+
+
+def _without(fitted: CaseMap, ids: frozenset[CaseId]) -> CaseMap:
+    """The map without `ids`; of its cases that UMAP laid out, those that are left are still the same sample."""
+    kept = [row for row, case in enumerate(fitted.cases) if case not in ids]
+    laid_out = stable_sample(fitted.cases, fitted.version.fitted)
+    left = sum(fitted.cases[row] not in ids for row in laid_out)
+    return CaseMap(
+        version=fitted.version.model_copy(update={"cases": len(kept), "fitted": left}),
+        cases=[fitted.cases[row] for row in kept],
+        diagnoses=[fitted.diagnoses[row] for row in kept],
+        x=[fitted.x[row] for row in kept],
+        y=[fitted.y[row] for row in kept],
+    )
 
 
 def _write(file: Path, content: str) -> None:

@@ -60,7 +60,7 @@ def build_placement_map(fitted: CaseMap, collection: CollectionLatents) -> Place
 
 def place_on(placement_map: PlacementMap, payload: MapPlace) -> Placement:
     """Where the query belongs on this map, and how honest that is; raises `WrongLatent`."""
-    rows, distances = placement_map.knn.around([payload.latent], payload.neighbours)
+    rows, distances = placement_map.knn.nearest([payload.latent], payload.neighbours)
     places = placement_map.places(rows, distances)
     spread = round(float(placement_map.spread(rows, places)[0]), 5)
     return Placement(

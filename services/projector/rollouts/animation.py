@@ -1,4 +1,4 @@
-"""One dimension as a moving picture. F frames."""
+"""One dimension as an animated picture. F frames."""
 
 import base64
 import io
@@ -25,9 +25,9 @@ def animate(payload: Animation, context: RolloutContext, latent: Floats, report:
     low, high = values_at(np.array([0.01, 0.99]), payload.dimension, context.collection, context.manifest)
     latents = np.tile(latent, (payload.frames, 1))  # [F,D]
     latents[:, payload.dimension] = np.linspace(low, high, payload.frames)
-    with start_decoding(context.encoder, context.manifest.version, latents, kind="png") as begun:
-        drawn = begun.finish(report)
-    up = [Image.open(io.BytesIO(base64.b64decode(image.partition(",")[2]))) for image in drawn.images]
+    with start_decoding(context.encoder, context.manifest.version, latents, kind="png") as pending:
+        decoded = pending.finish(report)
+    up = [Image.open(io.BytesIO(base64.b64decode(image.partition(",")[2]))) for image in decoded.images]
     frames = up + up[-2:0:-1]
     stream = io.BytesIO()
     options = {"duration": payload.milliseconds, "loop": 0, "quality": _QUALITY}
@@ -35,4 +35,4 @@ def animate(payload: Animation, context: RolloutContext, latent: Floats, report:
     kept = sum(
         1 for _ in ImageSequence.Iterator(Image.open(stream))
     )  # frames that do not differ become one that is shown longer
-    return stream.getvalue(), kept, drawn.width, drawn.height
+    return stream.getvalue(), kept, decoded.width, decoded.height

@@ -1,4 +1,4 @@
-"""Images of latents from the encoder service, two requests under way at once so that it never waits for this side."""
+"""Decode latents through the encoder service, two requests at once so that it never waits for this side."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,19 +29,19 @@ class DecodedImages:
 
 
 class PendingDecode:
-    """Images that are being decoded."""
+    """Requests that are under way."""
 
-    def __init__(self, answers: list[Future[DecodeResponse]], total: int) -> None:
-        self._answers, self._total = answers, total
+    def __init__(self, responses: list[Future[DecodeResponse]], total: int) -> None:
+        self._responses, self._total = responses, total
 
     def finish(self, report: Report) -> DecodedImages:
-        """Wait for all, telling how many there are; raises what the encoder said."""
+        """Wait for all images, reporting progress; raises what the encoder answered."""
         stage = Stage(report, 0.0, 1.0, lambda done, total: f"{done} of {total} images decoded", last=True)
         images: list[str] = []
-        for answer in self._answers:
-            images += answer.result().images
+        for response in self._responses:
+            images += response.result().images
             stage(len(images), self._total)
-        size = self._answers[0].result()
+        size = self._responses[0].result()
         return DecodedImages(size.width, size.height, images)
 
 
@@ -53,13 +53,13 @@ def start_decoding(
     *,
     kind: Literal["jpeg", "png"] = "jpeg",
 ) -> Iterator[PendingDecode]:
-    """Start decoding latents [N,D], at least one; what has not begun when the block is left is dropped."""
+    """Start decoding latents [N,D], at least one; requests that have not started when the block ends are dropped."""
 
     def decode(first: int) -> DecodeResponse:
         batch = latents[first : first + _BATCH].tolist()
         return encoder.decode(DecodeRequest(bundle_version=bundle_version, latents=batch, format=kind))
 
-    pool = ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="drawing")
+    pool = ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="decoding")
     try:
         yield PendingDecode([pool.submit(decode, first) for first in range(0, len(latents), _BATCH)], len(latents))
     finally:

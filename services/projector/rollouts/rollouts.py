@@ -1,6 +1,6 @@
-"""Rollouts: one dimension varied, two together, or one as a moving picture; over the range met in the collection.
+"""Rollouts: one dimension varied, or two together, over the range met in the collection.
 
-R rows (dimensions asked for), S steps, D dimensions.
+R rows (dimensions varied), S steps, D dimensions.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from services.projector.rollouts.steps import RolloutContext
 
 Floats = npt.NDArray[np.float64]
 _ENDS = (0.01, 0.99)
-"""Beyond them few cases tell what is met."""
+"""Quantiles of the ends: beyond them there are too few cases."""
 
 
 def check_subject(payload: FromSubject, manifest: BundleManifest) -> None:
@@ -32,14 +32,14 @@ def check_subject(payload: FromSubject, manifest: BundleManifest) -> None:
         raise WrongLatent(f"the latent has {len(payload.latent)} numbers, bundle {manifest.version} has {D} dimensions")
 
 
-def check_dimensions(asked: Sequence[int] | None, manifest: BundleManifest) -> list[int]:
-    """The dimensions asked for, each once; raises `BadInput`."""
+def check_dimensions(requested: Sequence[int] | None, manifest: BundleManifest) -> list[int]:
+    """The requested dimensions, each once; raises `BadInput`."""
     D = len(manifest.dimensions)
-    wanted = list(dict.fromkeys(asked if asked is not None else range(D)))
+    wanted = list(dict.fromkeys(requested if requested is not None else range(D)))
     if not wanted:
         raise BadInput("dimensions is empty; name some, or leave it out for all")
-    if strange := [index for index in wanted if not 0 <= index < D]:
-        raise BadInput(f"there is no dimension {strange[0]}; bundle {manifest.version} has 0 to {D - 1}")
+    if unknown := [index for index in wanted if not 0 <= index < D]:
+        raise BadInput(f"there is no dimension {unknown[0]}; bundle {manifest.version} has 0 to {D - 1}")
     return wanted
 
 
@@ -60,20 +60,20 @@ def values_at(
     """Standardised values [S] at `quantiles` of the collection, or of the training set where it was not read."""
     if collection is not None:
         return collection.values_at(quantiles.tolist())[:, dimension]
-    known = sorted((float(name), value) for name, value in manifest.dimensions[dimension].quantiles.items())
-    places, values = np.transpose(known)
+    points = sorted((float(name), value) for name, value in manifest.dimensions[dimension].quantiles.items())
+    places, values = np.transpose(points)
     return np.asarray(np.interp(quantiles, places, values), np.float64).round(4)
 
 
 def roll_out(payload: Rollout, context: RolloutContext, latent: Floats, report: Report) -> RolloutResult:
-    """A row of steps for each dimension asked for."""
+    """A row of steps for each requested dimension."""
     wanted = check_dimensions(payload.dimensions, context.manifest)
     quantiles = quantiles_of(payload.steps)
     values = np.stack([values_at(quantiles, index, context.collection, context.manifest) for index in wanted])  # [R,S]
     latents = np.tile(latent, (*values.shape, 1))  # [R,S,D]
     for row, index in enumerate(wanted):
         latents[row, :, index] = values[row]
-    about, steps = context.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
+    frame, steps = context.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
     rows = [
         RolloutRow(
             dimension=index,
@@ -85,7 +85,7 @@ def roll_out(payload: Rollout, context: RolloutContext, latent: Floats, report: 
         )
         for row, index in enumerate(wanted)
     ]
-    return RolloutResult(**about, rows=rows)
+    return RolloutResult(**frame, rows=rows)
 
 
 def roll_out_jointly(payload: JointRollout, context: RolloutContext, latent: Floats, report: Report) -> JointResult:
@@ -95,9 +95,9 @@ def roll_out_jointly(payload: JointRollout, context: RolloutContext, latent: Flo
     latents = np.tile(latent, (S, S, 1))  # [S,S,D]
     latents[:, :, payload.dimensions[0]] = across[None, :]
     latents[:, :, payload.dimensions[1]] = down[:, None]
-    about, steps = context.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
+    frame, steps = context.steps(np.vstack([latent[None], latents.reshape(-1, len(latent))]), report)
     return JointResult(
-        **about,
+        **frame,
         dimensions=payload.dimensions,
         columns=across.tolist(),
         rows=down.tolist(),

@@ -1,4 +1,4 @@
-"""The way from a query to a case. S steps, D dimensions."""
+"""The trajectory from a query to a case. S steps, D dimensions."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,12 @@ from services.projector.rollouts.steps import RolloutContext
 Floats = npt.NDArray[np.float64]
 
 
-def go(payload: Trajectory, context: RolloutContext, latent: Floats, report: Report) -> TrajectoryResult:
-    """Steps in a straight line, the first at the subject, the last at the case; raises `NotFound`."""
-    there = context.latent_of(payload.to)
+def follow_line(payload: Trajectory, context: RolloutContext, latent: Floats, report: Report) -> TrajectoryResult:
+    """Steps on a straight line, the first at the subject, the last at the case; raises `NotFound`."""
+    end = context.latent_of(payload.to)
     share = np.linspace(0, 1, payload.steps)[:, None]
-    latents = (1 - share) * latent + share * there  # [S,D]
-    about, steps = context.steps(np.vstack([latent[None], latents]), report)
+    latents = (1 - share) * latent + share * end  # [S,D]
+    frame, steps = context.steps(np.vstack([latent[None], latents]), report)
     weights = np.asarray(context.manifest.clinical_weights)
-    distance = float(np.sqrt((weights * (there - latent) ** 2).sum()))
-    return TrajectoryResult(**about, to=payload.to, distance=round(distance, 4), steps=steps)
+    distance = float(np.sqrt((weights * (end - latent) ** 2).sum()))
+    return TrajectoryResult(**frame, to=payload.to, distance=round(distance, 4), steps=steps)

@@ -24,8 +24,8 @@ class DimensionNameStore:
 
     def names(self, manifest: BundleManifest) -> DimensionNames:
         """The names as they are now."""
-        told = self._changes(manifest)
-        names = [_current(told, one.index, one.name) for one in manifest.dimensions]
+        changes = self._changes(manifest)
+        names = [_current(changes, one.index, one.name) for one in manifest.dimensions]
         changed = [one.index for one, name in zip(manifest.dimensions, names, strict=True) if name != one.name]
         return DimensionNames(bundle_version=manifest.version, names=names, changed=changed)
 
@@ -36,17 +36,17 @@ class DimensionNameStore:
         return NameHistory(default=default, changes=changes[::-1])
 
     def rename(self, manifest: BundleManifest, index: int, name: str, by: str) -> NameChange:
-        """Give a dimension a name; raises `NotFound`, and `BadInput` where another one has it."""
+        """Change a name; raises `NotFound`, and `BadInput` where another one has it."""
         default = _default(manifest, index)
         with self._locked(manifest) as descriptor:
-            told = self._changes(manifest)
+            changes = self._changes(manifest)
             for other in manifest.dimensions:
-                if other.index != index and _current(told, other.index, other.name).casefold() == name.casefold():
+                if other.index != index and _current(changes, other.index, other.name).casefold() == name.casefold():
                     raise BadInput(f"dimension {other.index + 1} is named {name} already; choose another name")
-            return _append(descriptor, index, name, _current(told, index, default), by, undo=False)
+            return _append(descriptor, index, name, _current(changes, index, default), by, undo=False)
 
     def undo(self, manifest: BundleManifest, index: int, name: str, by: str) -> NameChange:
-        """Take `name` back, so that the one before stands again; asked twice, it is taken back once.
+        """Undo the change that gave the current name, `name`; a repeated call undoes it once.
 
         Raises `NotFound`, and `Conflict` where it has another name by now, or the bundle's.
         """
@@ -55,12 +55,12 @@ class DimensionNameStore:
             mine = [change for change in self._changes(manifest) if change.dimension == index]
             if mine and mine[-1].undo and mine[-1].before == name:
                 return mine[-1]
-            standing = _standing(mine, index, default)
-            if standing[-1] != name:
-                raise Conflict(f"dimension {index + 1} is named {standing[-1]} by now, not {name}; look again")
-            if len(standing) < 2:
+            effective = _effective(mine, index, default)
+            if effective[-1] != name:
+                raise Conflict(f"dimension {index + 1} is named {effective[-1]} by now, not {name}; look again")
+            if len(effective) < 2:
                 raise Conflict(f"dimension {index + 1} has the bundle's own name, {default}; there is nothing to undo")
-            return _append(descriptor, index, standing[-2], standing[-1], by, undo=True)
+            return _append(descriptor, index, effective[-2], effective[-1], by, undo=True)
 
     def _changes(self, manifest: BundleManifest) -> list[NameChange]:
         try:
@@ -94,8 +94,8 @@ def _default(manifest: BundleManifest, index: int) -> str:
     return manifest.dimensions[index].name
 
 
-def _standing(changes: list[NameChange], index: int, default: str) -> list[str]:
-    """The names that were given and not taken back, the bundle's first, the present one last."""
+def _effective(changes: list[NameChange], index: int, default: str) -> list[str]:
+    """The names in effect one after the other without those undone, the bundle's first, the current one last."""
     names = [default]
     for change in changes:
         if change.dimension != index:
@@ -108,7 +108,7 @@ def _standing(changes: list[NameChange], index: int, default: str) -> list[str]:
 
 
 def _current(changes: list[NameChange], index: int, default: str) -> str:
-    return _standing(changes, index, default)[-1]
+    return _effective(changes, index, default)[-1]
 
 
 def _append(descriptor: int, index: int, name: str, before: str, by: str, *, undo: bool) -> NameChange:

@@ -1,7 +1,7 @@
-"""Encodes the collection anew for the index of another bundle, slowly enough that clinicians do not feel it.
+"""``reindex``: encode the collection again for the index of another bundle, slowly enough that clinicians work on.
 
-It reads through search what the index lacks, page by page, and looks again from the start until nothing new has come:
-what was stopped at any point goes on where it was, and what is added meanwhile is brought in too.
+It reads through search what the index lacks, page by page, and starts again until nothing is missing: a job that was
+stopped at any point continues where it was, and cases that are added meanwhile are encoded too.
 """
 
 from collections.abc import Callable
@@ -10,20 +10,46 @@ from urllib.parse import urlsplit
 from casekin.clients import EncoderClient, SearchClient
 from casekin.contracts.base import BundleVersion, CaseId, ServiceUrl
 from casekin.contracts.indexes import EncodedAnew, IndexFill, IndexLag
-from casekin.contracts.reindex import ReindexResult
+from casekin.contracts.reindex import Reindex, ReindexResult
 from casekin.errors import BadInput, CasekinError, Conflict
 from casekin.ingest.encoding import FATAL
 from services.projector.jobs.progress import Report, Stage
+from services.projector.settings import ProjectorSettings
+from services.projector.tasks.handler import JobHandler, RunningJob, SubmissionTools, WorkerTools
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def encoder_for(asked: ServiceUrl | None, configured: ServiceUrl | None) -> ServiceUrl:
-    """Where images are sent to be encoded anew; raises `BadInput` where neither is given or `asked` is a stranger.
+class ReindexHandler(JobHandler[Reindex, ReindexResult]):
+    """Submitted again it looks again: only cases that the index lacks are encoded."""
 
-    Who may ask for jobs may not have the images of the collection sent to any address.
+    payload, result, queue = Reindex, ReindexResult, "bulk"
+    reuses_result = False
+    summarises_work = True
+
+    def limit_s(self, settings: ProjectorSettings) -> int:
+        """Hours."""
+        return settings.ingest_limit_s
+
+    def prepare(self, payload: Reindex, tools: SubmissionTools) -> tuple[Reindex, list[str]]:
+        """Name the encoder; raises `BadInput`."""
+        url = encoder_for(payload.encoder_url, tools.next_encoder_url)
+        return payload.model_copy(update={"encoder_url": url}), []
+
+    def run(self, job: RunningJob[Reindex], tools: WorkerTools) -> ReindexResult:
+        """Raises what would befall every further case."""
+        assert job.payload.encoder_url is not None, "prepare() names the encoder"
+        key = tools.settings.api_key.get_secret_value() if tools.settings.api_key else None
+        with EncoderClient(job.payload.encoder_url, api_key=key) as encoder:
+            return Reindexer(encoder, tools.write_search, tools.pace, job.report).run()
+
+
+def encoder_for(requested: ServiceUrl | None, configured: ServiceUrl | None) -> ServiceUrl:
+    """The encoder that images are sent to; raises `BadInput` where neither is given or `requested` is not allowed.
+
+    A client that may submit jobs may not have the images of the collection sent to any address.
     """
-    url = asked or configured
+    url = requested or configured
     if url is None:
         raise BadInput("name the encoder with the new bundle, or set CASEKIN_NEXT_ENCODER_URL")
     if url != configured and urlsplit(url).hostname not in LOOPBACK:
@@ -40,7 +66,7 @@ class Reindexer:
         self._encoded = 0
 
     def run(self) -> ReindexResult:
-        """Bring in what the index lacks until it lacks nothing; raises what would befall every further case."""
+        """Encode what the index lacks until it lacks nothing; raises what would befall every further case."""
         manifest = self._encoder.model().manifest
         self._search.add_index(manifest)
         lacking, last = self._pass(manifest.version)
@@ -55,30 +81,32 @@ class Reindexer:
         )
 
     def _pass(self, version: BundleVersion) -> tuple[set[CaseId], IndexLag]:
-        """Look at every case once; returns those that lacked, though most do no longer, and the last page."""
+        """Page through the index's lag once; returns the cases that were missing when read, and the last page."""
         stage = Stage(self._report, 0.0, 1.0, lambda done, total: f"{done:,} of {total:,} cases", last=True)
-        lacked: set[CaseId] = set()
+        missing: set[CaseId] = set()
         after: CaseId | None = None
         while True:
             lag = self._search.lag(version, after)
-            lacked |= lag.cases.keys()
-            self._bring(version, lag, stage)
+            missing |= lag.cases.keys()
+            self._fill(version, lag, stage)
             if lag.next is None:
-                return lacked, lag
+                return missing, lag
             after = lag.next
 
-    def _bring(self, version: BundleVersion, lag: IndexLag, stage: Stage) -> None:
+    def _fill(self, version: BundleVersion, lag: IndexLag, stage: Stage) -> None:
         cases: list[EncodedAnew] = []
         for left, (case_id, digest) in zip(range(len(lag.cases), 0, -1), lag.cases.items(), strict=True):
             stage(lag.passed - left, lag.total)
-            if case_id not in self._skipped and (anew := self._anew(version, lag.source, case_id, digest)):
-                cases.append(anew)
+            if case_id not in self._skipped and (encoded := self._encode(version, lag.source, case_id, digest)):
+                cases.append(encoded)
         if cases:
             self._encoded += self._search.fill(version, IndexFill(source=lag.source, cases=cases)).stored
         stage(lag.passed, lag.total)
 
-    def _anew(self, version: BundleVersion, source: BundleVersion, case_id: CaseId, digest: str) -> EncodedAnew | None:
-        """The case with its new latent; none where it cannot be had, for it may have been deleted meanwhile."""
+    def _encode(
+        self, version: BundleVersion, source: BundleVersion, case_id: CaseId, digest: str
+    ) -> EncodedAnew | None:
+        """The case with its new latent; none where it cannot be encoded, or was deleted meanwhile."""
         self._pace()
         try:
             answer = self._encoder.encode(self._search.image_in(source, case_id), reconstruction=False)

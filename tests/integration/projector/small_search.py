@@ -70,7 +70,8 @@ def create_small_search(held: SmallCollection) -> FastAPI:
 
     @app.post("/v1/cases/digests")
     def digests(query: DigestQuery) -> Digests:
-        return Digests(digests={case_id: held.digest(case_id) for case_id in query.ids})
+        stored = {case.id for case in held.cases}
+        return Digests(digests={case_id: held.digest(case_id) for case_id in query.ids if case_id in stored})
 
     @app.get("/v1/latents")
     def latents(limit: int, after: str | None = None) -> LatentPage:

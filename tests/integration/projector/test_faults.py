@@ -20,6 +20,7 @@ from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import Conflict, Unavailable, Unexpected
 from services.projector.jobs.broker import Publisher, create_celery
 from services.projector.jobs.store import JobStore
+from services.projector.tasks.registry import HANDLERS, job_kinds
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 
@@ -156,7 +157,7 @@ def test_payload__of_another_version_fails_by_name(station: Station, client: Pro
     other = {**_rollout(3).model_dump(), "palette": "warm"}
     job_id = "e" * 32
     JobStore(station.redis, station.settings).submit(job_id, "rollout", json.dumps(other), result_there=False)
-    with pytest.raises(Conflict, match=r"another version of Casekin accepted this rollout.*palette.*ask for it again"):
+    with pytest.raises(Conflict, match=r"another version of Casekin accepted this rollout.*palette.*submit it again"):
         client.wait(client.job(job_id), RolloutResult, timeout_s=20)
 
 
@@ -176,7 +177,8 @@ def test_job__of_a_kind_of_another_version_waits_and_holds_up_nothing(
 def test_job__that_two_workers_pick_is_done_once(make_station: Callable[..., Station], tmp_path: Path) -> None:
     station = make_station()
     leave_map(station)
-    publisher = Publisher(create_celery(station.settings), station.settings)
+    kinds = job_kinds(HANDLERS, station.settings)
+    publisher = Publisher(create_celery(station.settings, kinds), kinds)
     logs = [tmp_path / "one.log", tmp_path / "other.log"]
     with station.api() as client, station.worker("interactive", logs[0]), station.worker("interactive", logs[1]):
         job = _submit_slow(station, client, delay_s=2)

@@ -14,6 +14,7 @@ from casekin.contracts.maps import MapPlace, Placement
 from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import BadInput, Conflict, Gone, NotFound, Unexpected, WrongLatent
+from services.projector.projection.map_store import MapStore
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 
@@ -60,7 +61,7 @@ def test_events__tell_of_each_change_until_the_end(client: ProjectorClient) -> N
     assert states == sorted(states)
     with client._http.stream("GET", f"/v1/jobs/{seen[-1].id}/events") as response:
         assert response.headers["content-type"].startswith("text/event-stream")
-        assert next(line for line in response.iter_lines() if line) == "event: job"
+        assert next(line for line in response.iter_lines() if line).startswith("event: job")
     assert list(client.follow(client.job(seen[-1].id))) == []
 
 
@@ -110,18 +111,31 @@ def test_place__lands_beside_its_neighbours_the_same_each_time(station: Station,
     assert client.current_map() == fitted
 
 
-def test_place__with_a_wrong_latent_fails_with_the_reason(station: Station, client: ProjectorClient) -> None:
+def test_place__with_a_wrong_latent_is_refused_at_once(station: Station, client: ProjectorClient) -> None:
     leave_map(station)
-    job = client.submit(MapPlace(bundle_version="tiny-1", latent=[0.0] * 7))
-    with pytest.raises(WrongLatent, match="7 numbers"):
-        client.wait(job, Placement, timeout_s=20)
+    with pytest.raises(WrongLatent, match=r"7 numbers.*4 dimensions"):
+        client.submit(MapPlace(bundle_version="tiny-1", latent=[0.0] * 7))
+
+
+def test_place__on_a_map_that_was_dropped_meanwhile_fails_with_the_reason(
+    station: Station, client: ProjectorClient
+) -> None:
+    fitted = leave_map(station, number=9)
+    station.collection.latents_delay_s = 1.0
+    station.collection.edition += 1
+    try:
+        job = client.submit(_place(station.collection.latents[3]))
+        MapStore(station.settings.folder, 10).remove(fitted.version.id)
+        with pytest.raises(NotFound, match="no map"):
+            client.wait(job, Placement, timeout_s=20)
+    finally:
+        station.collection.latents_delay_s = 0
     failed = client.job(job.id)
     assert failed.state is JobState.FAILED
     assert failed.problem is not None
-    assert failed.problem.code == "wrong-latent"
-    with pytest.raises(Conflict, match=r"failed.*7 numbers"):
+    assert failed.problem.code == "not-found"
+    with pytest.raises(Conflict, match=r"failed.*no map"):
         client.result(job.id, Placement)
-    assert client.submit(MapPlace(bundle_version="tiny-1", latent=[0.0] * 7)).state is JobState.QUEUED
 
 
 def test_place__on_a_map_of_another_bundle_is_refused(station: Station, client: ProjectorClient) -> None:
@@ -145,7 +159,7 @@ def test_result__that_expired_is_gone_and_can_be_asked_for_again(station: Statio
     client.wait(job, RolloutResult, timeout_s=20)
     file = station.settings.folder / "results" / f"{job.id}.json"
     _age(file, station.settings.result_lifetime_s + 1)
-    with pytest.raises(Gone, match="ask for it again"):
+    with pytest.raises(Gone, match="submit the job again"):
         client.result(job.id, RolloutResult)
     assert client.submit(asked).state is JobState.QUEUED
     client.wait(client.job(job.id), RolloutResult, timeout_s=20)

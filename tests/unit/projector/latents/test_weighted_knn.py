@@ -13,19 +13,19 @@ COLLECTION = CollectionLatents(
 )
 
 
-def test_around__measures_under_the_weights() -> None:
-    rows, distances = WeightedKnn(COLLECTION, [1.0, 1.0]).around([[0, 0]], 3)
+def test_nearest__measures_under_the_weights() -> None:
+    rows, distances = WeightedKnn(COLLECTION, [1.0, 1.0]).nearest([[0, 0]], 3)
     assert rows.tolist() == [[0, 1, 2]]
     assert distances.tolist() == [[0, 1, 2]]
-    rows, distances = WeightedKnn(COLLECTION, [9.0, 0.25]).around([[0, 0]], 3)
+    rows, distances = WeightedKnn(COLLECTION, [9.0, 0.25]).nearest([[0, 0]], 3)
     assert rows.tolist() == [[0, 2, 1]]
     assert distances.tolist() == [[0, 1, 3]]
 
 
-def test_around__takes_all_where_there_are_few() -> None:
-    assert WeightedKnn(COLLECTION, [1.0, 1.0]).around([[0, 0], [9, 9]], 50)[0].shape == (2, 4)
+def test_nearest__takes_all_where_there_are_few() -> None:
+    assert WeightedKnn(COLLECTION, [1.0, 1.0]).nearest([[0, 0], [9, 9]], 50)[0].shape == (2, 4)
     with pytest.raises(WrongLatent, match="3 numbers"):
-        WeightedKnn(COLLECTION, [1.0, 1.0]).around([[0, 0, 0]], 1)
+        WeightedKnn(COLLECTION, [1.0, 1.0]).nearest([[0, 0, 0]], 1)
 
 
 def test_lesion__is_the_case_and_its_siblings() -> None:

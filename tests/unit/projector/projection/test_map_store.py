@@ -6,6 +6,7 @@ import pytest
 
 from casekin.contracts.maps import CaseMap
 from casekin.errors import NotFound
+from services.projector.latents.collection_latents import stable_sample
 from services.projector.projection.map_store import MapStore
 from tests.laid import case_map, map_id, version
 
@@ -60,3 +61,29 @@ def test_latest__is_of_the_same_bundle_and_preset_and_of_another_revision(tmp_pa
     assert found is not None
     assert found.id == map_id(2)
     assert maps.latest("other-1", "visual", other_than="r3") is None
+
+
+def test_cases__that_are_removed_are_on_no_map_any_more(tmp_path: Path) -> None:
+    maps = MapStore(tmp_path, kept=5)
+    for number in (1, 2):
+        maps.add(case_map({"a": (1, 2), "b": (3, 4), "c": (5, 6)}, version(3, number=number)))
+    maps.add(case_map({"a": (1, 2)}, version(1, number=3)))
+    assert maps.remove_cases(frozenset({"b", "unknown"})) == 2
+    assert maps.remove_cases(frozenset({"b"})) == 0
+    left = CaseMap.model_validate_json(maps.read(map_id(2)))
+    assert (left.cases, left.x, left.y, left.diagnoses) == (["a", "c"], [1, 5], [2, 6], [None, None])
+    assert left.version == maps.version(map_id(2))
+    assert (left.version.cases, left.version.fitted) == (2, 2)
+    assert maps.stored_ids() == {"a", "c"}
+
+
+def test_sample__that_umap_laid_out_is_the_same_after_a_case_was_removed(tmp_path: Path) -> None:
+    names = [f"case-{number}" for number in range(40)]
+    about = version(40).model_copy(update={"fitted": 10})
+    laid_out = {names[row] for row in stable_sample(names, 10)}
+    gone, stays = min(laid_out), min(set(names) - laid_out)
+    maps = MapStore(tmp_path, kept=5)
+    maps.add(case_map({name: (float(row), 0.0) for row, name in enumerate(names)}, about))
+    maps.remove_cases(frozenset({gone, stays}))
+    left = CaseMap.model_validate_json(maps.read(about.id))
+    assert {left.cases[row] for row in stable_sample(left.cases, left.version.fitted)} == laid_out - {gone}

@@ -1,18 +1,14 @@
 """Bulk ingest: how fast, which part, and from where."""
 
-import io
 import time
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from casekin.clients import EncoderClient, SearchClient
 from casekin.contracts.ingest import IngestPart
 from casekin.errors import BadInput
-from services.projector.tasks.ingest import BulkIngest, Pace
-
-NOWHERE = "http://127.0.0.1:9"
+from services.projector.tasks.ingest import Pace, open_below
 
 
 def test_pace__lets_no_more_pass_than_its_rate() -> None:
@@ -43,17 +39,13 @@ def test_part__is_one_of_the_parts() -> None:
         IngestPart(folder="ham10000", part=3, parts=2)
 
 
-def test_bringer__takes_no_folder_that_is_missing_or_linked_from_elsewhere(tmp_path: Path) -> None:
+def test_folder__that_is_missing_or_linked_from_elsewhere_is_refused(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "collections", tmp_path / "elsewhere"
     root.mkdir()
     elsewhere.mkdir()
     (root / "link").symlink_to(elsewhere)
     for folder in ("missing", "link"):
         with pytest.raises(BadInput, match=f"no folder {folder} among the collections"):
-            bulk_ingest(root).run(IngestPart(folder=folder), io.BytesIO(), lambda _: None)
+            open_below(str(root), folder)
     with pytest.raises(BadInput, match="CASEKIN_COLLECTIONS"):
-        bulk_ingest(None).run(IngestPart(folder="link"), io.BytesIO(), lambda _: None)
-
-
-def bulk_ingest(root: Path | None) -> BulkIngest:
-    return BulkIngest(str(root) if root else None, EncoderClient(NOWHERE), SearchClient(NOWHERE), pace=Pace(10))
+        open_below(None, "link")

@@ -1,0 +1,1 @@
+"""Removal of deleted cases from everything that the projector stores."""
