@@ -4,6 +4,7 @@ One set of text types serves what is stored, what is answered and what is filter
 once can be answered, and chosen in a filter, by every route.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Literal
@@ -150,6 +151,8 @@ def _service_url(url: str) -> str:
     except ValueError as error:  # a bracket without its pair, or a port that is no number from 0 to 65535
         raise ValueError(f"the address {shown} cannot be read: {error}") from error
     beyond = parts.path or parts.query or parts.fragment or parts.username is not None or "?" in url or "#" in url
+    if "[" in parts.netloc and not re.fullmatch(r"\[[^\[\]]+\](:\d+)?", parts.netloc):
+        raise ValueError(f"the address {shown} has text around an IPv6 address")
     if parts.scheme not in ("http", "https") or not host or beyond or parts.netloc.endswith(":") or parts.port == 0:
         raise ValueError(f"the address {shown} must be http:// or https:// with host and port and nothing more")
     return url

@@ -7,6 +7,9 @@ from pydantic import ConfigDict, Field
 from casekin.contracts.base import BundleVersion, Code, Contract, Latent
 from casekin.contracts.bundle import EXAMPLE, BundleManifest
 
+LARGEST_DECODED = 1000.0
+"""Coordinate, in standard deviations, beyond which the encoder refuses to decode: no image has such a latent."""
+
 
 class Quality(Contract):
     """What was measured on the upload itself, and what a clinician should know about it."""

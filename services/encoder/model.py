@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from casekin.bundle import Bundle
 from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.encoder import LARGEST_DECODED
 from casekin.errors import BundleRefused, WrongLatent
 
 Array = NDArray[np.float32]
-FARTHEST = 1000.0
-"""Standard deviations; what is farther out is no latent."""
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -84,10 +83,10 @@ class Model:
                     f"latent {position} has {len(latent)} numbers; {bundle_version} has {size} dimensions"
                 )
         array = np.array(latents, np.float64)
-        if (beyond := np.abs(array).max(axis=1) > FARTHEST).any():
+        if (beyond := np.abs(array).max(axis=1) > LARGEST_DECODED).any():
             position = int(beyond.argmax())
             raise WrongLatent(
-                f"latent {position} holds a number beyond ±{FARTHEST:g}, which no image has; "
+                f"latent {position} holds a number beyond ±{LARGEST_DECODED:g}, which no image has; "
                 "coordinates are in standard deviations"
             )
         return array.astype(np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.encoder import LARGEST_DECODED
 from casekin.contracts.rollouts import FromSubject, JointResult, JointRollout, Rollout, RolloutResult, RolloutRow
 from casekin.errors import BadInput, WrongLatent
 from services.projector.jobs.progress import Report
@@ -21,7 +22,7 @@ _ENDS = (0.01, 0.99)
 
 
 def check_subject(payload: FromSubject, manifest: BundleManifest) -> None:
-    """Raise `WrongLatent` where the latent is of another bundle or length."""
+    """Raise `WrongLatent` where the latent is of another bundle or length, or cannot be decoded."""
     D = len(manifest.dimensions)
     if payload.bundle_version != manifest.version:
         raise WrongLatent(
@@ -30,6 +31,11 @@ def check_subject(payload: FromSubject, manifest: BundleManifest) -> None:
         )
     if payload.latent is not None and len(payload.latent) != D:
         raise WrongLatent(f"the latent has {len(payload.latent)} numbers, bundle {manifest.version} has {D} dimensions")
+    if far := [value for value in payload.latent or () if abs(value) > LARGEST_DECODED]:
+        raise WrongLatent(
+            f"the latent has {far[0]:g}, beyond ±{LARGEST_DECODED:g} standard deviations: no image has such a latent, "
+            "and the decoder refuses it"
+        )
 
 
 def check_dimensions(requested: Sequence[int] | None, manifest: BundleManifest) -> list[int]:
