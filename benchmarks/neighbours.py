@@ -21,7 +21,7 @@ from benchmarks.places import DATA, HAM10000, PROOF
 from benchmarks.report import is_quick, report
 from casekin.bundle import read_manifest
 from casekin.collections import CollectionSpec, Columns, open_collection
-from casekin.contracts.bundle import StrangenessScale
+from casekin.contracts.bundle import OutOfDistributionScale
 from training.data.cases import LabelledCase, read_collection
 from training.data.image_cache import Pixels, cached_pixels
 from training.evaluation.evaluate import Material, gather
@@ -203,7 +203,7 @@ def _worst_tenth(found: Predictions) -> float:
 class Flag(NamedTuple):
     """The out-of-distribution flag of a bundle in front of a gallery."""
 
-    scale: StrangenessScale
+    scale: OutOfDistributionScale
     gallery: Labelled
     weights: Floats
     """[D]"""

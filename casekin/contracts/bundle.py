@@ -81,14 +81,14 @@ class Tail(Contract):
     excess: float = Field(gt=0, description="by which they lie further out, on average")
 
 
-class StrangenessScale(Contract):
-    """What is usual of a query: strangeness is the sum over tails of how many excesses it lies beyond them."""
+class OutOfDistributionScale(Contract):
+    """Tails of validation images: the out-of-distribution score sums by how many excesses a query lies beyond them."""
 
     upper: dict[Code, Tail] = Field(
         description="by measure: neighbour_distance, extreme_coordinate, reconstruction_error, sharpness, brightness"
     )
     lower: dict[Code, Tail] = Field(description="likewise, of measures that can be too low: sharpness, brightness")
-    latent_limit: float = Field(ge=0, description="99 per cent of validation images are less strange by latent alone")
+    latent_limit: float = Field(ge=0, description="99 per cent of validation images score lower, by latent alone")
     image_limit: float = Field(ge=0, description="likewise by latent and image together")
 
 
@@ -100,7 +100,7 @@ class VoteCalibration(Contract):
     conformal: dict[Code, float] = Field(
         description="least corrected probability with which a diagnosis belongs to the set (Mondrian: one each)"
     )
-    strangeness: StrangenessScale
+    strangeness: OutOfDistributionScale = Field(description="named as format 1 of the bundle has it")
 
 
 class NeighbourCalibration(Contract):

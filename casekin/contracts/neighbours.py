@@ -1,4 +1,4 @@
-"""What the neighbours of a query say together, and how far that can be trusted."""
+"""Statistics of a query's nearest cases, and how far they can be trusted."""
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ MAX_SHARPNESS = 16_000
 
 
 class ImageMeasures(Contract):
-    """What the encoder measured on the query's image, see its ``Quality``; tells a strange image better."""
+    """Measures of the query's image by the encoder (its ``Quality``); they sharpen the out-of-distribution score."""
 
     reconstruction_error: float = Field(ge=0, le=1, description="mean squared error in 0..1")
     sharpness: float = Field(ge=0, le=MAX_SHARPNESS)
@@ -22,7 +22,9 @@ class DiagnosisShare(Contract):
     diagnosis: Code
     count: int = Field(ge=0)
     share: float = Field(ge=0, le=1, description="of the votes, each weighted by similarity and evidence")
-    corrected: float = Field(ge=0, le=1, description="divided by the diagnosis's share of the collection, normalised")
+    corrected: float = Field(
+        ge=0, le=1, description="prior-adjusted: divided by the diagnosis's share of the collection, normalised"
+    )
 
 
 class ConformalSet(Contract):
@@ -32,23 +34,23 @@ class ConformalSet(Contract):
     diagnoses: list[Code] = Field(description="most probable first by corrected share")
 
 
-class Strangeness(Contract):
-    """How far the query is from what the collection holds; beyond the limit one image of it in a hundred lies."""
+class OutOfDistribution(Contract):
+    """How unlike the collection's images the query is; one in a hundred of its own images scores above the limit."""
 
-    score: float = Field(ge=0)
+    score: float = Field(ge=0, description="0 where no measure lies beyond its tail")
     limit: float = Field(ge=0)
-    is_strange: bool
-    reasons: list[str] = Field(description="in words, weightiest first; empty where nothing is odd")
+    is_out_of_distribution: bool = Field(description="whether the score is above the limit")
+    reasons: list[str] = Field(description="in words, weightiest first; empty where the score is within the limit")
 
 
 class NeighbourStatistics(Contract):
     """Diagnoses among the nearest cases, however many are shown as matches."""
 
-    neighbours: int = Field(ge=0, description="that have a say")
+    neighbours: int = Field(ge=0, description="with a vote")
     diagnoses: list[DiagnosisShare] = Field(description="largest share first")
     agreement: float = Field(
         ge=0, le=1, description="share of the votes that the leading diagnosis has; 0 without votes"
     )
     conformal: ConformalSet | None = Field(description="none where `uncalibrated` says why")
-    strangeness: Strangeness | None = Field(description="likewise")
+    out_of_distribution: OutOfDistribution | None = Field(description="likewise")
     uncalibrated: str | None = Field(description="why shares are bare votes without a promise; none where calibrated")

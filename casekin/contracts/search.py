@@ -384,7 +384,12 @@ class SearchResponse(Contract):
                     "diagnoses": [{"diagnosis": "nv", "count": 1, "share": 1.0, "corrected": 1.0}],
                     "agreement": 1.0,
                     "conformal": {"coverage": 0.9, "diagnoses": ["nv"]},
-                    "strangeness": {"score": 0.4, "limit": 3.5, "is_strange": False, "reasons": []},
+                    "out_of_distribution": {
+                        "score": 0.4,
+                        "limit": 3.5,
+                        "is_out_of_distribution": False,
+                        "reasons": [],
+                    },
                     "uncalibrated": None,
                 },
                 "passing": 8470,

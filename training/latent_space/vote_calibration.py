@@ -11,7 +11,7 @@ from casekin.contracts.base import Preset
 from casekin.contracts.bundle import (
     CalibrationPoint,
     NeighbourCalibration,
-    StrangenessScale,
+    OutOfDistributionScale,
     Tail,
     VoteCalibration,
     VoteScale,
@@ -138,7 +138,7 @@ def lower_tail(values: Floats) -> Tail:
     return Tail(beyond=-mirrored.beyond, excess=mirrored.excess)
 
 
-def out_of_distribution_score(measures: Mapping[str, Floats], scale: StrangenessScale) -> Floats:
+def out_of_distribution_score(measures: Mapping[str, Floats], scale: OutOfDistributionScale) -> Floats:
     """Return the sum of excesses [Q] of `measures` [Q] beyond their tails, each in units of its mean excess."""
     size = len(next(iter(measures.values())))
     upper = [np.maximum(measures[n] - t.beyond, 0) / t.excess for n, t in scale.upper.items() if n in measures]
@@ -187,9 +187,9 @@ def _calibrate(
     )
 
 
-def _score_scale(latent: Mapping[str, Floats], image: Mapping[str, Floats]) -> StrangenessScale:
+def _score_scale(latent: Mapping[str, Floats], image: Mapping[str, Floats]) -> OutOfDistributionScale:
     known = {**latent, **image}
-    scale = StrangenessScale(
+    scale = OutOfDistributionScale(
         upper={name: upper_tail(values) for name, values in known.items()},
         lower={name: lower_tail(known[name]) for name in TWO_SIDED if name in known},
         latent_limit=0,

@@ -58,13 +58,13 @@ def search_routes(parts: Dependencies) -> APIRouter:
 
 def _collection(parts: Dependencies) -> Collection:
     live = parts.indexes.live()
-    census = live.searcher.census()
+    counts = live.searcher.counts()
     return Collection(
         info=parts.collection_info.read(),
         bundle_version=live.version,
-        cases=census.cases,
-        lesions=census.lesions,
-        revision=census.revision,
+        cases=counts.cases,
+        lesions=counts.lesions,
+        revision=counts.revision,
     )
 
 

@@ -1,4 +1,4 @@
-"""What holds for the whole collection at one revision: its values, their counts, its ages, its size."""
+"""Collection-wide counts, cached per revision."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +11,15 @@ from casekin.contracts.search import FACETED
 from casekin.errors import BadInput
 from services.search.vector_store.port import CaseIndex, IndexView
 
-_KEPT_COUNTS = 512
 LISTED_VALUES = 50
-"""Of a further column, for it may have as many as there are cases."""
+"""Values that are counted of a further column, which may have as many as there are cases; also those of a message."""
+_CACHED_COUNTS = 512
+"""Filters whose count is kept: the same filter serves many searches."""
 
 
 @dataclass
-class Census:
-    """Counted once a revision and kept; the costly counts only when they are asked for."""
+class CollectionCounts:
+    """Counts at one revision of an index, each computed when it is first needed."""
 
     index: CaseIndex
     view: IndexView
@@ -32,47 +33,56 @@ class Census:
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
-        """Those that are counted by value."""
+        """Fields that are counted by value."""
         return (*FACETED, *self.index.columns())
 
     def values(self, name: str) -> dict[str, int]:
-        """How many cases have each value of a field of `fields`; of a further column the most frequent alone."""
+        """Number of cases by value of one of `fields`; of a further column the `LISTED_VALUES` most frequent."""
         if name not in self._values:
-            self._values[name] = countable(self.index.facet(name, most=most_listed(name)))
+            self._values[name] = self.values_under((), name)
         return self._values[name]
+
+    def values_under(self, conditions: Sequence[Condition], name: str) -> dict[str, int]:
+        """Likewise, of the cases that meet `conditions`; without values that no filter could name, such as texts."""
+        most = None if name in FACETED else LISTED_VALUES
+        counts = self.index.facet(name, conditions, most)
+        return {value: count for value, count in counts.items() if is_code(value)}
 
     @cached_property
     def cases(self) -> int:
-        """How many cases there are."""
+        """Number of cases."""
         return self.index.count()
 
     @cached_property
     def lesions(self) -> int:
-        """How many lesions they show; a case whose lesion is unknown stands for one."""
+        """Number of lesions; a case whose lesion is unknown counts as one."""
         sizes = self.index.facet("lesion_id")
         return len(sizes) + self.cases - sum(sizes.values())
 
     @cached_property
     def ages(self) -> tuple[float, float] | None:
-        """Least and greatest known age in years."""
+        """Least and greatest known age in years; none where no age is known."""
         return self.index.age_range()
 
-    def passing(self, asked: tuple[Condition, ...]) -> int:
-        """How many cases fulfil the conditions: the same filter serves many searches, so the last counts are kept."""
-        if not asked:
+    def passing(self, conditions: tuple[Condition, ...]) -> int:
+        """Number of cases that meet all `conditions`."""
+        if not conditions:
             return self.cases
-        if (count := self._passing.get(asked)) is None:
-            count = self._passing[asked] = self.index.count(asked)
-            if len(self._passing) > _KEPT_COUNTS:
+        if (count := self._passing.get(conditions)) is None:
+            count = self._passing[conditions] = self.index.count(conditions)
+            if len(self._passing) > _CACHED_COUNTS:
                 self._passing.popitem(last=False)
         return count
 
-    def unknown(self, name: str, asked: tuple[Condition, ...]) -> int:
-        """How many cases that fulfil the conditions have no value of a field."""
-        return self.passing((*asked, AnyOf(field=name, keep_unknown=True)))
+    def unknown(self, name: str, conditions: tuple[Condition, ...]) -> int:
+        """Number of cases that meet `conditions` and have no value of a field."""
+        return self.passing((*conditions, AnyOf(field=name, keep_unknown=True)))
 
     def check(self, conditions: Sequence[Condition], read_vocabulary: Callable[[], Mapping[str, set[str]]]) -> None:
-        """Raise `BadInput` for a field that no case has, or a value neither in the collection nor its vocabulary."""
+        """Raise `BadInput` for a field that cannot be filtered by, or a value neither in the cases nor the vocabulary.
+
+        `read_vocabulary` gives the codes that the collection names, by field; it is called only for conditions.
+        """
         if not conditions:
             return
         vocabulary = read_vocabulary()
@@ -84,41 +94,36 @@ class Census:
 
     def _check_field(self, name: str) -> None:
         if name != "lesion_id" and name not in self.fields:
-            known = ", ".join((*self.fields, "lesion_id", "age"))
-            raise BadInput(f"cases cannot be filtered by {name!r}; they can by {known}")
+            fields = ", ".join((*self.fields, "lesion_id", "age"))
+            raise BadInput(f"cases cannot be filtered by {excerpt(name)}; they can by {fields}")
 
     def _check_value(self, name: str, value: str, named: set[str]) -> None:
-        if value in named or (name in self.fields and value in self.values(name)):
+        counted = self.values(name) if name in self.fields else {}
+        if value in named or value in counted:
             return
         if name not in FACETED and self.passing((AnyOf(field=name, values=(value,)),)):
-            return
-        known = sorted({*(self.values(name) if name in self.fields else ()), *named})
-        more = f" and {len(known) - 50} more" if len(known) > 50 else ""
-        listed = f"; it has {', '.join(known[:50]) or 'none yet'}{more}" if name in self.fields else ""
+            return  # a rare value of a further column, or a lesion
+        listed = f"; it has {_listed({*counted, *named})}" if name in self.fields else ""
         raise BadInput(f"{name}: the collection has no {excerpt(value)}{listed}")
 
 
-def countable(counts: Mapping[str, int]) -> dict[str, int]:
-    """Counts without values that are no `Code`, such as long texts: no filter could name them."""
-    return {value: count for value, count in counts.items() if is_code(value)}
+def _listed(values: set[str]) -> str:
+    shown = [value if len(value) <= 60 else f"{value[:60]}…" for value in sorted(values)[:LISTED_VALUES]]
+    more = f" and {len(values) - len(shown)} more" if len(values) > len(shown) else ""
+    return (", ".join(shown) or "none yet") + more
 
 
-def most_listed(name: str) -> int | None:
-    """How many values of a field are counted at most."""
-    return None if name in FACETED else LISTED_VALUES
-
-
-class CensusTaker:
-    """Gives the census of the revision that the index has now."""
+class CountsCache:
+    """The counts of the current revision of an index."""
 
     def __init__(self, index: CaseIndex) -> None:
         self._index = index
-        self._latest = Census(index, index.view())
+        self._latest = CollectionCounts(index, index.view())
 
-    def now(self) -> Census:
-        """That of the current revision; made anew when cases have changed."""
+    def current(self) -> CollectionCounts:
+        """Counts of the current revision; new ones after a change of the cases."""
         view = self._index.view()
-        census = self._latest
-        if census.revision != view.revision:
-            census = self._latest = Census(self._index, view)
-        return census
+        counts = self._latest
+        if counts.revision != view.revision:
+            counts = self._latest = CollectionCounts(self._index, view)
+        return counts

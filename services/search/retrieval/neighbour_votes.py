@@ -1,99 +1,99 @@
-"""Which diagnoses the nearest cases have, as they are and corrected for how common each is; and what that promises."""
+"""k-NN vote: raw and prior-adjusted shares of the diagnoses, with a conformal set."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
-from casekin.contracts.bundle import BundleManifest, VoteScale
+from casekin.contracts.bundle import BundleManifest, VoteCalibration, VoteScale
 from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics
 from casekin.contracts.search import SearchRequest
-from services.search.retrieval.out_of_distribution import judge
+from services.search.retrieval.out_of_distribution import score_query
 from services.search.retrieval.results import Neighbour
 
 Floats = NDArray[np.float64]
 
-_SHARES = TypeAdapter(list[DiagnosisShare])
 NEIGHBOURS = 16
-"""That have a say where the bundle does not tell how many (as in Tschandl et al., Br J Dermatol 2019)."""
-AS_THEY_ARE = VoteScale(smoothing=0, decay=0, temperature=1)
-"""Votes without a calibration."""
+"""Number of neighbours with a vote where the bundle has no calibration (as in Tschandl et al., Br J Dermatol 2019)."""
+UNCALIBRATED = VoteScale(smoothing=0, decay=0, temperature=1)
+"""Leaves shares as they are."""
 
 
 @dataclass(frozen=True)
 class Votes:
-    """Votes of the neighbours, by diagnosis."""
+    """Votes of the neighbours for C diagnoses: those of the collection and of the neighbours."""
 
     diagnoses: list[str]
-    """C, of the collection and of the neighbours."""
+    """[C], ascending."""
     counts: list[int]
-    """[C]"""
+    """[C], number of neighbours."""
     shares: list[float]
     """[C], weighted by similarity and evidence, summing to 1; all 0 without a vote."""
-    corrected: list[float]
+    adjusted: list[float]
     """[C], shares divided by the diagnosis's share of the collection, summing to 1 again."""
 
     @property
     def agreement(self) -> float:
         """The largest share."""
-        return min(1.0, max(self.shares, default=0.0))
+        return max(self.shares, default=0.0)
 
 
-class NeighbourReader:
-    """Reads neighbours as the bundle's calibration says, or tells why it cannot."""
+class NeighbourVoting:
+    """Statistics of the nearest cases, calibrated as the bundle says, or with the reason why they cannot be."""
 
     def __init__(self, manifest: BundleManifest) -> None:
-        self._manifest = manifest
+        self._version = manifest.version
         self._calibration = manifest.neighbours
         self.count = self._calibration.neighbours if self._calibration else NEIGHBOURS
-        """How many nearest cases have a vote."""
+        """Number of nearest cases with a vote."""
 
-    def read(
+    def statistics(
         self,
-        near: Sequence[Neighbour],
+        nearest: Sequence[Neighbour],
         request: SearchRequest,
-        images: Floats,
+        latents: Floats,
         collection: Mapping[str, int],
         evidence: Mapping[str, float],
     ) -> NeighbourStatistics:
-        """What `near`, the nearest cases, say of a query with latents `images` [M, D].
+        """Statistics of the `nearest` cases of a query with `latents` [M, D].
 
-        `collection` counts each diagnosis in the whole collection, `evidence` is how much each kind of it counts.
+        `collection` is the number of cases by diagnosis in the whole collection, `evidence` the weight of a neighbour's
+        diagnosis by its evidence.
         """
-        votes = cast_votes(near, collection, evidence)
-        why = self._uncalibrated(request, len(near))
-        calibration = None
-        if why is None and self._calibration is not None and request.preset != "custom":
-            calibration = self._calibration.presets[request.preset]
-        plain = probabilities(votes.shares, votes.agreement, calibration.plain if calibration else AS_THEY_ARE)
-        after = calibration.corrected if calibration else AS_THEY_ARE
-        corrected = probabilities(votes.corrected, votes.agreement, after)
+        votes = cast_votes(nearest, collection, evidence)
+        reason = self._uncalibrated_reason(request, len(nearest))
+        calibration = self._calibration_of(request) if reason is None else None
+        raw = probabilities(votes.shares, votes.agreement, calibration.plain if calibration else UNCALIBRATED)
+        scale = calibration.corrected if calibration else UNCALIBRATED
+        adjusted = probabilities(votes.adjusted, votes.agreement, scale)
+        conformal, out_of_distribution = None, None
+        if calibration is not None and self._calibration is not None:
+            conformal = ConformalSet(
+                coverage=self._calibration.coverage,
+                diagnoses=_conformal(votes.diagnoses, adjusted, calibration.conformal),
+            )
+            distances = [neighbour.distance for neighbour in nearest]
+            out_of_distribution = score_query(distances, latents, request.image, calibration.strangeness)
         return NeighbourStatistics(
-            neighbours=len(near),
-            diagnoses=_SHARES.validate_python(_shares(votes, plain, corrected)),
+            neighbours=len(nearest),
+            diagnoses=_diagnosis_shares(votes, raw, adjusted),
             agreement=votes.agreement,
-            conformal=self._set(votes, corrected, calibration.conformal) if calibration else None,
-            strangeness=judge(near, images, request.image, calibration.strangeness) if calibration else None,
-            uncalibrated=why,
+            conformal=conformal,
+            out_of_distribution=out_of_distribution,
+            uncalibrated=reason,
         )
 
-    def _set(self, votes: Votes, corrected: Sequence[float], least: Mapping[str, float]) -> ConformalSet:
-        """Diagnoses whose corrected share is no smaller than what their own kind mostly has.
+    def _calibration_of(self, request: SearchRequest) -> VoteCalibration | None:
+        if self._calibration is None or request.preset == "custom":
+            return None
+        return self._calibration.presets[request.preset]
 
-        One that the calibration never met cannot be excluded.
-        """
-        told = sorted(zip(votes.diagnoses, corrected, strict=True), key=lambda one: -one[1])
-        kept = [diagnosis for diagnosis, share in told if share >= least.get(diagnosis, 0.0)]
-        assert self._calibration is not None
-        return ConformalSet(coverage=self._calibration.coverage, diagnoses=kept)
-
-    def _uncalibrated(self, request: SearchRequest, found: int) -> str | None:
+    def _uncalibrated_reason(self, request: SearchRequest, found: int) -> str | None:
+        """Why shares of this search are not calibrated; none where they are."""
         if self._calibration is None:
-            return f"bundle {self._manifest.version} holds no calibration of neighbours"
+            return f"bundle {self._version} holds no calibration of neighbours"
         reasons = {
             "own weights were not calibrated; the presets are": request.preset == "custom",
             "filters change who the neighbours are; without them shares are calibrated": bool(request.filters),
@@ -102,17 +102,17 @@ class NeighbourReader:
             "calibrated is one case a lesion": not request.one_per_lesion,
             f"{found} cases were found; {self.count} neighbours are calibrated": found < self.count,
         }
-        return next((reason for reason, holds in reasons.items() if holds), None)
+        return next((reason for reason, applies in reasons.items() if applies), None)
 
 
-def cast_votes(near: Sequence[Neighbour], collection: Mapping[str, int], evidence: Mapping[str, float]) -> Votes:
+def cast_votes(nearest: Sequence[Neighbour], collection: Mapping[str, int], evidence: Mapping[str, float]) -> Votes:
     """Each neighbour votes for its diagnosis with similarity times evidence; where all are 0, all count alike.
 
-    As `training.latent_space.vote_calibration` reckons, which fitted the scales; a test holds them together.
+    Computes the same as `training.latent_space.vote_calibration`, which fitted the scales; a test compares the two.
     """
     # Plain numbers: for a dozen diagnoses numpy's calls take longer than their work.
     by_count, by_weight = dict.fromkeys(collection, 0), dict.fromkeys(collection, 0.0)
-    for case, _, similarity in near:
+    for case, _, similarity in nearest:
         if (diagnosis := case.diagnosis) is not None:
             by_count[diagnosis] = by_count.get(diagnosis, 0) + 1
             weight = similarity * evidence.get(case.evidence or "", 1.0)
@@ -120,28 +120,39 @@ def cast_votes(near: Sequence[Neighbour], collection: Mapping[str, int], evidenc
     diagnoses = sorted(by_count)
     counts = [by_count[diagnosis] for diagnosis in diagnoses]
     votes = [by_weight[diagnosis] for diagnosis in diagnoses] if any(by_weight.values()) else counts
-    total = sum(votes) or 1.0
-    shares = [vote / total for vote in votes]
+    shares = _normalised(votes)
     prior = [max(1, collection.get(diagnosis, 0)) for diagnosis in diagnoses]
-    divided = [share / cases for share, cases in zip(shares, prior, strict=True)]
-    whole = sum(divided) or 1.0
-    return Votes(diagnoses, counts, shares, [share / whole for share in divided])
+    adjusted = _normalised([share / cases for share, cases in zip(shares, prior, strict=True)])
+    return Votes(diagnoses, counts, shares, adjusted)
 
 
 def probabilities(shares: Sequence[float], agreement: float, scale: VoteScale) -> list[float]:
-    """What a scale makes of shares [C], normalised to sum to 1; as training fitted it: see `VoteScale`."""
+    """Calibrated probabilities of shares [C], summing to 1; the formula is in `VoteScale`."""
     power, smoothing = 1 / scale.temperature, scale.smoothing * math.exp(-scale.decay * agreement)
-    powers = [(share + smoothing) ** power for share in shares]
-    total = sum(powers) or 1.0
-    return [one / total for one in powers]
+    return _normalised([(share + smoothing) ** power for share in shares])
 
 
-def _shares(votes: Votes, plain: Sequence[float], corrected: Sequence[float]) -> list[dict[str, Any]]:
-    """What becomes `DiagnosisShare`, largest share first."""
+def _normalised(values: Sequence[float]) -> list[float]:
+    """`values` divided by their sum, all 0 where that is 0."""
+    total = sum(values) or 1.0
+    return [min(1.0, value / total) for value in values]
+
+
+def _conformal(diagnoses: Sequence[str], adjusted: Sequence[float], least: Mapping[str, float]) -> list[str]:
+    """Diagnoses with a probability of at least their threshold, most probable first.
+
+    One that the calibration has no threshold for cannot be excluded.
+    """
+    ranked = sorted(zip(diagnoses, adjusted, strict=True), key=lambda one: -one[1])
+    return [diagnosis for diagnosis, probability in ranked if probability >= least.get(diagnosis, 0.0)]
+
+
+def _diagnosis_shares(votes: Votes, raw: Sequence[float], adjusted: Sequence[float]) -> list[DiagnosisShare]:
+    """Diagnoses with a vote, or with a probability where anybody voted; largest share first."""
     voted = any(votes.counts)
-    told = [
-        {"diagnosis": diagnosis, "count": count, "share": min(1.0, share), "corrected": min(1.0, after)}
-        for diagnosis, count, share, after in zip(votes.diagnoses, votes.counts, plain, corrected, strict=True)
+    shares = [
+        DiagnosisShare(diagnosis=diagnosis, count=count, share=share, corrected=after)
+        for diagnosis, count, share, after in zip(votes.diagnoses, votes.counts, raw, adjusted, strict=True)
         if count or (share and voted)
     ]
-    return sorted(told, key=lambda one: (-one["share"], -one["count"], one["diagnosis"]))
+    return sorted(shares, key=lambda one: (-one.share, -one.count, one.diagnosis))

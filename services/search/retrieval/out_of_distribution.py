@@ -1,4 +1,4 @@
-"""Whether a query is unlike what the collection holds, and what about it is."""
+"""Out-of-distribution score of a query, and its reasons."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
@@ -6,9 +6,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from casekin.contracts.bundle import StrangenessScale
-from casekin.contracts.neighbours import ImageMeasures, Strangeness
-from services.search.retrieval.results import Neighbour
+from casekin.contracts.bundle import OutOfDistributionScale
+from casekin.contracts.neighbours import ImageMeasures, OutOfDistribution
 
 TOO_HIGH = {
     "neighbour_distance": "Far from every case of the collection",
@@ -20,28 +19,32 @@ TOO_HIGH = {
 TOO_LOW = {"sharpness": "Less sharp than the collection's images", "brightness": "Darker than the collection's images"}
 
 
-def judge(
-    near: Sequence[Neighbour], images: NDArray[np.float64], image: ImageMeasures | None, scale: StrangenessScale
-) -> Strangeness:
-    """The sum of excesses beyond the tails of what was usual in validation, and a reason for each that weighs.
+def score_query(
+    distances: Sequence[float],
+    latents: NDArray[np.float64],
+    image: ImageMeasures | None,
+    scale: OutOfDistributionScale,
+) -> OutOfDistribution:
+    """Sum of the excesses beyond the tails of validation images; beyond the limit, with a reason for each of them.
 
-    `near` are the calibrated number of nearest cases; `images` [1, D] is the query's latent.
+    `distances` are those of the calibrated number of nearest cases, at least one; `latents` is [M, D].
     """
-    measures = {
-        "neighbour_distance": fmean(match.distance for match in near),
-        "extreme_coordinate": float(np.abs(images).max()),
-    }
+    measures = {"neighbour_distance": fmean(distances), "extreme_coordinate": float(np.abs(latents).max())}
     if image is not None:
         measures |= image.model_dump()
-    excesses = sorted(_excesses(measures, scale), reverse=True)
+    excesses = sorted(_excesses(measures, scale), key=lambda one: -one[0])
     score, limit = sum(excess for excess, _ in excesses), scale.latent_limit if image is None else scale.image_limit
-    return Strangeness(
-        score=score, limit=limit, is_strange=score > limit, reasons=[reason for excess, reason in excesses if excess]
+    beyond = score > limit
+    return OutOfDistribution(
+        score=score,
+        limit=limit,
+        is_out_of_distribution=beyond,
+        reasons=[reason for excess, reason in excesses if excess] if beyond else [],
     )
 
 
-def _excesses(measures: Mapping[str, float], scale: StrangenessScale) -> Iterator[tuple[float, str]]:
-    """How many mean excesses each measure lies beyond its tails, 0 within, and what that means."""
+def _excesses(measures: Mapping[str, float], scale: OutOfDistributionScale) -> Iterator[tuple[float, str]]:
+    """By how many mean excesses each measure lies beyond its tails, 0 within them, and the reason that gives."""
     for name, tail in scale.upper.items():
         if name in measures:
             yield max(0.0, measures[name] - tail.beyond) / tail.excess, TOO_HIGH.get(name, f"Unusually large {name}")

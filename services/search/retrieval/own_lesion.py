@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from casekin.contracts.search import OwnCase
-from services.search.retrieval.query import Asked, of_lesions
-from services.search.retrieval.query_point import Target
+from services.search.retrieval.query import ResolvedQuery, of_lesions
+from services.search.retrieval.query_point import QueryPoint
 from services.search.retrieval.ranking import Ranker, Ranking
 from services.search.vector_store.payload import point_id
 from services.search.vector_store.port import StoredCase
@@ -36,14 +36,14 @@ class OwnLesions:
         itself = _itself(ranker, ranking) if query.itself else []
         return _own_cases([*itself, *siblings], query.target, ranker.duplicate_within)
 
-    def _of_lesions(self, ranker: Ranker, query: Asked) -> list[StoredCase]:
+    def _of_lesions(self, ranker: Ranker, query: ResolvedQuery) -> list[StoredCase]:
         revision, cached = self._cached
         if revision != ranker.view.revision:
             cached = OrderedDict()
             self._cached = (ranker.view.revision, cached)
         if (known := cached.get(query.lesions)) is not None:
             return known
-        siblings = Asked(query.target, (of_lesions(query.lesions),))
+        siblings = ResolvedQuery(query.target, (of_lesions(query.lesions),))
         ranking = ranker.nearest(siblings, OWN_SHOWN + 1, one_per_lesion=False)
         found = ranking.shown(ranking.groups)
         if len(found) <= OWN_SHOWN:  # all of them, whatever the query
@@ -62,7 +62,7 @@ def _itself(ranker: Ranker, ranking: Ranking) -> list[StoredCase]:
     return [*nearest, *filter(None, ranker.view.read([point_id(case_id) for case_id in others]))]
 
 
-def _own_cases(cases: Sequence[StoredCase], target: Target, same_within: float) -> list[OwnCase]:
+def _own_cases(cases: Sequence[StoredCase], target: QueryPoint, same_within: float) -> list[OwnCase]:
     if not cases:
         return []
     nearest = _nearest(cases, target.terms(_latents(cases)).sum(1))

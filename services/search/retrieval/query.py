@@ -1,4 +1,4 @@
-"""From a request to what is asked of the index: a target, conditions, and cases that are no matches."""
+"""Resolve a SearchRequest into query point, filters and excluded cases."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,28 +12,29 @@ from casekin.contracts.conditions import AnyOf, Condition, Not
 from casekin.contracts.search import SearchRequest
 from casekin.errors import NotFound
 from services.search.retrieval.metric import check_latent, metric_for
-from services.search.retrieval.query_point import Target, moved
+from services.search.retrieval.query_point import QueryPoint, moved
 from services.search.vector_store.port import StoredCase
 
-ReadCase = Callable[[CaseId], StoredCase]
-"""Gives a stored case by its id, or raises `NotFound`."""
+ReadCases = Callable[[Sequence[CaseId]], list[StoredCase]]
+"""Gives those of the cases that are stored, by id."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A search, resolved."""
+class ResolvedQuery:
+    """What to rank by, which cases may match, and which of those are left out."""
 
-    target: Target
+    target: QueryPoint
     conditions: tuple[Condition, ...]
-    """Of the request."""
+    """Filters of the request."""
     lesions: frozenset[str] = frozenset()
-    """Own ones: their cases are no matches."""
+    """The query's own lesions: their cases are no matches."""
     itself: frozenset[CaseId] = frozenset()
-    """Cases that are the query and whose lesion is not known."""
+    """Cases that show the query itself and have no lesion: no matches either."""
     examples: frozenset[CaseId] = frozenset()
+    """Cases that steer the search: no matches either."""
 
-    def recognising(self, own: Sequence[StoredCase]) -> "Asked":
-        """The same search, with these cases known to be the query itself."""
+    def with_own_cases(self, own: Sequence[StoredCase]) -> "ResolvedQuery":
+        """The same query, leaving out these cases, which show the query itself, with their lesions."""
         if not own:
             return self
         lesions = {stored.case.lesion_id for stored in own if stored.case.lesion_id is not None}
@@ -41,24 +42,24 @@ class Asked:
         return replace(self, lesions=self.lesions | lesions, itself=self.itself | itself)
 
 
-def resolve(request: SearchRequest, manifest: BundleManifest, read: ReadCase) -> Asked:
-    """What `request` asks; raises `WrongLatent`, `WrongWeights`, `NotFound`."""
+def resolve(request: SearchRequest, manifest: BundleManifest, read: ReadCases) -> ResolvedQuery:
+    """The query of a request; raises `WrongLatent`, `WrongWeights`, and `NotFound` for a case that is not stored."""
     metric = metric_for(manifest, request)
-    started_from = read(request.case) if request.case is not None else None
+    started_from = _stored(read, request.case) if request.case is not None else None
     images = _images(request, manifest, started_from)
-    examples = [read(example.case) for example in request.examples]
+    examples = [_stored(read, example.case) for example in request.examples]
     start = point = images.mean(0) if len(images) > 1 else images[0]
     if examples:
         latents = np.array([stored.latent for stored in examples], np.float64)
         point = moved(start, latents, [example.weight for example in request.examples])
     own = frozenset({request.own_lesion}) if request.own_lesion is not None else frozenset[str]()
-    asked = Asked(
-        Target(metric, images, point, moved=bool(examples)),
+    query = ResolvedQuery(
+        QueryPoint(metric, images, point, moved=bool(examples)),
         request.filters,
         own,
         examples=frozenset(one.case.id for one in examples),
     )
-    return asked.recognising([started_from]) if started_from is not None else asked
+    return query.with_own_cases([started_from]) if started_from is not None else query
 
 
 def of_lesions(lesions: frozenset[str]) -> AnyOf:
@@ -71,19 +72,15 @@ def without_lesions(conditions: tuple[Condition, ...], lesions: frozenset[str]) 
     return (*conditions, Not(of=of_lesions(lesions))) if lesions else conditions
 
 
-def case_reader(read: Callable[[Sequence[CaseId]], list[StoredCase]]) -> ReadCase:
-    """Reads one case; raises `NotFound` where it is not stored."""
-
-    def one(case_id: CaseId) -> StoredCase:
-        found = read([case_id])
-        if not found:
-            raise NotFound(f"no case {case_id} in the collection")
-        return found[0]
-
-    return one
+def _stored(read: ReadCases, case_id: CaseId) -> StoredCase:
+    found = read([case_id])
+    if not found:
+        raise NotFound(f"no case {case_id} in the collection")
+    return found[0]
 
 
 def _images(request: SearchRequest, manifest: BundleManifest, started_from: StoredCase | None) -> NDArray[np.float64]:
+    """Latents [M, D] of the query's images, or of the case that the search starts from."""
     if started_from is not None:
         return started_from.latent.astype(np.float64)[None]
     many = len(request.latents) > 1

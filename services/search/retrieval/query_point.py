@@ -1,4 +1,4 @@
-"""Where a search looks: from the query's images, moved by examples, to one point that cases are ranked by."""
+"""The point in latent space that cases are ranked by: the query's images, moved by examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ not where to go (Rocchio 1971; Manning, Raghavan, Schütze 2008, section 9.1.1).
 
 
 @dataclass(frozen=True)
-class Target:
-    """A metric, the query's images and the point that cases are ranked by."""
+class QueryPoint:
+    """A metric, the latents of the query's images, and the point that cases are ranked by."""
 
     metric: Metric
     images: Floats
@@ -25,14 +25,15 @@ class Target:
     point: Floats
     """[D]; the mean of the images unless examples moved it."""
     moved: bool = False
+    """Whether examples moved the point."""
 
     @property
     def is_one_image(self) -> bool:
-        """Whether cases are ranked by their distance to one image, which is then also what is told of them."""
+        """Whether the distance to the point is that to the only image, which a match shows."""
         return len(self.images) == 1 and not self.moved
 
     def terms(self, x: Floats) -> Floats:
-        """By case and dimension [L, D], the mean over the images of w (image - x)^2; x is [L, D].
+        """Squared distance to the images by case and dimension [L, D], for cases x [L, D]: the mean of w (image - x)^2.
 
         The mean of squared distances to M points is the squared distance to their mean plus their variance.
         """
@@ -41,19 +42,19 @@ class Target:
         return np.asarray(self.metric.weights * ((self.images.mean(0) - x) ** 2 + self.images.var(0)))
 
     def from_point(self, x: Floats) -> Floats:
-        """By case and dimension [L, D], w (point - x)^2, which sums to what cases are ranked by."""
+        """Squared distance to the point by case and dimension [L, D], w (point - x)^2."""
         return np.asarray(self.metric.weights * (self.point - x) ** 2)
 
     def apart(self, x: Floats) -> Floats:
-        """Unweighted distance [L] of cases x [L, D] to the nearest of the images."""
+        """Unweighted distance [L] of cases x [L, D] to the nearest image."""
         return np.asarray(np.sqrt(((self.images[:, None] - x) ** 2).sum(2)).min(0))
 
 
 def moved(start: Floats, examples: Floats, weights: Sequence[float]) -> Floats:
     """The point [D] to which examples [E, D] with `weights` move a query at `start` [D] (Rocchio 1971).
 
-    Towards the mean of query and positive examples, the query counting 1, which ranks by the weighted mean of squared
-    distances; and away from the negative ones, by at most half their distance: so it never leaves the region of cases.
+    It moves to the mean of query and positive examples, the query counting 1, which ranks by the weighted mean of
+    squared distances; and away from the negative ones by at most half their distance, so that it stays among the cases.
     """
     steps = examples - start
     w = np.asarray(weights, np.float64)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from casekin.contracts.conditions import Condition
 from services.search.retrieval.deduplication import Group, collapse, each_alone
-from services.search.retrieval.query import Asked, of_lesions, without_lesions
-from services.search.retrieval.query_point import Target
+from services.search.retrieval.query import ResolvedQuery, of_lesions, without_lesions
+from services.search.retrieval.query_point import QueryPoint
 from services.search.vector_store.payload import point_id
 from services.search.vector_store.port import IndexView, StoredCase
 
@@ -40,7 +40,7 @@ class Candidates:
     """[L]"""
 
     @staticmethod
-    def of(cases: Sequence[StoredCase], target: Target) -> "Candidates":
+    def of(cases: Sequence[StoredCase], target: QueryPoint) -> "Candidates":
         """Compute the distances of `cases`."""
         D = len(target.point)
         x = np.concatenate([stored.latent for stored in cases], dtype=np.float64) if cases else np.empty(0)
@@ -52,7 +52,7 @@ class Candidates:
 class Ranking:
     """Groups of cases, nearest first."""
 
-    query: Asked
+    query: ResolvedQuery
     """With the cases that were recognised as the query itself."""
     candidates: Candidates
     groups: Sequence[Group]
@@ -72,7 +72,7 @@ class Ranker:
     duplicate_within: float
     """Unweighted distance up to which two latents are of one picture."""
 
-    def nearest(self, query: Asked, count: int, *, one_per_lesion: bool) -> Ranking:
+    def nearest(self, query: ResolvedQuery, count: int, *, one_per_lesion: bool) -> Ranking:
         """The `count` nearest groups by distance to the query's point, ties by id.
 
         With `one_per_lesion`, cases that are the query itself are recognised and left out with their lesions.
@@ -102,24 +102,24 @@ class Ranker:
             limit = min(MOST_CANDIDATES, limit * (_SLOWLY if 2 * of_lesion >= len(cases) else _FAST))
 
     def _read(
-        self, target: Target, conditions: Sequence[Condition], limit: int, without: Collection[UUID] = ()
+        self, target: QueryPoint, conditions: Sequence[Condition], limit: int, without: Collection[UUID] = ()
     ) -> tuple[list[StoredCase], float]:
         """The nearest cases, and a squared distance in float32 accuracy that no other case is nearer than."""
         hits = self.view.nearest(target.metric, target.point, conditions, limit, without)
         cases = [stored for stored in self.view.read(hits.points) if stored is not None]
         return cases, hits.squared[-1] if len(hits.points) == limit else math.inf
 
-    def _rank(self, query: Asked, cases: Sequence[StoredCase], count: int, one_per_lesion: bool) -> Ranking:
+    def _rank(self, query: ResolvedQuery, cases: Sequence[StoredCase], count: int, one_per_lesion: bool) -> Ranking:
         candidates = Candidates.of(cases, query.target)
         if one_per_lesion:
-            query = query.recognising(self._itself(query.target, candidates))
+            query = query.with_own_cases(self._itself(query.target, candidates))
         order = _by_distance(candidates, _matching(query, cases))
         if not one_per_lesion:
             return Ranking(query, candidates, each_alone(order[:count]))
         groups = collapse(order, cases, candidates.x, candidates.squared, self.duplicate_within, count)
         return Ranking(query, candidates, groups)
 
-    def _itself(self, target: Target, candidates: Candidates) -> list[StoredCase]:
+    def _itself(self, target: QueryPoint, candidates: Candidates) -> list[StoredCase]:
         """Cases that are the query's picture, up to what re-saving it changes."""
         rows = np.flatnonzero(target.apart(candidates.x) <= self.duplicate_within).tolist()
         return [candidates.cases[row] for row in rows]
@@ -146,7 +146,7 @@ def first_limit(count: int, *, one_per_lesion: bool) -> int:
     return 2 * count + 8 if one_per_lesion else count + 2
 
 
-def _matching(query: Asked, cases: Sequence[StoredCase]) -> list[int]:
+def _matching(query: ResolvedQuery, cases: Sequence[StoredCase]) -> list[int]:
     """Rows of cases that may be matches: neither examples, nor the query itself, nor of its lesions."""
     if not (query.lesions or query.itself or query.examples):
         return list(range(len(cases)))

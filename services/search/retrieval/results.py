@@ -1,4 +1,4 @@
-"""What is told of each match: its similarity, which dimensions hold it apart from the query, who stands behind it."""
+"""Build Match results: similarity, contribution per dimension, collapsed duplicates."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from casekin.contracts.base import Preset
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.search import Case, Hidden, Match, Sort
 from services.search.retrieval.deduplication import Group
-from services.search.retrieval.query_point import Target
+from services.search.retrieval.query_point import QueryPoint
 from services.search.retrieval.ranking import Candidates, Ranking
 from services.search.vector_store.named_vectors import Metric
 
@@ -20,7 +20,7 @@ _MATCHES = TypeAdapter(list[Match])
 
 
 class Similarity:
-    """Reads the bundle's calibration: of validation matches this close, the share that had the query's diagnosis."""
+    """Similarity by distance: of validation matches this close, the share that had the query's diagnosis."""
 
     def __init__(self, manifest: BundleManifest) -> None:
         self._curves = {
@@ -30,10 +30,10 @@ class Similarity:
         self._clinical = _mean_one(np.array(manifest.clinical_weights, np.float64))
 
     def of(self, metric: Metric, distances: Floats) -> list[float]:
-        """Linear between the points of the curve, level beyond its ends.
+        """Similarities [L] at distances [L]: linear between the points of the curve, constant beyond its ends.
 
-        Weights of the user's own have no curve. With distances at the scale of weights with mean 1, theirs is taken to
-        lie between the two that there are, the nearer to a preset's the nearer the weights are to the preset.
+        Custom weights have no curve. Theirs is interpolated between those of the two presets by how near the weights
+        are to either, with distances scaled to weights of mean 1.
         """
         if metric.space != "weighted":
             return _listed(self._read(metric.space, distances))
@@ -55,26 +55,25 @@ def _listed(values: Floats) -> list[float]:
 
 
 def _mean_one(weights: Floats) -> Floats:
-    """The same weights at another scale."""
+    """Weights [D] scaled to a mean of 1."""
     return np.asarray(weights * (len(weights) / (weights.sum() or 1.0)))
 
 
 class Neighbour(NamedTuple):
-    """As much of a match as a vote needs; made for every search, most of which show fewer."""
+    """A near case with a vote."""
 
     case: Case
     distance: float
     similarity: float
 
 
-class Teller:
-    """Tells of the groups of one ranking, and works out what several answers need once."""
+class ResultBuilder:
+    """Results of one ranking; distances and similarities are computed once for matches and votes."""
 
-    def __init__(self, ranking: Ranking, target: Target, similarity: Similarity) -> None:
+    def __init__(self, ranking: Ranking, target: QueryPoint, similarity: Similarity) -> None:
         self._candidates, self._target = ranking.candidates, target
         self._rows = [group.row for group in ranking.groups]
-        # one image asks by its own point: then they are worked out already
-        self._terms = ranking.candidates.terms[self._rows]
+        self._terms = ranking.candidates.terms[self._rows]  # to the query's point, which is one image's own
         if not target.is_one_image:
             self._terms = target.terms(ranking.candidates.x[self._rows])
         self._squared = self._terms.sum(1)
@@ -83,7 +82,7 @@ class Teller:
         self._similarities = similarity.of(target.metric, distances)
 
     def neighbours(self, count: int) -> list[Neighbour]:
-        """The cases that stand for the first `count` groups."""
+        """The nearest cases of the first `count` groups."""
         cases = (self._candidates.cases[row].case for row in self._rows[:count])
         return list(map(Neighbour, cases, self._distances, self._similarities))
 
@@ -93,7 +92,7 @@ class Teller:
         chosen = [place[group.row] for group in groups]
         squared = self._squared[chosen, None]
         shares = (self._terms[chosen] / np.where(squared > 0, squared, 1.0)).tolist()
-        told = [
+        fields = [
             {
                 "case": self._candidates.cases[group.row].case,
                 "distance": self._distances[number],
@@ -104,7 +103,7 @@ class Teller:
             }
             for group, number, share in zip(groups, chosen, shares, strict=True)
         ]
-        return _MATCHES.validate_python(told)  # all at once takes half the time of one by one
+        return _MATCHES.validate_python(fields)  # all at once takes half the time of one by one
 
 
 def ordered(matches: list[Match], sort: Sort, evidence: Mapping[str, float]) -> list[Match]:
@@ -120,7 +119,7 @@ def _key(case: Case, sort: Sort, evidence: Mapping[str, float]) -> tuple[bool, f
     return case.evidence is None, -evidence.get(case.evidence or "", 1.0)
 
 
-def _hidden(candidates: Candidates, group: Group, target: Target) -> list[Hidden]:
+def _hidden(candidates: Candidates, group: Group, target: QueryPoint) -> list[Hidden]:
     rows = [row for row, _ in group.hidden]
     distances = np.sqrt(target.terms(candidates.x[rows]).sum(1)).tolist()
     return [

@@ -1,4 +1,4 @@
-"""The search itself: from a request to matches and what they say together."""
+"""Search: from a request to matches and neighbour statistics."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.conditions import Filters
 from casekin.contracts.facets import Facets
 from casekin.contracts.search import SearchRequest, SearchResponse
-from services.search.retrieval.collection_counts import Census, CensusTaker
+from services.search.retrieval.collection_counts import CollectionCounts, CountsCache
 from services.search.retrieval.deduplication import Group
-from services.search.retrieval.facets import count_facets, effects
+from services.search.retrieval.facets import condition_effects, count_facets
 from services.search.retrieval.metric import check_version
 from services.search.retrieval.mmr import distances_between, diverse
-from services.search.retrieval.neighbour_votes import NeighbourReader
+from services.search.retrieval.neighbour_votes import NeighbourVoting
 from services.search.retrieval.own_lesion import OwnLesions
-from services.search.retrieval.query import case_reader, resolve
+from services.search.retrieval.query import resolve
 from services.search.retrieval.ranking import Ranker, Ranking
-from services.search.retrieval.results import Similarity, Teller, ordered
+from services.search.retrieval.results import ResultBuilder, Similarity, ordered
 from services.search.storage.collection_info import CollectionInfoStore
 from services.search.vector_store.port import CaseIndex
 
@@ -34,50 +34,52 @@ class Searcher:
         self._manifest = manifest
         self._description = description
         self._similarity = Similarity(manifest)
-        self._neighbours = NeighbourReader(manifest)
+        self._voting = NeighbourVoting(manifest)
         near = manifest.neighbours.near_duplicate_distance if manifest.neighbours else 0.0
         self._same_within = max(SAME_PICTURE, near)
-        self._census = CensusTaker(index)
+        self._counts = CountsCache(index)
         self._own_lesions = OwnLesions()
 
-    def census(self) -> Census:
-        """What holds for the whole collection now."""
-        return self._census.now()
+    def counts(self) -> CollectionCounts:
+        """Collection-wide counts of the current revision."""
+        return self._counts.current()
 
     def facets(self, filters: Filters) -> Facets:
         """Counts by value; raises `BadInput` for a field or value that the collection does not have."""
-        census = self._census.now()
-        census.check(filters, self._description.vocabulary)
-        return count_facets(self._index, census, filters)
+        counts = self._counts.current()
+        counts.check(filters, self._description.vocabulary)
+        return count_facets(counts, filters)
 
     def search(self, request: SearchRequest) -> SearchResponse:
         """The nearest cases; raises `WrongLatent`, `WrongWeights`, `BadInput`, `NotFound`."""
         check_version(self._manifest, request.bundle_version)
-        census = self._census.now()
-        census.check(request.filters, self._description.vocabulary)
-        query = resolve(request, self._manifest, case_reader(self._index.get))
-        ranker = Ranker(census.view, self._same_within)
-        count = POOL if request.diversity else max(request.offset + request.k + 1, self._neighbours.count)
+        counts = self._counts.current()
+        counts.check(request.filters, self._description.vocabulary)
+        query = resolve(request, self._manifest, self._index.get)
+        ranker = Ranker(counts.view, self._same_within)
+        count = POOL if request.diversity else max(request.offset + request.k + 1, self._voting.count)
         ranking = ranker.nearest(query, count, one_per_lesion=request.one_per_lesion)
-        return self._answer(request, census, ranker, ranking)
+        return self._answer(request, counts, ranker, ranking)
 
-    def _answer(self, request: SearchRequest, census: Census, ranker: Ranker, ranking: Ranking) -> SearchResponse:
+    def _answer(
+        self, request: SearchRequest, counts: CollectionCounts, ranker: Ranker, ranking: Ranking
+    ) -> SearchResponse:
         shown = _chosen(ranking, request)
         page = slice(request.offset, request.offset + request.k)
         query = ranking.query
-        teller = Teller(ranking, query.target, self._similarity)
-        passing = census.passing(request.filters)
+        results = ResultBuilder(ranking, query.target, self._similarity)
+        passing = counts.passing(request.filters)
         weights = self._description.read().evidence_weights
-        near = teller.neighbours(self._neighbours.count)
+        nearest, latents = results.neighbours(self._voting.count), query.target.images
         return SearchResponse(
-            matches=ordered(teller.matches(shown[page]), request.sort, weights),
-            statistics=self._neighbours.read(near, request, query.target.images, census.values("diagnosis"), weights),
+            matches=ordered(results.matches(shown[page]), request.sort, weights),
+            statistics=self._voting.statistics(nearest, request, latents, counts.values("diagnosis"), weights),
             passing=passing,
-            revision=census.revision,
+            revision=counts.revision,
             more=len(shown) > page.stop,
             truncated=ranking.truncated,
             own=self._own_lesions.cases(ranker, ranking) if request.one_per_lesion or query.lesions else [],
-            excluded_by=effects(census, request.filters) if not passing else [],
+            excluded_by=condition_effects(counts, request.filters) if not passing else [],
         )
 
 

@@ -3,7 +3,7 @@
 from dash import html
 from dash.development.base_component import Component
 
-from casekin.contracts.neighbours import DiagnosisShare, NeighbourStatistics, Strangeness
+from casekin.contracts.neighbours import DiagnosisShare, NeighbourStatistics, OutOfDistribution
 from casekin.contracts.search import SearchResponse
 from services.ui.presentation import texts
 from services.ui.presentation.colours import ink_on
@@ -20,7 +20,7 @@ def statistics(response: SearchResponse, vocabulary: Vocabulary) -> Component | 
     legend = html.Ul([_entry(one, vocabulary) for one in votes.diagnoses if one.count], className="legend")
     return html.Section(
         [
-            *_out_of_distribution(votes.strangeness),
+            *_out_of_distribution(votes.out_of_distribution),
             html.Div([html.H3(heading), legend], className="statistics-head"),
             _strip(texts.AS_COLLECTED, texts.AS_COLLECTED_HINT, [(e, e.share) for e in votes.diagnoses], vocabulary),
             _strip(
@@ -38,8 +38,8 @@ def _entry(one: DiagnosisShare, vocabulary: Vocabulary) -> Component:
     return html.Li([dot(vocabulary.colour(one.diagnosis)), name, count])
 
 
-def _out_of_distribution(found: Strangeness | None) -> list[Component]:
-    if found is None or not found.is_strange:
+def _out_of_distribution(found: OutOfDistribution | None) -> list[Component]:
+    if found is None or not found.is_out_of_distribution:
         return []
     reasons = html.Ul([html.Li(reason) for reason in found.reasons])
     return [html.Div([html.Strong(texts.OUT_OF_DISTRIBUTION), reasons], className="unusual", role="alert")]

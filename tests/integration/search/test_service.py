@@ -104,11 +104,11 @@ def test_search__promises_what_the_bundle_measured_and_nothing_under_filters(fil
     told = filled.search(plain).statistics
     assert (told.neighbours, told.uncalibrated) == (16, None)
     assert told.conformal is not None
-    assert told.strangeness is not None
-    assert told.strangeness.is_strange
-    assert "Far from every case of the collection" in told.strangeness.reasons
+    assert told.out_of_distribution is not None
+    assert told.out_of_distribution.is_out_of_distribution
+    assert "Far from every case of the collection" in told.out_of_distribution.reasons
     filtered = filled.search(plain.model_copy(update={"filters": (Between(low=0, keep_unknown=True),)})).statistics
-    assert (filtered.conformal, filtered.strangeness) == (None, None)
+    assert (filtered.conformal, filtered.out_of_distribution) == (None, None)
     assert "filters change" in str(filtered.uncalibrated)
 
 

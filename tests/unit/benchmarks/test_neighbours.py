@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.neighbours import Flag, Predictions, auroc, calibration_figures
-from casekin.contracts.bundle import StrangenessScale, Tail
+from casekin.contracts.bundle import OutOfDistributionScale, Tail
 from training.evaluation.retrieval import Labelled
 
 
@@ -46,7 +46,7 @@ def test_predictions__take_leaves_only_the_chosen_queries() -> None:
 
 
 def test_flag__rises_with_distance_to_the_nearest_lesions_and_with_the_image_s_own_measures() -> None:
-    scale = StrangenessScale(
+    scale = OutOfDistributionScale(
         upper={"neighbour_distance": Tail(beyond=2, excess=0.5), "sharpness": Tail(beyond=1, excess=1)},
         lower={},
         latent_limit=1,

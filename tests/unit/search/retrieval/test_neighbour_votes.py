@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from casekin.contracts.bundle import BundleManifest, StrangenessScale, Tail
+from casekin.contracts.bundle import BundleManifest, OutOfDistributionScale, Tail
 from casekin.contracts.conditions import Between
 from casekin.contracts.neighbours import ImageMeasures, NeighbourStatistics
 from casekin.contracts.search import Case, Example, SearchRequest
-from services.search.retrieval.neighbour_votes import NeighbourReader
-from services.search.retrieval.out_of_distribution import judge
+from services.search.retrieval.neighbour_votes import NeighbourVoting
+from services.search.retrieval.out_of_distribution import score_query
 from services.search.retrieval.results import Neighbour
 from tests.integration.search.made import manifest
 
@@ -32,7 +32,7 @@ def bare() -> BundleManifest:
 
 
 def read(near: list[Neighbour], made: BundleManifest, evidence: dict[str, float] | None = None) -> NeighbourStatistics:
-    return NeighbourReader(made).read(near, request(), IMAGES, COLLECTION, evidence or {})
+    return NeighbourVoting(made).statistics(near, request(), IMAGES, COLLECTION, evidence or {})
 
 
 def test_votes__weigh_by_similarity_and_evidence_and_are_corrected_by_prior() -> None:
@@ -59,7 +59,7 @@ def test_votes__of_nobody_are_none() -> None:
 def test_uncalibrated__promises_nothing_and_says_why() -> None:
     told = read([match("nv", 1)] * 16, bare())
     assert told.uncalibrated == "bundle made-1 holds no calibration of neighbours"
-    assert (told.conformal, told.strangeness) == (None, None)
+    assert (told.conformal, told.out_of_distribution) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_uncalibrated__promises_nothing_and_says_why() -> None:
     ],
 )
 def test_uncalibrated__is_every_search_that_was_not_measured(more: dict[str, Any], why: str) -> None:
-    reader = NeighbourReader(manifest())
+    reader = NeighbourVoting(manifest())
     near = [match("nv", 1)] * 16
-    told = reader.read(near, request(**more), IMAGES, COLLECTION, {})
+    told = reader.statistics(near, request(**more), IMAGES, COLLECTION, {})
     assert why in str(told.uncalibrated)
-    assert (told.conformal, told.strangeness) == (None, None)
-    assert "15 cases were found" in str(reader.read(near[1:], request(), IMAGES, COLLECTION, {}).uncalibrated)
-    assert reader.read(near, request(), IMAGES, COLLECTION, {}).uncalibrated is None
+    assert (told.conformal, told.out_of_distribution) == (None, None)
+    assert "15 cases were found" in str(reader.statistics(near[1:], request(), IMAGES, COLLECTION, {}).uncalibrated)
+    assert reader.statistics(near, request(), IMAGES, COLLECTION, {}).uncalibrated is None
 
 
 def test_calibrated__shares_follow_the_scale_and_the_set_its_thresholds() -> None:
@@ -99,11 +99,11 @@ def test_calibrated__shares_follow_the_scale_and_the_set_its_thresholds() -> Non
 
 
 def test_calibrated__less_is_held_back_for_a_diagnosis_without_a_vote_the_more_the_neighbours_agree() -> None:
-    reader, collection = NeighbourReader(manifest()), {"nv": 60, "mel": 20, "df": 20}
+    reader, collection = NeighbourVoting(manifest()), {"nv": 60, "mel": 20, "df": 20}
     held_back = [
         next(
             one.corrected
-            for one in reader.read(
+            for one in reader.statistics(
                 [match("nv", 0.9)] * count + [match("mel", 0.9)] * (16 - count), request(), IMAGES, collection, {}
             ).diagnoses
             if one.diagnosis == "df"
@@ -114,13 +114,13 @@ def test_calibrated__less_is_held_back_for_a_diagnosis_without_a_vote_the_more_t
 
 
 def test_calibrated__a_diagnosis_that_it_never_met_cannot_be_excluded() -> None:
-    reader = NeighbourReader(manifest())
-    told = reader.read([match("nv", 1)] * 16, request(), IMAGES, {"nv": 80, "rare": 5}, {})
+    reader = NeighbourVoting(manifest())
+    told = reader.statistics([match("nv", 1)] * 16, request(), IMAGES, {"nv": 80, "rare": 5}, {})
     assert told.conformal is not None
     assert told.conformal.diagnoses == ["nv", "rare"]
 
 
-SCALE = StrangenessScale(
+SCALE = OutOfDistributionScale(
     upper={
         "neighbour_distance": Tail(beyond=4, excess=0.5),
         "extreme_coordinate": Tail(beyond=3, excess=1),
@@ -132,21 +132,20 @@ SCALE = StrangenessScale(
 )
 
 
-def test_judge__adds_what_lies_beyond_the_tails_and_names_it() -> None:
-    far = [match("nv", 1, distance=6)] * 16
-    told = judge(far, np.array([[0.0, -3.5]]), None, SCALE)
+def test_out_of_distribution__adds_what_lies_beyond_the_tails_and_names_it() -> None:
+    told = score_query([6.0] * 16, np.array([[0.0, -3.5]]), None, SCALE)
     assert told.score == pytest.approx(2 / 0.5 + 0.5)
-    assert (told.limit, told.is_strange) == (3, True)
+    assert (told.limit, told.is_out_of_distribution) == (3, True)
     assert told.reasons == [
         "Far from every case of the collection",
         "Further out in one dimension than the collection's cases",
     ]
 
 
-def test_judge__uses_the_image_where_it_was_measured() -> None:
-    near, image = [match("nv", 1)] * 16, ImageMeasures(reconstruction_error=9, sharpness=1, brightness=0.05)
-    told = judge(near, np.zeros((1, 2)), image, SCALE)
+def test_out_of_distribution__uses_the_image_where_it_was_measured() -> None:
+    image = ImageMeasures(reconstruction_error=0.9, sharpness=1, brightness=0.05)
+    told = score_query([1.0] * 16, np.zeros((1, 2)), image, SCALE)
     assert told.score == pytest.approx(4.5)
     assert (told.limit, told.reasons) == (4, ["Darker than the collection's images"])
-    usual = judge(near, np.zeros((1, 2)), None, SCALE)
-    assert (usual.score, usual.is_strange, usual.reasons) == (0, False, [])
+    usual = score_query([1.0] * 16, np.zeros((1, 2)), None, SCALE)
+    assert (usual.score, usual.is_out_of_distribution, usual.reasons) == (0, False, [])

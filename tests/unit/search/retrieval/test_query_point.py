@@ -5,7 +5,7 @@ import pytest
 
 from services.search.retrieval.deduplication import HIDDEN_SHOWN, collapse
 from services.search.retrieval.mmr import distances_between, diverse
-from services.search.retrieval.query_point import AWAY, Target, moved
+from services.search.retrieval.query_point import AWAY, QueryPoint, moved
 from services.search.vector_store.named_vectors import Metric
 from tests.integration.search.made import stored
 
@@ -34,7 +34,7 @@ def test_moved__away_from_negative_examples_by_a_bounded_step() -> None:
 def test_terms__of_several_images_are_the_mean_over_them() -> None:
     rng = np.random.default_rng(1)
     images, x = rng.normal(size=(3, 2)), rng.normal(size=(5, 2))
-    target = Target(Metric("weighted", W), images, images.mean(0))
+    target = QueryPoint(Metric("weighted", W), images, images.mean(0))
     np.testing.assert_allclose(target.terms(x), np.mean([W * (image - x) ** 2 for image in images], axis=0))
     apart = [min(float(np.linalg.norm(image - one)) for image in images) for one in x]
     np.testing.assert_allclose(target.apart(x), apart)

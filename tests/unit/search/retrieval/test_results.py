@@ -6,10 +6,10 @@ import pytest
 from casekin.contracts.conditions import AnyOf, Between, Not, Or, leaves, without
 from casekin.contracts.search import Case, Match
 from services.search.retrieval.deduplication import Group
-from services.search.retrieval.query import Asked
-from services.search.retrieval.query_point import Target
+from services.search.retrieval.query import ResolvedQuery
+from services.search.retrieval.query_point import QueryPoint
 from services.search.retrieval.ranking import Candidates, Ranking
-from services.search.retrieval.results import Similarity, Teller, ordered
+from services.search.retrieval.results import ResultBuilder, Similarity, ordered
 from services.search.vector_store.named_vectors import Metric
 from tests.integration.search.made import manifest, stored
 
@@ -48,9 +48,11 @@ def test_similarity__of_own_weights_half_way_lies_half_way() -> None:
 
 def test_matches__carry_case_shares_and_who_stands_behind() -> None:
     found = [stored("a", [2, 0, 0, 1.5], age=3), stored("b", [2, 0, 0, 1.6])]
-    target = Target(VISUAL, np.zeros((1, 4)), np.zeros(4))
-    ranking = Ranking(Asked(target, ()), Candidates.of(found, target), [Group(0, [(1, "lesion")], more_hidden=True)])
-    [match] = Teller(ranking, target, Similarity(MADE)).matches(ranking.groups)
+    target = QueryPoint(VISUAL, np.zeros((1, 4)), np.zeros(4))
+    ranking = Ranking(
+        ResolvedQuery(target, ()), Candidates.of(found, target), [Group(0, [(1, "lesion")], more_hidden=True)]
+    )
+    [match] = ResultBuilder(ranking, target, Similarity(MADE)).matches(ranking.groups)
     assert match.case == Case(id="a", age=3)
     assert match.distance == 2.5
     assert match.contributions == [0.64, 0, 0, 0.36]

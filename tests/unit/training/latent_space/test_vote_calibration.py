@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from casekin.contracts.bundle import StrangenessScale, Tail, VoteScale
+from casekin.contracts.bundle import OutOfDistributionScale, Tail, VoteScale
 from casekin.contracts.search import Case
 from services.search.retrieval import neighbour_votes as serving
 from services.search.retrieval.results import Neighbour
@@ -126,7 +126,7 @@ def test_votes__are_those_that_search_counts() -> None:
     np.testing.assert_allclose(theirs.shares, ours.shares[0])
     np.testing.assert_allclose(theirs.agreement, ours.agreement[0, 0])
     prior = np.bincount(GALLERY.labels) / len(GALLERY.labels)
-    np.testing.assert_allclose(theirs.corrected, ours.corrected(prior).shares[0])
+    np.testing.assert_allclose(theirs.adjusted, ours.corrected(prior).shares[0])
     scale = VoteScale(smoothing=0.07, decay=2, temperature=0.6)
     told = serving.probabilities(theirs.shares, theirs.agreement, scale)
     np.testing.assert_allclose(told, probabilities(ours, scale)[0])
@@ -166,7 +166,7 @@ def test_tails__of_an_exponential_have_its_mean() -> None:
 
 
 def test_strangeness__adds_excesses_of_both_sides() -> None:
-    scale = StrangenessScale(
+    scale = OutOfDistributionScale(
         upper={"x": Tail(beyond=1, excess=0.5)},
         lower={"x": Tail(beyond=0, excess=0.25), "absent": Tail(beyond=0, excess=1)},
         latent_limit=1,

@@ -40,7 +40,7 @@ def found(*ids: str) -> SearchResponse:
     return SearchResponse(
         matches=matches,
         statistics=NeighbourStatistics(
-            neighbours=0, diagnoses=[], agreement=0, conformal=None, strangeness=None, uncalibrated=None
+            neighbours=0, diagnoses=[], agreement=0, conformal=None, out_of_distribution=None, uncalibrated=None
         ),
         passing=4,
         revision="r",

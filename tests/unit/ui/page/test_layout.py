@@ -4,7 +4,7 @@ from typing import Any
 from plotly.utils import PlotlyJSONEncoder
 
 from casekin.contracts.facets import Facets, FacetValue
-from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics, Strangeness
+from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics, OutOfDistribution
 from casekin.contracts.rollouts import JointResult, RolloutResult, RolloutRow, Step, TrajectoryResult
 from casekin.contracts.search import Case, CollectionInfo, Diagnosis, Example, Hidden, Match, OwnCase, SearchResponse
 from casekin.errors import BadInput, Unavailable
@@ -85,7 +85,7 @@ def test_card__similarity_says_what_it_means() -> None:
 
 
 def votes(shares: list[DiagnosisShare], **more: Any) -> NeighbourStatistics:
-    bare = {"agreement": 0.75, "conformal": None, "strangeness": None, "uncalibrated": None}
+    bare = {"agreement": 0.75, "conformal": None, "out_of_distribution": None, "uncalibrated": None}
     return NeighbourStatistics(neighbours=4, diagnoses=shares, **{**bare, **more})
 
 
@@ -110,17 +110,21 @@ def test_statistics__both_strips_speak() -> None:
     ]
 
 
+REASONS = ["Far from every case", "Very dark"]
+
+
 def test_statistics__say_what_is_promised_and_what_is_strange() -> None:
     share = DiagnosisShare(diagnosis="nv", count=4, share=1, corrected=1)
-    strange = Strangeness(score=9, limit=3, is_strange=True, reasons=["Far from every case", "Very dark"])
+    strange = OutOfDistribution(score=9, limit=3, is_out_of_distribution=True, reasons=REASONS)
     conformal = ConformalSet(coverage=0.9, diagnoses=["nv", "mel"])
-    words = text_of(sent(statistics(answered(votes([share], conformal=conformal, strangeness=strange)), VOCABULARY)))
+    read = votes([share], conformal=conformal, out_of_distribution=strange)
+    words = text_of(sent(statistics(answered(read), VOCABULARY)))
     assert "Cannot be excluded:  Nevus and Melanoma" in words
     assert "90 %" in words
     assert "unlike those of the collection" in words
     assert "Far from every case" in words
-    usual = strange.model_copy(update={"is_strange": False})
-    assert "unlike" not in text_of(sent(statistics(answered(votes([share], strangeness=usual)), VOCABULARY)))
+    usual = strange.model_copy(update={"is_out_of_distribution": False})
+    assert "unlike" not in text_of(sent(statistics(answered(votes([share], out_of_distribution=usual)), VOCABULARY)))
 
 
 def test_statistics__say_why_nothing_is_promised() -> None:
