@@ -139,6 +139,15 @@ def test_deletion__that_leaves_something_says_so_and_is_completed_at_the_next_st
         assert files_of(settings, GONE.id) == []
 
 
+def test_deletion__counts_what_a_snapshot_still_has(settings: SearchSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = assemble(settings, engine_of(settings))
+    parts.writer.put(*batch(CASES))
+    parts.snapshots.take("before")
+    monkeypatch.setattr(parts.snapshots, "forget", lambda _: None)
+    assert parts.deleter.case(GONE.id).left == 3, "a record, an image and a thumbnail"
+    parts.indexes.close()
+
+
 def test_start__leaves_a_case_that_another_copy_deleted_and_wrote_meanwhile(
     settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from casekin.contracts.search import SearchRequest
 from casekin.errors import BadInput, Conflict, NotFound, WrongLatent
 from services.search.app import assemble, serve
 from services.search.indexing import registry as indexes_module
+from services.search.indexing.registry_state import RegistryStore
 from services.search.settings import SearchSettings
 from services.search.vector_store.factory import Engine, ServerEngine, engine_of
 from services.search.vector_store.port import StoredCase
@@ -220,6 +221,32 @@ def test_another_copy_of_the_service__sees_a_switch(settings: SearchSettings) ->
     assert [(one.alias_name, one.collection_name) for one in held.get_aliases().aliases] == [
         ("copies", f"copies--{NEW}")
     ]
+
+
+def test_search_under_way__ends_on_an_index_that_is_deleted(
+    settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = assemble(settings, engine_of(settings))
+    parts.indexes.add(manifest(NEW))
+    parts.backfill.switch(Switch(bundle_version=NEW))
+    searched, counts = parts.indexes.answering("made-1"), []
+    monkeypatch.setattr(indexes_module.time, "sleep", lambda _: counts.append(searched.cases.count()))
+    parts.backfill.delete("made-1")
+    assert counts == [0], "it was open until no search could use it any more"
+    parts.indexes.close()
+
+
+def test_state__that_was_read_before_a_change_does_not_undo_it(
+    settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read in the background may be slow and come back after the change."""
+    parts = assemble(settings, engine_of(settings))
+    before = parts.indexes.state(fresh=True)
+    parts.indexes.add(manifest(NEW))
+    monkeypatch.setattr(RegistryStore, "read", lambda _: before)
+    assert NEW in parts.indexes.state(fresh=True).states
+    assert parts.indexes.index(NEW).cases.count() == 0
+    parts.indexes.close()
 
 
 RETRAINED = manifest().model_copy(
