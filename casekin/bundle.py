@@ -26,6 +26,20 @@ class Bundle:
             raise BundleRefused(f"{self.folder / MANIFEST}: files lists no {name}; export the bundle again")
         return self.folder / name
 
+    def read(self, name: str) -> bytes:
+        """The bytes of the file `name`, checked again: a folder may change between its check and its use.
+
+        Raises `BundleRefused`.
+        """
+        path, digest = self.file(name), self.manifest.files[name]
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise _missing(path, digest, error) from error
+        if (found := hashlib.sha256(data).hexdigest()) != digest.sha256:
+            raise _changed(path, digest, found)
+        return data
+
 
 def read_manifest(folder: Path) -> BundleManifest:
     """The manifest of the bundle in `folder`, its other files unread; raises `BundleRefused`."""
@@ -60,13 +74,21 @@ def _check(folder: Path, name: str, digest: FileDigest) -> None:
             raise BundleRefused(f"{path}: expected {digest.size} bytes, found {size}; copy or export the bundle again")
         found = sha256_of(path)
     except OSError as error:
-        raise BundleRefused(
-            f"{path}: expected a file of {digest.size} bytes, found none ({error.strerror}); copy the bundle again"
-        ) from error
+        raise _missing(path, digest, error) from error
     if found != digest.sha256:
-        raise BundleRefused(
-            f"{path}: expected sha256 {digest.sha256}, found {found}; the file was changed or damaged, copy it again"
-        )
+        raise _changed(path, digest, found)
+
+
+def _missing(path: Path, digest: FileDigest, error: OSError) -> BundleRefused:
+    return BundleRefused(
+        f"{path}: expected a file of {digest.size} bytes, found none ({error.strerror}); copy the bundle again"
+    )
+
+
+def _changed(path: Path, digest: FileDigest, found: str) -> BundleRefused:
+    return BundleRefused(
+        f"{path}: expected sha256 {digest.sha256}, found {found}; the file was changed or damaged, copy it again"
+    )
 
 
 def content_differences(known: BundleManifest, given: BundleManifest) -> list[str]:

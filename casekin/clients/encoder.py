@@ -18,7 +18,7 @@ class EncoderClient(ServiceClient):
         headers = {"Content-Type": "application/octet-stream"}
         params = {"reconstruction": reconstruction}
         response = self._call("POST", "/v1/encode", content=image, params=params, headers=headers)
-        return EncodeResponse.model_validate_json(response.content)
+        return self._parsed(EncodeResponse, response)
 
     def decode(self, request: DecodeRequest) -> DecodeResponse:
         """Decode latents to images."""

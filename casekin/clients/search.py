@@ -77,17 +77,17 @@ class SearchClient(ServiceClient):
         files = [("images", (quoted(case_id), data, "application/octet-stream")) for case_id, data in images.items()]
         data = {"batch": batch.model_dump_json()}
         response = self._call("PUT", "/v1/cases", data=data, files=files)
-        return CaseBatchReceipt.model_validate_json(response.content)
+        return self._parsed(CaseBatchReceipt, response)
 
     def delete_case(self, case_id: CaseId, *, user: str | None = None) -> Deletion:
         """Delete a case with its images for good; audited under `user`."""
         path = f"/v1/cases/{url_segment(case_id)}"
-        return Deletion.model_validate_json(self._call("DELETE", path, user=user).content)
+        return self._send("DELETE", Deletion, path, user=user)
 
     def delete_lesion(self, lesion_id: str, *, user: str | None = None) -> Deletion:
         """Delete all cases of a lesion with their images for good; audited under `user`."""
         path = f"/v1/lesions/{url_segment(lesion_id)}"
-        return Deletion.model_validate_json(self._call("DELETE", path, user=user).content)
+        return self._send("DELETE", Deletion, path, user=user)
 
     def latents(self, page_size: int = 2000) -> Iterator[LatentPage]:
         """All cases with their latents, page by page in the order of their ids."""

@@ -140,6 +140,7 @@ _LONGEST_URL = 300
 
 
 def _service_url(url: str) -> str:
+    url = url.removesuffix("/")
     shown = excerpt(url)
     if len(url) > _LONGEST_URL:
         raise ValueError(f"the address {shown} has {len(url)} characters; at most {_LONGEST_URL} are allowed")

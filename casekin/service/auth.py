@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
 
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -39,4 +40,4 @@ def require_key(check: KeyCheck) -> Callable[[Request], Awaitable[None]]:
 
 def acting_user(request: Request) -> str:
     """Who the request is made for; ``local`` where nobody signs in."""
-    return request.headers.get(USER_HEADER, "local")[:120]
+    return unquote(request.headers.get(USER_HEADER, "local"))[:120]

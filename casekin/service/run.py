@@ -11,7 +11,7 @@ from casekin.service.settings import ServiceSettings
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serve `app` until it is told to stop; in-flight requests get ten seconds."""
+    """Serve `app` until it is stopped; requests in flight get ten seconds."""
     sys.setswitchinterval(0.001)  # the event loop shares the GIL with threads at work and must not wait long for it
     gc.freeze()  # what is loaded by now lives as long as the process: no collection need look at it again
     uvicorn.run(
@@ -36,4 +36,5 @@ def _one_line(error: Exception) -> str:
         return " ".join(str(error).split())
     # Never the values: the key is among them.
     faults = ((".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors(include_input=False))
-    return "; ".join(f"{where}: {said}" if where else said.removeprefix("Value error, ") for where, said in faults)
+    worded = ((where, message.removeprefix("Value error, ")) for where, message in faults)
+    return "; ".join(f"{where}: {message}" if where else message for where, message in worded)

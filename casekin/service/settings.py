@@ -2,10 +2,12 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 def is_loopback(host: str) -> bool:
@@ -29,7 +31,7 @@ class ServiceSettings(BaseSettings):
     """TCP port; 0 takes a free one."""
     api_key: SecretStr | None = None
     """Shared secret between services, sent as ``Authorization: Bearer``."""
-    log_level: str = "INFO"
+    log_level: Annotated[LogLevel, BeforeValidator(str.upper)] = "INFO"
     audit_file: Path | None = None
     """JSON lines, one a view of an image; none writes them to the log."""
 

@@ -39,19 +39,22 @@ class Model:
         self._std = np.array([d.std for d in dimensions], np.float32)
         size, spec, out = len(dimensions), self.manifest.input, self.manifest.output
         self._encoder = _session(
-            bundle.file("encoder.onnx"),
+            bundle,
+            "encoder.onnx",
             threads,
             inputs={"image": (3, spec.height, spec.width)},
             outputs={"mean": (size,), "log_variance": (size,)},
         )
         self._decoder = _session(
-            bundle.file("decoder.onnx"),
+            bundle,
+            "decoder.onnx",
             threads,
             inputs={"latent": (size,)},
             outputs={"image": (3, out.height, out.width)},
         )
         self._head = _session(
-            bundle.file("head.onnx"),
+            bundle,
+            "head.onnx",
             threads,
             inputs={"latent": (size,)},
             outputs={"probabilities": (len(self.manifest.classes),)},
@@ -92,14 +95,15 @@ class Model:
         return array.astype(np.float32)
 
 
-def _session(path: Path, threads: int, *, inputs: Shapes, outputs: Shapes) -> ort.InferenceSession:
+def _session(bundle: Bundle, name: str, threads: int, *, inputs: Shapes, outputs: Shapes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning threads ruin the tail
     options.log_severity_level = 3
+    path, graph = bundle.file(name), bundle.read(name)
     try:
-        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has no common base for its errors
         raise BundleRefused(
             f"{path}: ONNX Runtime cannot load it ({_short(error)}); export the bundle again"

@@ -14,7 +14,7 @@ _MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "application/dicom", "a
 _IMAGE_BODY = {
     "requestBody": {
         "required": True,
-        "description": "the bytes of one image, at most 20 MB and 50 megapixels; the type is told by content",
+        "description": "the bytes of one image, at most 20 MB and 50 megapixels; the type is recognised by content",
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _MEDIA_TYPES},
     }
 }
@@ -28,15 +28,15 @@ def encoder_routes(model: Model, workers: Workers) -> APIRouter:
     @router.post("/encode", response_model=EncodeResponse, openapi_extra=_IMAGE_BODY)
     async def encode(request: Request, reconstruction: bool = True) -> Response:
         """Image -> latent, class probabilities, quality, and the image as the model sees it."""
-        workers.admit()
-        data = await read_upload(request)
-        return as_json(await workers.run(lambda: encode_upload(model, data, reconstruct=reconstruction)))
+        with workers.admitted():
+            data = await read_upload(request)
+            return as_json(await workers.run(lambda: encode_upload(model, data, reconstruct=reconstruction)))
 
     @router.post("/decode", response_model=DecodeResponse)
     async def decode(body: DecodeRequest) -> Response:
         """Latents -> images."""
-        workers.admit()
-        return as_json(await decode_latents(model, workers, body))
+        with workers.admitted():
+            return as_json(await decode_latents(model, workers, body))
 
     @router.get("/model")
     async def show_model() -> ModelAnswer:

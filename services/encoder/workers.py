@@ -1,7 +1,8 @@
 """Runs blocking work beside the event loop: a bounded number at once, a bounded number waiting."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -18,16 +19,25 @@ class Workers:
 
     def __init__(self, *, concurrency: int, waiting: int) -> None:
         self._limiter = CapacityLimiter(concurrency)
-        self._waiting = waiting
+        self._concurrency, self._waiting = concurrency, waiting
+        self._admitted = 0
 
-    def admit(self) -> None:
-        """Raise `Unavailable` where too many wait already; asked before an upload is read into memory."""
-        waiting = self._limiter.statistics().tasks_waiting
-        if waiting > self._waiting:
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count a request from before its upload is read until its answer is made.
+
+        Raises `Unavailable` where `concurrency` are worked on and `waiting` wait: each holds its upload in memory.
+        """
+        if self._admitted >= self._concurrency + self._waiting:
             raise Unavailable(
-                f"{waiting} requests wait, the limit is {self._waiting}: try again, or run more copies of the encoder",
+                f"{self._waiting} requests wait, which is the limit: try again, or run more copies of the encoder",
                 retry_after_s=1,
             )
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of `work`, run in a thread when one is free."""

@@ -15,8 +15,8 @@ class ProjectorSettings(ServiceSettings):
     redis_url: str = "redis://127.0.0.1:6379/0"
     data: Path = Path("data")
     """Results lie in ``DATA/projector``: the API and all workers must see the same folder."""
-    search_url: str = "http://127.0.0.1:8102"
-    encoder_url: str = "http://127.0.0.1:8101"
+    search_url: ServiceUrl = "http://127.0.0.1:8102"
+    encoder_url: ServiceUrl = "http://127.0.0.1:8101"
     result_lifetime_s: float = Field(default=3600, gt=0)
     """How long a result can be fetched after it was computed: about a session."""
     maps_kept: int = Field(default=10, ge=1, le=1000)

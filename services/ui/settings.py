@@ -4,6 +4,7 @@ from functools import cached_property
 
 from pydantic import Field, SecretStr, field_validator
 
+from casekin.contracts.base import ServiceUrl
 from casekin.service.settings import ServiceSettings, is_loopback
 from services.ui.security.passwords import PasswordHash, parse_users
 
@@ -16,9 +17,9 @@ class UiSettings(ServiceSettings):
 
     port: int = Field(default=8100, ge=0, le=65_535)
     """TCP port; 0 takes a free one."""
-    encoder_url: str = "http://127.0.0.1:8101"
-    search_url: str = "http://127.0.0.1:8102"
-    projector_url: str = "http://127.0.0.1:8103"
+    encoder_url: ServiceUrl = "http://127.0.0.1:8101"
+    search_url: ServiceUrl = "http://127.0.0.1:8102"
+    projector_url: ServiceUrl = "http://127.0.0.1:8103"
     users: SecretStr = SecretStr("")
     """``name:hash,name:hash``; a hash is what ``python -m services.ui hash-password`` prints."""
 

@@ -3,27 +3,36 @@
 import asyncio
 import base64
 import io
+import json
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from PIL import Image, ImageFilter
 
-from casekin.bundle import read_manifest
+from casekin.bundle import open_bundle, read_manifest
 from casekin.contracts.encoder import EncodeResponse
 from casekin.contracts.problem import Problem
+from casekin.errors import BundleRefused, Unavailable
 from casekin.imaging.read import fit, read_image
 from services.encoder.app import create_app
+from services.encoder.encoding import encode_upload
+from services.encoder.model import Model as ServedModel
 from services.encoder.settings import EncoderSettings
+from services.encoder.workers import Workers
 from tests import pictures
+from tests.tiny_bundle import build_tiny_bundle
 
 PLAIN = pictures.lesion()
 PIXELS = np.asarray(PLAIN)
@@ -218,16 +227,97 @@ async def test_encode__many_at_once(http: httpx.AsyncClient) -> None:
     assert all(answer == first for answer in answers)
 
 
-async def test_encode__too_many_waiting(tiny_bundle: Path) -> None:
+@pytest.mark.parametrize(("concurrency", "waiting"), [(1, 0), (1, 2), (2, 1)])
+def test_workers__admit_as_many_as_work_and_wait(concurrency: int, waiting: int) -> None:
+    workers = Workers(concurrency=concurrency, waiting=waiting)
+    with ExitStack() as stack:
+        for _ in range(concurrency + waiting):
+            stack.enter_context(workers.admitted())
+        with pytest.raises(Unavailable, match=f"{waiting} requests wait, which is the limit"), workers.admitted():
+            pass
+    with pytest.raises(KeyError), workers.admitted():
+        raise KeyError("a request that fails gives its place back too")
+    with ExitStack() as stack:
+        for _ in range(concurrency + waiting):
+            stack.enter_context(workers.admitted())
+
+
+async def test_encode__one_more_than_may_wait_is_sent_away_before_its_upload_is_read(tiny_bundle: Path) -> None:
     app: FastAPI = create_app(EncoderSettings(bundle=tiny_bundle, concurrency=1, waiting=2))
-    large = pictures.saved(PLAIN.resize((3000, 2250)), "PNG")
+    go, read = asyncio.Event(), []
+
+    async def slow(number: int) -> AsyncIterator[bytes]:
+        await go.wait()
+        read.append(number)
+        yield PNG
+
     async with LifespanManager(app) as manager:
         transport = httpx.ASGITransport(manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://encoder", timeout=60) as http:
-            first = [asyncio.create_task(http.post("/v1/encode", content=large)) for _ in range(6)]
+            first = [asyncio.create_task(http.post("/v1/encode", content=slow(number))) for number in range(3)]
             await asyncio.sleep(0.1)
-            late = await http.post("/v1/encode", content=PNG)
+            late = await http.post("/v1/encode", content=slow(3))
             assert Problem.model_validate_json(late.content).code == "unavailable"
             assert late.headers["retry-after"] == "1"
-            assert {response.status_code for response in await asyncio.gather(*first)} <= {200, 503}
+            go.set()
+            assert [response.status_code for response in await asyncio.gather(*first)] == [200] * 3
+            assert sorted(read) == [0, 1, 2]
             assert (await encode(http, PNG)).latent
+
+
+async def test_encode__probabilities_are_in_the_order_of_the_bundles_classes(tiny_bundle: Path, tmp_path: Path) -> None:
+    """The classes of most bundles are in the order of the alphabet, which would hide a wrong one."""
+    folder = shutil.copytree(tiny_bundle, tmp_path / "other")
+    manifest = json.loads((folder / "bundle.json").read_text())
+    manifest["classes"] = ["vasc", "mel", "akiec", "nv", "bcc", "df", "bkl"]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    plain = encode_upload(ServedModel(open_bundle(tiny_bundle)), PNG, reconstruct=False)
+    other = encode_upload(ServedModel(open_bundle(folder)), PNG, reconstruct=False)
+    assert list(other.probabilities) == manifest["classes"]
+    assert list(other.probabilities.values()) == list(plain.probabilities.values())
+
+
+async def test_encode__a_bundle_changed_under_a_running_encoder_changes_no_answer(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_bundle, tmp_path / "live")
+    app = create_app(EncoderSettings(bundle=folder))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://encoder") as http:
+        before, model = await encode(http, PNG), (await http.get("/v1/model")).json()
+        build_tiny_bundle(folder, version="tiny-2")
+        for file in folder.glob("*.onnx"):
+            file.write_bytes(b"changed")
+        assert await encode(http, PNG) == before
+        assert (await http.get("/v1/model")).json() == model
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "decoder.onnx", "head.onnx"])
+def test_model__a_bundle_changed_between_check_and_load_is_refused(
+    tiny_bundle: Path, tmp_path: Path, name: str
+) -> None:
+    folder = shutil.copytree(tiny_bundle, tmp_path / "live")
+    bundle = open_bundle(folder)
+    graph = onnx.load(folder / name)
+    graph.producer_name = "another"
+    onnx.save(graph, folder / name)
+    with pytest.raises(BundleRefused, match=f"{name}: expected sha256 .*changed or damaged"):
+        ServedModel(bundle)
+    (folder / name).unlink()
+    with pytest.raises(BundleRefused, match=f"{name}: expected a file .*found none"):
+        ServedModel(bundle)
+
+
+@pytest.mark.parametrize(("size", "status"), [(20_000_000, 200), (20_000_001, 413), (20 << 20, 413)])
+@pytest.mark.parametrize("announced", [True, False])
+async def test_encode__takes_twenty_million_bytes_and_not_one_more(
+    http: httpx.AsyncClient, size: int, status: int, announced: bool
+) -> None:
+    data = JPEG.ljust(size, b"\0")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, size, 1 << 20):
+            yield data[start : start + (1 << 20)]
+
+    response = await http.post("/v1/encode", content=data if announced else pieces())
+    assert response.status_code == status

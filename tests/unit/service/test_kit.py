@@ -15,7 +15,10 @@ from casekin.contracts.search import Filters
 from casekin.errors import ERRORS, NotFound, Unavailable
 from casekin.service.app import create_service
 from casekin.service.logs import configure_logs
+from casekin.service.run import refuse
 from casekin.service.settings import ServiceSettings
+from services.projector.settings import ProjectorSettings
+from services.ui.settings import UiSettings
 
 KEY = "a-secret-of-enough-letters"
 router = APIRouter()
@@ -184,6 +187,30 @@ def test_settings__refuse_an_open_address_without_key() -> None:
     with pytest.raises(ValidationError, match="at least 16"):
         ServiceSettings(host="0.0.0.0", api_key=SecretStr("short"))
     assert ServiceSettings(host="0.0.0.0", api_key=SecretStr(KEY)).authenticated
+
+
+def test_settings__a_log_level_that_is_none_is_refused() -> None:
+    assert ServiceSettings(log_level="debug").log_level == "DEBUG"
+    with pytest.raises(ValidationError, match="log_level"):
+        ServiceSettings(log_level="loud")
+
+
+@pytest.mark.parametrize("settings", [UiSettings, ProjectorSettings])
+@pytest.mark.parametrize("url", ["http://[::1", "search:8102", "http://search:0", "http://search:8102\n"])
+def test_settings__a_malformed_address_is_refused_at_start(settings: type[ServiceSettings], url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings(search_url=url)  # type: ignore[call-arg]
+    assert refuse(caught.value) == 2
+    assert settings(search_url="http://search:8102/").search_url == "http://search:8102"  # type: ignore[call-arg,attr-defined]
+
+
+def test_refuse__says_in_one_line_which_setting_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        UiSettings(search_url="http://[::1")
+    refuse(caught.value)
+    said = capsys.readouterr().err
+    assert said.startswith("casekin: search_url: the address 'http://[::1' cannot be read")
+    assert said.count("\n") == 1
 
 
 def test_errors__have_one_code_each() -> None:
