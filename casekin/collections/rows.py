@@ -97,6 +97,7 @@ class _RowReader:
     def read(self) -> TableRows:
         """All lines."""
         lines = [self._padded(line) for line in self._table.lines]
+        self._found = {key: self._images.find(key, self._folder) for key in set(map(self._key, lines)) if key}
         self._contested = self._images_of_several_keys(lines)
         rows, skipped = [], []
         for line in lines:
@@ -121,10 +122,10 @@ class _RowReader:
         keys: dict[int, dict[str, int]] = defaultdict(dict)
         for line in lines:
             key = self._key(line)
-            found = self._images.find(key, self._folder) if key else None
-            if isinstance(found, Found) and not found.folders_agree:
+            found = self._found[key] if key else None
+            if key and isinstance(found, Found) and not found.folders_agree:
                 for listed in found.files:
-                    keys[id(listed)].setdefault(str(key), line.number)
+                    keys[id(listed)].setdefault(key, line.number)
         return {file: list(numbers.values()) for file, numbers in keys.items() if len(numbers) > 1}
 
     def _key(self, line: Line) -> str | None:
@@ -142,7 +143,7 @@ class _RowReader:
         case_id = unicodedata.normalize("NFC", case_id)
         if not case_id or not key:
             return Skipped("", "no-id", f"{where} names no image")
-        image = self._images.find(key, self._folder)
+        image = self._found[key]
         files = image.files if isinstance(image, Found) else image.nearest if image.ambiguous else ()
         self._named |= {id(listed) for listed in files}
         if case_id in self._taken:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from casekin.collections import built_in_spec, files, open_collection
+from casekin.collections import built_in_spec, open_collection
 from casekin.errors import BadInput, CorruptImage, UploadTooLarge
 from tests.unit.collections.conftest import HEADER, ROWS, jpeg, write_table, write_zip
 
@@ -113,7 +113,9 @@ def test_zip__damaged_member_is_an_error_of_that_image_only(tmp_path: Path, imag
 
 def test_zip__bomb_is_read_no_further_than_the_limit(tmp_path: Path) -> None:
     write_table(tmp_path / "m.csv", [HEADER, ROWS[0]])
-    write_zip(tmp_path / "all.zip", {"ISIC_1.jpg": bytes(files.MAX_IMAGE_BYTES + 1)})
+    write_zip(tmp_path / "all.zip", {"ISIC_1.jpg": bytes(20_000_000)})
+    assert len(open_collection(tmp_path).rows[0].image.read()) == 20_000_000
+    write_zip(tmp_path / "all.zip", {"ISIC_1.jpg": bytes(20_000_001)})
     with pytest.raises(UploadTooLarge, match="more than 20 MB"):
         open_collection(tmp_path).rows[0].image.read()
 
