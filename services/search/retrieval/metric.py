@@ -51,7 +51,7 @@ def _custom(manifest: BundleManifest, weights: Sequence[float] | None) -> NDArra
         raise WrongWeights(f"{len(weights)} weights were sent; bundle {manifest.version} has {D} dimensions")
     for i, weight in enumerate(weights):
         if not 0 <= weight <= LARGEST:  # false for NaN too
-            raise WrongWeights(f"weight {i} is {weight:g}; it must be a number from 0 to {LARGEST:g}")
+            raise WrongWeights(f"weight {i} is {weight}; it must be a number from 0 to {LARGEST:.0f}")
     if (largest := max(weights)) < SMALLEST:
         raise WrongWeights(
             f"the largest weight is {largest:g}, so every case is equally near; give one dimension {SMALLEST:g} or more"

@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from casekin.contracts.bundle import BundleManifest, OutOfDistributionScale, Tail
+from casekin.contracts.bundle import BundleManifest, VoteScale
 from casekin.contracts.conditions import Between
-from casekin.contracts.neighbours import ImageMeasures, NeighbourStatistics
+from casekin.contracts.neighbours import NeighbourStatistics
 from casekin.contracts.search import Case, Example, SearchRequest
-from services.search.retrieval.neighbour_votes import NeighbourVoting
-from services.search.retrieval.out_of_distribution import score_query
+from services.search.retrieval.neighbour_votes import NeighbourVoting, cast_votes, probabilities
 from services.search.retrieval.results import Neighbour
 from tests.integration.search.made import manifest
 
@@ -120,32 +119,106 @@ def test_calibrated__a_diagnosis_that_it_never_met_cannot_be_excluded() -> None:
     assert told.conformal.diagnoses == ["nv", "rare"]
 
 
-SCALE = OutOfDistributionScale(
-    upper={
-        "neighbour_distance": Tail(beyond=4, excess=0.5),
-        "extreme_coordinate": Tail(beyond=3, excess=1),
-        "brightness": Tail(beyond=0.75, excess=0.05),
-    },
-    lower={"brightness": Tail(beyond=0.5, excess=0.1)},
-    latent_limit=3,
-    image_limit=4,
+@pytest.mark.parametrize(
+    ("more", "found", "why"),
+    [
+        (
+            {"preset": "custom", "weights": [1.0] * 4, "filters": [Between(low=1)]},
+            16,
+            "own weights were not calibrated; the presets are",
+        ),
+        (
+            {"filters": [Between(low=1)], "examples": [Example(case="a", weight=1)]},
+            16,
+            "filters change who the neighbours are; without them shares are calibrated",
+        ),
+        ({"examples": [Example(case="a", weight=1)]}, 16, "examples move the search away from the image"),
+        ({"latents": [[0] * 4, [1] * 4]}, 16, "several images were not calibrated together; one alone is"),
+        ({"one_per_lesion": False}, 15, "calibrated is one case a lesion"),
+        ({}, 15, "15 cases were found; 16 neighbours are calibrated"),
+        ({}, 17, None),
+    ],
 )
+def test_uncalibrated__names_the_first_reason(more: dict[str, Any], found: int, why: str | None) -> None:
+    voting = NeighbourVoting(manifest())
+    told = voting.statistics([match("nv", 1)] * found, request(**more), IMAGES, COLLECTION, {})
+    assert (told.uncalibrated, told.neighbours) == (why, found)
+    assert (told.conformal is None, told.out_of_distribution is None) == (why is not None, why is not None)
 
 
-def test_out_of_distribution__adds_what_lies_beyond_the_tails_and_names_it() -> None:
-    told = score_query([6.0] * 16, np.array([[0.0, -3.5]]), None, SCALE)
-    assert told.score == pytest.approx(2 / 0.5 + 0.5)
-    assert (told.limit, told.is_out_of_distribution) == (3, True)
-    assert told.reasons == [
-        "Far from every case of the collection",
-        "Further out in one dimension than the collection's cases",
+def test_count__of_neighbours_is_the_calibrations_or_sixteen() -> None:
+    assert NeighbourVoting(bare()).count == 16
+    made = manifest()
+    assert made.neighbours is not None
+    seven = made.model_copy(update={"neighbours": made.neighbours.model_copy(update={"neighbours": 7})})
+    assert NeighbourVoting(seven).count == 7
+
+
+def test_calibration__is_that_of_the_preset() -> None:
+    made = manifest()
+    assert made.neighbours is not None
+    presets = dict(made.neighbours.presets)
+    presets["visual"] = presets["visual"].model_copy(update={"conformal": {"nv": 2.0, "mel": 0.0}})
+    changed = made.model_copy(update={"neighbours": made.neighbours.model_copy(update={"presets": presets})})
+    near = [match("nv", 1)] * 16
+    sets = [
+        NeighbourVoting(changed).statistics(near, request(preset=preset), IMAGES, COLLECTION, {}).conformal
+        for preset in ("visual", "clinical")
     ]
+    assert [one.diagnoses if one else None for one in sets] == [["mel"], ["nv"]]
 
 
-def test_out_of_distribution__uses_the_image_where_it_was_measured() -> None:
-    image = ImageMeasures(reconstruction_error=0.9, sharpness=1, brightness=0.05)
-    told = score_query([1.0] * 16, np.zeros((1, 2)), image, SCALE)
-    assert told.score == pytest.approx(4.5)
-    assert (told.limit, told.reasons) == (4, ["Darker than the collection's images"])
-    usual = score_query([1.0] * 16, np.zeros((1, 2)), None, SCALE)
-    assert (usual.score, usual.is_out_of_distribution, usual.reasons) == (0, False, [])
+def test_out_of_distribution__is_of_these_distances_latents_and_image() -> None:
+    voting = NeighbourVoting(manifest())
+    near = [match("nv", 1, distance=4 + number / 8) for number in range(16)]
+    image = {"reconstruction_error": 0.022, "sharpness": 1, "brightness": 0.6}
+    told = voting.statistics(near, request(image=image), np.array([[0, 0, -4.3, 0]]), COLLECTION, {})
+    assert told.out_of_distribution is not None
+    # beyond 4.0 by 0.9375 of 0.5, beyond 3.1 by 1.2 of 0.6, beyond 0.012 by 0.01 of 0.005
+    assert told.out_of_distribution.score == pytest.approx(1.875 + 2 + 2)
+    assert told.out_of_distribution.limit == 5.2
+
+
+def test_votes__of_equal_share_are_ordered_by_count_and_name() -> None:
+    near = [match("c", 0.5), match("b", 0.25), match("b", 0.25), match("a", 0.5)]
+    told = NeighbourVoting(bare()).statistics(near, request(), IMAGES, {}, {})
+    assert [one.diagnosis for one in told.diagnoses] == ["b", "a", "c"]
+    assert told.agreement == pytest.approx(1 / 3)
+
+
+def test_votes__a_diagnosis_beyond_the_collection_counts_as_one_case() -> None:
+    votes = cast_votes([match("nv", 1), match("new", 1)], {"nv": 4, "gone": 0}, {})
+    assert votes.diagnoses == ["gone", "new", "nv"]
+    assert votes.counts == [0, 1, 1]
+    assert votes.shares == pytest.approx([0, 0.5, 0.5])
+    assert votes.adjusted == pytest.approx([0, 0.8, 0.2])
+
+
+def test_votes__weigh_by_evidence_where_it_is_known_and_named() -> None:
+    near = [match("a", 1, "consensus"), match("b", 1, "histo"), match("c", 1)]
+    votes = cast_votes(near, {}, {"consensus": 0.25, "": 0.0})
+    assert votes.shares == pytest.approx([0.2, 0.8, 0.0])
+
+
+def test_votes__of_no_weight_count_alike() -> None:
+    votes = cast_votes([match("a", 1, "none"), match("b", 0), match("b", 0)], {}, {"none": 0.0})
+    assert votes.shares == pytest.approx([1 / 3, 2 / 3])
+    assert votes.agreement == pytest.approx(2 / 3)
+    assert cast_votes([], {}, {}).agreement == 0
+
+
+@pytest.mark.parametrize(
+    ("shares", "agreement", "scale", "expected"),
+    [
+        ([0.75, 0.25], 0.0, VoteScale(smoothing=0, decay=3, temperature=1), [0.75, 0.25]),
+        ([0.75, 0.25], 0.0, VoteScale(smoothing=0.25, decay=3, temperature=1), [2 / 3, 1 / 3]),
+        ([0.75, 0.25], 1.0, VoteScale(smoothing=0.25 * np.e**2, decay=2, temperature=1), [2 / 3, 1 / 3]),
+        ([0.9, 0.1], 0.5, VoteScale(smoothing=0, decay=0, temperature=0.5), [0.81 / 0.82, 0.01 / 0.82]),
+        ([0.0, 0.0], 0.5, VoteScale(smoothing=0, decay=0, temperature=1), [0, 0]),
+        ([], 0.0, VoteScale(smoothing=1, decay=0, temperature=1), []),
+    ],
+)
+def test_probabilities__follow_their_formula(
+    shares: list[float], agreement: float, scale: VoteScale, expected: list[float]
+) -> None:
+    assert probabilities(shares, agreement, scale) == pytest.approx(expected)

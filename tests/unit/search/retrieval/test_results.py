@@ -81,3 +81,61 @@ def test_without__leaves_out_what_speaks_of_a_field_alone() -> None:
     assert without((site, age, other, mixed), "site") == (age, mixed)
     assert without((site, age, other, mixed), "age") == (site, other, mixed)
     assert list(leaves((other, mixed))) == [other.of, site, age]
+
+
+def built(*points: list[float], moved: bool = False, images: int = 1) -> tuple[ResultBuilder, Ranking]:
+    """Results of cases at `points` [L, 4], each alone, in their order."""
+    found = [stored(f"c{number}", point, diagnosis="nv") for number, point in enumerate(points)]
+    target = QueryPoint(VISUAL, np.array([[0.0, 0, 0, 2 * n] for n in range(images)]), np.zeros(4), moved=moved)
+    groups = [Group(row) for row in range(len(found))]
+    ranking = Ranking(ResolvedQuery(target, ()), Candidates.of(found, target), groups)
+    return ResultBuilder(ranking, target, Similarity(MADE)), ranking
+
+
+def test_neighbours__are_the_first_with_distance_and_similarity() -> None:
+    results, _ = built([1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0])
+    near = results.neighbours(2)
+    assert [(one.case.id, one.distance) for one in near] == [("c0", 1), ("c1", 2)]
+    assert [one.similarity for one in near] == pytest.approx([0.8, 0.7])
+    assert len(results.neighbours(9)) == 3
+
+
+def test_matches__of_some_groups_come_in_their_order() -> None:
+    results, ranking = built([1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0])
+    matches = results.matches([ranking.groups[2], ranking.groups[0]])
+    assert [(match.case.id, match.distance) for match in matches] == [("c2", 3), ("c0", 1)]
+    assert [match.contributions for match in matches] == [[0, 0, 1, 0], [1, 0, 0, 0]]
+    assert [match.similarity for match in matches] == pytest.approx([0.6, 0.8])
+    assert [(match.hidden, match.more_hidden) for match in matches] == [([], False)] * 2
+    assert results.matches([]) == []
+
+
+def test_matches__at_distance_zero_contribute_nothing() -> None:
+    results, ranking = built([0, 0, 0, 0])
+    [match] = results.matches(ranking.groups)
+    assert (match.distance, match.contributions) == (0, [0, 0, 0, 0])
+
+
+def test_matches__of_several_images_or_examples_lie_at_the_distance_to_the_images() -> None:
+    results, ranking = built([3, 0, 0, 1], images=2)
+    assert results.matches(ranking.groups)[0].distance == pytest.approx((9 + 1) ** 0.5)
+    target = QueryPoint(VISUAL, np.array([[3.0, 4, 0, 0]]), np.zeros(4), moved=True)
+    ranking = Ranking(ResolvedQuery(target, ()), Candidates.of([stored("a", [0, 0, 0, 0])], target), [Group(0)])
+    assert ResultBuilder(ranking, target, Similarity(MADE)).matches(ranking.groups)[0].distance == 5
+
+
+def test_similarity__of_own_weights_nearer_to_a_preset_is_nearer_to_its_curve() -> None:
+    clinical = np.array(MADE.clinical_weights) * 4 / sum(MADE.clinical_weights)
+    quarter = Metric("weighted", 3 * (0.75 + 0.25 * clinical))
+    at_zero = Similarity(MADE).of(quarter, np.array([0.0]))
+    assert at_zero == pytest.approx([0.9125])
+
+
+def test_similarity__of_own_weights_where_the_presets_are_equal() -> None:
+    made = manifest(clinical=[1.0] * 4)
+    assert Similarity(made).of(Metric("weighted", np.ones(4)), np.array([0.0])) == pytest.approx([0.9])
+
+
+def test_similarity__of_a_bundle_whose_clinical_weights_are_all_zero() -> None:
+    made = manifest(clinical=[0.0] * 4)
+    assert Similarity(made).of(Metric("weighted", np.ones(4)), np.array([0.0])) == pytest.approx([0.9])
