@@ -1,7 +1,11 @@
 """Search: from a request to matches and neighbour statistics."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 
+from casekin.contracts.base import CaseId
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.conditions import Filters
 from casekin.contracts.facets import Facets
@@ -17,7 +21,8 @@ from services.search.retrieval.query import resolve
 from services.search.retrieval.ranking import Ranker, Ranking
 from services.search.retrieval.results import ResultBuilder, Similarity, ordered
 from services.search.storage.collection_info import CollectionInfoStore
-from services.search.vector_store.port import CaseIndex
+from services.search.vector_store.payload import point_id
+from services.search.vector_store.port import CaseIndex, IndexView, StoredCase
 
 SAME_PICTURE = 1e-3
 """Unweighted distance below which two latents are of one picture: an encoder repeats itself to within rounding.
@@ -30,7 +35,6 @@ class Searcher:
     """Nearest cases and facets of one collection."""
 
     def __init__(self, index: CaseIndex, manifest: BundleManifest, description: CollectionInfoStore) -> None:
-        self._index = index
         self._manifest = manifest
         self._description = description
         self._similarity = Similarity(manifest)
@@ -55,7 +59,7 @@ class Searcher:
         check_version(self._manifest, request.bundle_version)
         counts = self._counts.current()
         counts.check(request.filters, self._description.vocabulary)
-        query = resolve(request, self._manifest, self._index.get)
+        query = resolve(request, self._manifest, partial(_read, counts.view))
         ranker = Ranker(counts.view, self._same_within)
         count = POOL if request.diversity else max(request.offset + request.k + 1, self._voting.count)
         ranking = ranker.nearest(query, count, one_per_lesion=request.one_per_lesion)
@@ -81,6 +85,11 @@ class Searcher:
             own=self._own_lesions.cases(ranker, ranking) if request.one_per_lesion or query.lesions else [],
             excluded_by=condition_effects(counts, request.filters) if not passing else [],
         )
+
+
+def _read(view: IndexView, ids: Sequence[CaseId]) -> list[StoredCase]:
+    """The stored ones of `ids`, from the view's cache where it has them."""
+    return [stored for stored in view.read([point_id(case_id) for case_id in ids]) if stored is not None]
 
 
 def _chosen(ranking: Ranking, request: SearchRequest) -> list[Group]:
