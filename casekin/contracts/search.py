@@ -126,8 +126,15 @@ class CaseBatchReceipt(Contract):
     revision: str
 
 
+ELSEWHERE = (
+    "Cached latents, maps and results of the projector have the cases until POST /v1/cases/purge, which `casekin "
+    "delete` sends, or until the projector finds their deletion by itself, a minute or two later; backups have them "
+    "until they are overwritten."
+)
+
+
 class Deletion(Contract):
-    """Answer to ``DELETE /v1/cases/{id}`` and ``DELETE /v1/lesions/{id}``: sent when all of it is gone for good."""
+    """Answer to ``DELETE /v1/cases/{id}`` and ``DELETE /v1/lesions/{id}``: sent when search has deleted the cases."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"cases": ["ISIC_0000001"], "files": 2, "left": 0, "revision": "8469-9f2d"}}
@@ -135,7 +142,10 @@ class Deletion(Contract):
 
     cases: list[CaseId] = Field(description="that were in the collection")
     files: int = Field(ge=0, description="images and thumbnails removed")
-    left: int = Field(ge=0, description="cases and files of theirs found by looking again afterwards; 0")
+    left: int = Field(ge=0, description="cases and their files that search, its snapshots or its images still have; 0")
+    elsewhere: str = Field(
+        default=ELSEWHERE, description="what outside search still has the cases, and until when: in one sentence"
+    )
     revision: str
 
 

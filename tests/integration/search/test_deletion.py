@@ -13,6 +13,7 @@ from casekin.cli import app as casekin
 from casekin.clients.search import SearchClient
 from casekin.contracts.search import SearchRequest
 from casekin.errors import NotFound, Unavailable
+from casekin.launcher.ports import free_port
 from services.search.app import assemble, create_app
 from services.search.indexing.deleter import Deleter
 from services.search.settings import SearchSettings
@@ -44,6 +45,7 @@ def test_case__is_gone_from_every_answer_and_from_the_store(served: str, setting
         assert len(files_of(settings, GONE.id)) == 2
         done = client.delete_case(GONE.id)
         assert (done.cases, done.files, done.left) == ([GONE.id], 2, 0)
+        assert "of the projector have the cases until POST /v1/cases/purge" in done.elsewhere
         assert files_of(settings, GONE.id) == []
         for ask in (client.case, client.image, client.thumbnail):
             with pytest.raises(NotFound):
@@ -176,10 +178,12 @@ def test_start__leaves_a_case_that_another_copy_deleted_and_wrote_meanwhile(
 
 
 def test_command__deletes_and_says_what_is_left(served: str) -> None:
-    run = CliRunner().invoke(casekin, ["delete", "--case", GONE.id, "--search-url", served])
-    assert run.exit_code == 0, run.output
+    projector = f"http://127.0.0.1:{free_port()}"
+    run = CliRunner().invoke(
+        casekin, ["delete", "--case", GONE.id, "--search-url", served, "--projector-url", projector]
+    )
+    assert run.exit_code == 1, "nobody told the projector"
     assert f"{GONE.id}: out of the index, 2 files removed, 0 left" in run.output
-    again = CliRunner().invoke(casekin, ["delete", "--case", GONE.id, "--search-url", served])
-    assert again.exit_code == 1
+    assert "the projector was not reached" in run.output
     both = CliRunner().invoke(casekin, ["delete", "--case", "a", "--lesion", "b"])
     assert both.exit_code == 2
