@@ -1,5 +1,6 @@
 """Bulk ingest: how fast, which part, and from where."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from casekin.contracts.ingest import IngestPart
 from casekin.errors import BadInput
 from services.projector.tasks.ingest import Pace, open_below
+from tests.exports import write_isic
 
 
 def test_pace__lets_no_more_pass_than_its_rate() -> None:
@@ -49,3 +51,30 @@ def test_folder__that_is_missing_or_linked_from_elsewhere_is_refused(tmp_path: P
             open_below(str(root), folder)
     with pytest.raises(BadInput, match="CASEKIN_COLLECTIONS"):
         open_below(None, "link")
+
+
+@pytest.mark.parametrize("name", ["größe (2)", "a b/c d", "it's", "ISIC-images.zip", "x" * 200])
+def test_folder__of_any_name_and_a_zip_are_opened(tmp_path: Path, name: str) -> None:
+    folder = write_isic(tmp_path / "made", 1)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    if name.endswith(".zip"):
+        shutil.make_archive(str(tmp_path / name).removesuffix(".zip"), "zip", folder)
+    else:
+        folder.rename(tmp_path / name)
+    assert len(open_below(str(tmp_path), IngestPart(folder=name).folder).rows) == 2
+
+
+def test_folder__of_a_name_that_no_file_system_has_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no folder xxx"):
+        open_below(str(tmp_path), "x" * 900)
+
+
+def test_folder__with_links_out_of_the_collections_names_them_and_reads_none(tmp_path: Path) -> None:
+    (tmp_path / "collections").mkdir()
+    folder = write_isic(tmp_path / "collections" / "isic", 1)
+    for file in folder.glob("*.jpg"):
+        file.rename(tmp_path / file.name)
+        file.symlink_to(tmp_path / file.name)
+    loaded = open_below(str(tmp_path / "collections"), "isic")
+    assert loaded.rows == []
+    assert [one.code for one in loaded.skipped] == ["outside", "outside", "no-image", "no-image"]
