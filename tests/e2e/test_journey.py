@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Request, expect
 
 from tests.e2e.conftest import COUNT, Watched
 
@@ -19,6 +19,7 @@ def test_journey__upload_filter_case_map_rollouts(tab_in_both: Watched, lesion: 
     page = tab_in_both.open()
     expect(page.locator("#collection-title")).to_contain_text(f"{COUNT} cases")
     expect(page.locator("#service-state")).to_have_text("All services ready")
+    expect(page.locator("#sources")).to_contain_text(re.compile("Phantoms .*CC0 1.0.*casekin phantoms"))
     tab_in_both.shoot("1-start")
     _matches(tab_in_both, lesion)
     _filters(tab_in_both)
@@ -89,6 +90,7 @@ def _map(tab: Watched) -> None:
     expect(page.locator("#map-note")).to_contain_text("Your image is placed among its 15 nearest cases")
     expect(page.locator("#map .legend")).to_contain_text("Your image")
     expect(page.locator("#map .legend")).to_contain_text("Where it may lie")
+    assert _polls(tab, "map-poll") == 0, "the map is drawn"
     page.locator("#map-quality summary").first.click()
     expect(page.locator("#map-quality .agreement").first).to_contain_text("Melanocytic nevus")
     tab.shoot("6-map-quality")
@@ -102,6 +104,20 @@ def _map(tab: Watched) -> None:
     tab.shoot("6-map")
 
 
+def _polls(tab: Watched, name: str) -> int:
+    """How often the page asks for a job within three seconds."""
+    seen: list[str] = []
+
+    def note(request: Request) -> None:
+        if f'"{name}.n_intervals"' in (request.post_data or ""):
+            seen.append(request.url)
+
+    tab.page.on("request", note)
+    tab.page.wait_for_timeout(3000)
+    tab.page.remove_listener("request", note)
+    return len(seen)
+
+
 def _rollouts(tab: Watched) -> None:
     page = tab.page
     page.locator("#tab-rollouts").click()
@@ -110,6 +126,7 @@ def _rollouts(tab: Watched) -> None:
     expect(page.locator(".step.origin")).to_have_count(8)
     expect(page.locator(".rollout").first.locator(".share-bar")).to_have_count(11)
     expect(page.locator(".share-legend").first).not_to_be_empty()
+    assert _polls(tab, "rollouts-poll") == 0, "the rollouts are there"
     tab.shoot("7-rollouts")
     page.locator("#rollouts-all").click()
     page.wait_for_function("document.querySelectorAll('.rollout').length > 8", timeout=120_000)
@@ -157,6 +174,8 @@ def _jobs(tab: Watched) -> None:
     for kind in ("Map of the collection", "Rollouts", "Two dimensions together", "Path to a case"):
         expect(page.locator("#jobs tr[data-state=succeeded]").filter(has_text=kind).first).to_be_visible()
     tab.shoot("11-jobs")
+    page.locator("#tab-matches").click()
+    assert _polls(tab, "jobs-poll") == 0, "nobody looks at the jobs"
 
 
 def _way_to_a_case(tab: Watched) -> None:
@@ -227,6 +246,23 @@ def test_upload__a_bad_file_is_said_in_words_and_the_page_goes_on(
     expect(fault).to_contain_text(words)
     tab.upload(lesion)
     expect(fault).to_have_count(0)
+
+
+def test_upload__files_dropped_together_are_images_of_one_lesion(
+    tab: Watched, lesion: Path, other_lesion: Path, tmp_path: Path
+) -> None:
+    page = tab.open()
+    note = tmp_path / "note.jpg"
+    note.write_bytes(b"Dear colleague, please find attached")
+    page.set_input_files("#upload input[type=file]", [lesion, note, other_lesion])
+    expect(page.locator("#query-name")).to_contain_text(lesion.name)
+    expect(page.locator("#additional-names")).to_have_text(other_lesion.name)
+    expect(page.locator(".error-box:visible")).to_contain_text("The image was not added (note.jpg)")
+    page.wait_for_selector("button.match-card")
+    tab.shoot("17-two-images")
+    tab.upload(other_lesion)
+    expect(page.locator("#additional-names")).to_be_empty()
+    expect(page.locator(".error-box:visible")).to_have_count(0)
 
 
 def test_keyboard__is_enough(tab: Watched, lesion: Path) -> None:

@@ -35,32 +35,32 @@
     return [first, null];
   }
 
-  /* Additional images: they are sent one after the other, once the first has been encoded or refused. */
+  /* Additional images: they are sent one after the other, once the first has been encoded or refused. Dash calls this
+     once for a new first image and its encoding, with both as triggers. */
   function addImages(contents, encoded, _removals, _staged, _query, names, current) {
     const cause = trigger().triggered_id;
-    if (cause === "staged") {
-      sent = null;
-      return [null, none(), none(), []];
-    }
-    const chosen = cause === "upload-additional" ? stagedImages(contents, names) : [];
-    if (cause === "upload-additional" && !chosen.length) return [none(), none(), none(), none()];
+    const changed = (property) => trigger().triggered.some((entry) => entry.prop_id === property);
+    const isNewLesion = changed("staged.data");
+    const chosen = changed("upload-additional.contents") ? stagedImages(contents, names) : [];
     waiting = [...waiting, ...chosen];
     let images = none();
-    if (cause === "additional-encoded") {
-      // of an earlier lesion, where another was staged meanwhile
-      if (!encoded || encoded.at !== sent) return [none(), none(), none(), none()];
+    if (isNewLesion) {
+      images = null;
+      sent = null;
+    } else if (changed("additional-encoded.data") && encoded && encoded.at === sent) {
+      // what does not match was chosen for an earlier lesion
       sent = null;
       if (encoded.image) images = [...(current || []), encoded.image];
-    }
-    if (cause && cause.type === "remove-additional" && pressed()) {
+    } else if (cause && cause.type === "remove-additional" && pressed()) {
       images = (current || []).filter((_, place) => place !== cause.place);
     }
-    let next = none();
-    if (sent === null && waiting.length) {
-      next = waiting.shift();
+    if (sent === null && waiting.length && (!isNewLesion || changed("query.data"))) {
+      const next = waiting.shift();
       sent = next.at;
+      // not an output: what comes back is an input here, and Dash calls no callbacks in a circle
+      window.dash_clientside.set_props("additional-staged", { data: next });
     }
-    return [images, next, chosen.length ? null : none(), chosen.length ? [] : none()];
+    return [images, chosen.length ? null : none(), isNewLesion || chosen.length ? [] : none()];
   }
 
   /* The image is drawn from the tab's own memory; what browsers cannot draw (DICOM) has no preview. */

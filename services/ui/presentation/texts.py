@@ -6,7 +6,7 @@ TITLE = "Casekin"
 NOT_A_DIAGNOSIS = "For research and teaching. Casekin does not diagnose."
 CLASS_HEAD = "Model's class head, not a diagnosis"
 UPLOAD_PROMPT = "Drop dermatoscopic images of one lesion here"
-UPLOAD_AGAIN = "Drop images of another lesion"
+UPLOAD_AGAIN = "Drop another lesion"
 UPLOAD_KINDS = "JPEG, PNG, WebP or DICOM, up to 20 MB"
 UPLOAD_PRIVACY = "Stays in this tab and in memory; never stored."
 UPLOADING = "The image could not be read"
@@ -69,7 +69,7 @@ FIELDS = {
     "site": "Site",
     "evidence": "Evidence",
     "source": "Source",
-    "columns": "AdditionalImage columns",
+    "columns": "Further columns",
 }
 """Fields of a case that filter, in the order of the panel."""
 NO_LICENCE = "licence not stated"

@@ -40,7 +40,6 @@ def register(app: Dash, catalog: Catalog) -> None:
         app,
         "addImages",
         Output("additional", "data"),
-        Output("additional-staged", "data"),
         Output("upload-additional", "contents"),
         Output("additional-errors", "children"),
         Input("upload-additional", "contents"),

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,31 +81,35 @@ class Tab:
         self._steps: list[str] = []
 
     def stage(self, contents: list[str], names: list[str]) -> None:
-        self._call("stage", "upload", "contents", contents, 0, names)
+        self._call("stage", ["upload.contents"], contents, 0, names)
 
     def forget(self) -> None:
-        self._call("stage", "forget", "n_clicks", None, 1, None)
+        self._call("stage", ["forget.n_clicks"], None, 1, None)
 
-    def add(
-        self, cause: Any, prop: str, *, contents: Any = None, encoded: Any = None, names: Any = None, have: Any = None
-    ) -> None:
-        self._call("addImages", cause, prop, contents, encoded, [], None, None, names, have)
+    def add(self, *changed: str, **values: Any) -> None:
+        contents, encoded, names, have = map(values.get, ("contents", "encoded", "names", "have"))
+        self._call("addImages", changed, contents, encoded, [], None, None, names, have)
 
     def run(self) -> list[Any]:
-        """What each call answered; a value that stays is ``same``."""
+        """What each call put out (``same`` where a value stays), and what it sent to the server."""
         program = f"""
             globalThis.window = globalThis;
             window.fetch = () => null;
             globalThis.document = {{ addEventListener() {{}} }};
-            window.dash_clientside = {{ no_update: "same" }};
+            let sent = null;
+            window.dash_clientside = {{ no_update: "same", set_props: (id, props) => (sent = [id, props.data]) }};
             Date.now = () => 1000;
             {SCRIPT.read_text()}
             const answers = [];
-            function call(name, cause, prop, values) {{
-              const id = typeof cause === "string" ? cause : JSON.stringify(cause);
+            function call(name, changed, values) {{
+              const id = changed[0].slice(0, changed[0].lastIndexOf("."));
               window.dash_clientside.callback_context = {{
-                triggered_id: cause, triggered: [{{ prop_id: id + "." + prop, value: 1 }}] }};
-              answers.push(window.dash_clientside.casekin[name](...values));
+                triggered_id: id.startsWith("{{") ? JSON.parse(id) : id,
+                triggered: changed.map((one) => ({{ prop_id: one, value: 1 }})),
+              }};
+              sent = null;
+              const outputs = window.dash_clientside.casekin[name](...values);
+              answers.push({{ outputs, sent }});
             }}
             {" ".join(self._steps)}
             console.log(JSON.stringify(answers));
@@ -113,8 +118,8 @@ class Tab:
         answers: list[Any] = json.loads(done.stdout)
         return answers
 
-    def _call(self, name: str, cause: Any, prop: str, *values: Any) -> None:
-        self._steps.append(f"call({json.dumps(name)}, {json.dumps(cause)}, {json.dumps(prop)}, {json.dumps(values)});")
+    def _call(self, name: str, changed: Sequence[str], *values: Any) -> None:
+        self._steps.append(f"call({json.dumps(name)}, {json.dumps(changed)}, {json.dumps(values)});")
 
 
 @pytest.fixture
@@ -122,44 +127,65 @@ def tab() -> Tab:
     return Tab()
 
 
+NEW_LESION = ("staged.data", "query.data")
+"""Dash waits for the encoding before it calls what depends on both."""
+ENCODED = "additional-encoded.data"
+
+
 def test_two_files_dropped_at_once__the_second_waits_and_joins_as_an_additional_image(tab: Tab) -> None:
     tab.stage(["data:a", "data:b", "data:c"], ["a.jpg", "b.jpg", "c.jpg"])
-    tab.add("staged", "data")
-    tab.add("query", "data")
-    tab.add("additional-encoded", "data", encoded={"at": 1000.001, "image": {"name": "b.jpg"}})
-    tab.add("additional-encoded", "data", encoded={"at": 1000.002, "image": None}, have=[{"name": "b.jpg"}])
-    first, cleared, sent, joined, refused = tab.run()
-    assert first == [{"contents": "data:a", "name": "a.jpg", "at": 1000}, None]
-    assert cleared == [None, "same", "same", []]
-    assert sent[1] == {"contents": "data:b", "name": "b.jpg", "at": 1000.001}, "one at a time"
-    assert joined[0] == [{"name": "b.jpg"}]
-    assert joined[1]["name"] == "c.jpg"
-    assert refused[:2] == ["same", "same"]
+    tab.add(*NEW_LESION)
+    tab.add(ENCODED, encoded={"at": 1000.001, "image": {"name": "b.jpg"}})
+    tab.add(ENCODED, encoded={"at": 1000.002, "image": None}, have=[{"name": "b.jpg"}])
+    first, begun, joined, refused = tab.run()
+    assert first["outputs"] == [{"contents": "data:a", "name": "a.jpg", "at": 1000}, None]
+    assert begun["outputs"] == [None, "same", []], "images of the lesion before are gone"
+    assert begun["sent"] == ["additional-staged", {"contents": "data:b", "name": "b.jpg", "at": 1000.001}]
+    assert joined["outputs"][0] == [{"name": "b.jpg"}]
+    assert joined["sent"][1]["name"] == "c.jpg", "one at a time"
+    assert (refused["outputs"][0], refused["sent"]) == ("same", None)
+
+
+def test_additional_images__are_not_sent_before_the_first_has_been_encoded(tab: Tab) -> None:
+    tab.stage(["data:a", "data:b"], ["a.jpg", "b.jpg"])
+    tab.add("staged.data")
+    tab.add("query.data")
+    _, staged, encoded = tab.run()
+    assert staged["sent"] is None
+    assert encoded["sent"][1]["name"] == "b.jpg"
 
 
 def test_a_file_too_large_to_send__goes_without_its_contents_so_that_it_is_named(tab: Tab) -> None:
     tab.stage(["data:" + "x" * 35_000_001], ["vast.jpg"])
-    [[first, _]] = tab.run()
+    [call] = tab.run()
+    first = call["outputs"][0]
     assert (first["name"], first["contents"]) == ("vast.jpg", None)
 
 
 def test_another_lesion__drops_what_waits_for_the_first(tab: Tab) -> None:
-    tab.stage(["data:a", "data:b"], ["a.jpg", "b.jpg"])
-    tab.add("staged", "data")
-    tab.add("query", "data")
+    tab.stage(["data:a", "data:b", "data:c"], ["a.jpg", "b.jpg", "c.jpg"])
+    tab.add(*NEW_LESION)
     tab.stage(["data:d"], ["d.jpg"])
-    tab.add("staged", "data")
-    tab.add("additional-encoded", "data", encoded={"at": 1000.001, "image": {"name": "b.jpg"}})
-    tab.add("query", "data")
-    *_, late, nothing = tab.run()
-    assert late == ["same"] * 4
-    assert nothing[:2] == ["same", "same"]
+    tab.add(*NEW_LESION)
+    tab.add(ENCODED, encoded={"at": 1000.001, "image": {"name": "b.jpg"}})
+    *_, other, late = tab.run()
+    assert (other["outputs"][0], other["sent"]) == (None, None)
+    assert (late["outputs"], late["sent"]) == (["same"] * 3, None)
+
+
+def test_forget__drops_what_waits(tab: Tab) -> None:
+    tab.stage(["data:a", "data:b"], ["a.jpg", "b.jpg"])
+    tab.forget()
+    tab.add(*NEW_LESION)
+    _, forgotten, after = tab.run()
+    assert forgotten["outputs"] == [None, None]
+    assert after["sent"] is None
 
 
 def test_added_and_removed_images__are_kept_in_order(tab: Tab) -> None:
-    tab.add("upload-additional", "contents", contents=["data:b", "data:c"], names=["b.jpg", "c.jpg"])
+    tab.add("upload-additional.contents", contents=["data:b", "data:c"], names=["b.jpg", "c.jpg"])
     have = [{"name": "b.jpg"}, {"name": "c.jpg"}]
-    tab.add({"type": "remove-additional", "place": 0}, "n_clicks", have=have)
+    tab.add('{"place":0,"type":"remove-additional"}.n_clicks', have=have)
     sent, removed = tab.run()
-    assert (sent[1]["name"], sent[2], sent[3]) == ("b.jpg", None, [])
-    assert removed[0] == [{"name": "c.jpg"}]
+    assert (sent["sent"][1]["name"], sent["outputs"][1:]) == ("b.jpg", [None, []])
+    assert removed["outputs"][0] == [{"name": "c.jpg"}]
