@@ -22,7 +22,7 @@ from services.ui.session.stores import Json, OpenCase, dimension_names, results_
 
 @dataclass(frozen=True)
 class CaseOutputs(Outputs):
-    """The dialog; by default it is open, with a case that could not be read. No path is shown until asked for."""
+    """The dialog; by default it is open, with a case that could not be read. No path is shown until requested."""
 
     alt: str
     opened: bool = True

@@ -31,7 +31,9 @@ def case_modal() -> Component:
         html.Figure([html.Div(html.Img(id="case-image"), className="picture"), html.Figcaption(id="case-caption")]),
         html.Figure(
             [
-                html.Div(html.Img(id="case-query-image", alt="Your image"), className="picture"),
+                html.Div(
+                    html.Img(id="case-query-image", alt="Your image"), id="case-query-picture", className="picture"
+                ),
                 html.Figcaption("Your image"),
             ],
             id="case-query",

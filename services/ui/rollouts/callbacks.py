@@ -97,7 +97,7 @@ def register(app: Dash, catalog: Catalog) -> None:
 
 
 def _start_job(catalog: Catalog, subject: Subject, current: RolloutJob | None, dimensions: int) -> RolloutOutputs:
-    """Submit the first rows of another subject, or all rows where these are asked for."""
+    """Submit the first rows of another subject, or all rows where these are requested."""
     is_all = ctx.triggered_id == "rollouts-all"
     is_same = current is not None and current.subject == subject
     if is_same and not is_all:

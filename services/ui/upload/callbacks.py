@@ -30,6 +30,7 @@ class QueryOutputs(Outputs):
     quality: Component | None = None
     reconstruction: str | None = None
     picture: str = "picture"
+    case_picture: str = "picture"
     error: Component | None = None
 
 
@@ -64,6 +65,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "quality": Output("quality", "children"),
             "reconstruction": Output("reconstruction", "src"),
             "picture": Output("query-picture", "className"),
+            "case_picture": Output("case-query-picture", "className"),
             "error": Output("upload-error", "children"),
         },
         inputs={"staged": Input("staged", "data")},
@@ -90,6 +92,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             quality=quality(query),
             reconstruction=encoded.reconstruction,
             picture=picture_class(encoded),
+            case_picture=picture_class(encoded),
         )
 
     @app.callback(

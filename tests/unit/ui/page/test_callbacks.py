@@ -63,6 +63,7 @@ async def test_upload__a_portrait_image_is_shown_turned_as_it_was_encoded(browse
     answer = await browser.call("query.data", "staged", staged=staged(image), **await collection(browser))
     assert answer["query"]["data"]["encoded"]["quality"]["turned"] is True
     assert answer["query-picture"]["className"] == "picture turned"
+    assert answer["case-query-picture"]["className"] == "picture turned"
 
 
 async def test_head__names_diagnoses_as_soon_as_the_collection_is_known(browser: Browser) -> None:
