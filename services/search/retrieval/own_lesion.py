@@ -33,7 +33,7 @@ class OwnLesions:
         """Cases that are the query itself and those of its lesions, nearest first, at most `OWN_SHOWN`."""
         query = ranking.query
         siblings = self._of_lesions(ranker, query) if query.lesions else []
-        itself = _itself(ranker, ranking) if query.itself else []
+        itself = _itself(ranker, ranking) if ranking.same or query.itself else []
         return _own_cases([*itself, *siblings], query.target, ranker.duplicate_within)
 
     def _of_lesions(self, ranker: Ranker, query: ResolvedQuery) -> list[StoredCase]:
@@ -54,12 +54,12 @@ class OwnLesions:
 
 
 def _itself(ranker: Ranker, ranking: Ranking) -> list[StoredCase]:
-    """The nearest cases that are the query itself: of the candidates, and a case that the search started from."""
-    query, candidates = ranking.query, ranking.candidates
-    rows = [row for row, stored in enumerate(candidates.cases) if stored.case.id in query.itself]
-    nearest = _nearest([candidates.cases[row] for row in rows], query.target.terms(candidates.x[rows]).sum(1))
-    others = query.itself.difference(candidates.cases[row].case.id for row in rows)
-    return [*nearest, *filter(None, ranker.view.read([point_id(case_id) for case_id in others]))]
+    """The nearest cases without a lesion that are the query itself, and a case that the search started from."""
+    candidates = ranking.candidates
+    rows = [row for row in ranking.same if candidates.cases[row].case.lesion_id is None]
+    squared = ranking.query.target.terms(candidates.x[rows]).sum(1)
+    started_from = ranker.view.read([point_id(case_id) for case_id in ranking.query.itself])
+    return [*_nearest([candidates.cases[row] for row in rows], squared), *filter(None, started_from)]
 
 
 def _own_cases(cases: Sequence[StoredCase], target: QueryPoint, same_within: float) -> list[OwnCase]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
@@ -53,9 +53,11 @@ class Ranking:
     """Groups of cases, nearest first."""
 
     query: ResolvedQuery
-    """With the cases that were recognised as the query itself."""
+    """With the lesions of cases that were recognised as the query itself."""
     candidates: Candidates
     groups: Sequence[Group]
+    same: Sequence[int] = ()
+    """Rows of candidates that are the query's picture, up to what re-saving it changes."""
     truncated: bool = False
     """Whether `MOST_CANDIDATES` were read and farther cases may be missing."""
 
@@ -94,7 +96,7 @@ class Ranker:
             if beyond == math.inf or full:
                 return self._with_siblings(ranking, excluded, count) if excluded else ranking
             if limit == MOST_CANDIDATES:
-                return Ranking(query, ranking.candidates, ranking.groups, truncated=True)
+                return replace(ranking, truncated=True)
             excluded = _settled_lesions(ranking, beyond) if one_per_lesion else excluded
             kept = [stored for stored in ranking.candidates.cases if stored.case.lesion_id in excluded]
             known = excluded | query.lesions
@@ -111,18 +113,16 @@ class Ranker:
 
     def _rank(self, query: ResolvedQuery, cases: Sequence[StoredCase], count: int, one_per_lesion: bool) -> Ranking:
         candidates = Candidates.of(cases, query.target)
-        if one_per_lesion:
-            query = query.with_own_cases(self._itself(query.target, candidates))
-        order = _by_distance(candidates, _matching(query, cases))
         if not one_per_lesion:
+            order = _by_distance(candidates, _matching(query, cases, []))
             return Ranking(query, candidates, each_alone(order[:count]))
+        # an encoder repeats itself, and re-saving a picture moves its latent a little
+        same: list[int] = np.flatnonzero(query.target.apart(candidates.x) <= self.duplicate_within).tolist()
+        lesions = {cases[row].case.lesion_id for row in same} - {None}
+        query = replace(query, lesions=query.lesions.union(filter(None, lesions)))
+        order = _by_distance(candidates, _matching(query, cases, same))
         groups = collapse(order, cases, candidates.x, candidates.squared, self.duplicate_within, count)
-        return Ranking(query, candidates, groups)
-
-    def _itself(self, target: QueryPoint, candidates: Candidates) -> list[StoredCase]:
-        """Cases that are the query's picture, up to what re-saving it changes."""
-        rows = np.flatnonzero(target.apart(candidates.x) <= self.duplicate_within).tolist()
-        return [candidates.cases[row] for row in rows]
+        return Ranking(query, candidates, groups, same=same)
 
     def _with_siblings(self, ranking: Ranking, excluded: frozenset[str], count: int) -> Ranking:
         """The same ranking with the cases of left-out lesions that lie nearer than the last match."""
@@ -146,16 +146,15 @@ def first_limit(count: int, *, one_per_lesion: bool) -> int:
     return 2 * count + 8 if one_per_lesion else count + 2
 
 
-def _matching(query: ResolvedQuery, cases: Sequence[StoredCase]) -> list[int]:
-    """Rows of cases that may be matches: neither examples, nor the query itself, nor of its lesions."""
-    if not (query.lesions or query.itself or query.examples):
+def _matching(query: ResolvedQuery, cases: Sequence[StoredCase], same: Sequence[int]) -> list[int]:
+    """Rows of cases that may be matches: neither examples, nor the query itself (rows `same`), nor of its lesions."""
+    if not (query.lesions or query.examples or same):
         return list(range(len(cases)))
-    passed_over = query.itself | query.examples
-    return [
-        row
-        for row, stored in enumerate(cases)
-        if stored.case.lesion_id not in query.lesions and stored.case.id not in passed_over
-    ]
+    different = np.ones(len(cases), bool)
+    different[same] = False
+    rows: list[int] = np.flatnonzero(different).tolist()
+    lesions, examples = query.lesions, query.examples
+    return [row for row in rows if cases[row].case.lesion_id not in lesions and cases[row].case.id not in examples]
 
 
 def _by_distance(candidates: Candidates, rows: list[int]) -> list[int]:
