@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from casekin.contracts.bundle import BundleManifest, VoteCalibration, VoteScale
+from casekin.contracts.bundle import BundleManifest, VoteScale
 from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics
 from casekin.contracts.search import SearchRequest
 from services.search.retrieval.out_of_distribution import score_query
@@ -33,11 +33,8 @@ class Votes:
     """[C], weighted by similarity and evidence, summing to 1; all 0 without a vote."""
     adjusted: list[float]
     """[C], shares divided by the diagnosis's share of the collection, summing to 1 again."""
-
-    @property
-    def agreement(self) -> float:
-        """The largest share."""
-        return max(self.shares, default=0.0)
+    agreement: float
+    """The largest share, 0 without a vote."""
 
 
 class NeighbourVoting:
@@ -64,7 +61,9 @@ class NeighbourVoting:
         """
         votes = cast_votes(nearest, collection, evidence)
         reason = self._uncalibrated_reason(request, len(nearest))
-        calibration = self._calibration_of(request) if reason is None else None
+        calibration = None
+        if reason is None and self._calibration is not None and request.preset != "custom":
+            calibration = self._calibration.presets[request.preset]
         raw = probabilities(votes.shares, votes.agreement, calibration.plain if calibration else UNCALIBRATED)
         scale = calibration.corrected if calibration else UNCALIBRATED
         adjusted = probabilities(votes.adjusted, votes.agreement, scale)
@@ -84,11 +83,6 @@ class NeighbourVoting:
             out_of_distribution=out_of_distribution,
             uncalibrated=reason,
         )
-
-    def _calibration_of(self, request: SearchRequest) -> VoteCalibration | None:
-        if self._calibration is None or request.preset == "custom":
-            return None
-        return self._calibration.presets[request.preset]
 
     def _uncalibrated_reason(self, request: SearchRequest, found: int) -> str | None:
         """Why shares of this search are not calibrated; none where they are."""
@@ -123,7 +117,7 @@ def cast_votes(nearest: Sequence[Neighbour], collection: Mapping[str, int], evid
     shares = _normalised(votes)
     prior = [max(1, collection.get(diagnosis, 0)) for diagnosis in diagnoses]
     adjusted = _normalised([share / cases for share, cases in zip(shares, prior, strict=True)])
-    return Votes(diagnoses, counts, shares, adjusted)
+    return Votes(diagnoses, counts, shares, adjusted, agreement=max(shares, default=0.0))
 
 
 def probabilities(shares: Sequence[float], agreement: float, scale: VoteScale) -> list[float]:

@@ -17,6 +17,7 @@ from services.search.vector_store.named_vectors import Metric
 
 Floats = NDArray[np.float64]
 _MATCHES = TypeAdapter(list[Match])
+PRESETS: tuple[Preset, ...] = ("visual", "clinical")
 
 
 class Similarity:
@@ -24,8 +25,8 @@ class Similarity:
 
     def __init__(self, manifest: BundleManifest) -> None:
         self._curves = {
-            space: (np.array([p.distance for p in points]), np.array([p.share for p in points]))
-            for space, points in manifest.similarity.items()
+            preset: (np.array([p.distance for p in points]), np.array([p.share for p in points]))
+            for preset, points in manifest.similarity.items()
         }
         self._clinical = _mean_one(np.array(manifest.clinical_weights, np.float64))
 
@@ -36,22 +37,13 @@ class Similarity:
         are to either, with distances scaled to weights of mean 1.
         """
         if metric.space != "weighted":
-            return _listed(self._read(metric.space, distances))
+            return list(map(float, np.interp(distances, *self._curves[metric.space])))
         scaled = distances * np.sqrt(len(metric.weights) / metric.weights.sum())
         weights = _mean_one(metric.weights)
         apart = [float(np.linalg.norm(weights - preset)) for preset in (np.ones_like(weights), self._clinical)]
         towards = apart[0] / (sum(apart) or 1.0)
-        between = (1 - towards) * self._read("visual", scaled) + towards * self._read("clinical", scaled)
-        return _listed(between)
-
-    def _read(self, preset: Preset, distances: Floats) -> Floats:
-        at, shares = self._curves[preset]
-        return np.asarray(np.interp(distances, at, shares), np.float64)
-
-
-def _listed(values: Floats) -> list[float]:
-    plain: list[float] = values.tolist()
-    return plain
+        visual, clinical = (np.interp(scaled, *self._curves[preset]) for preset in PRESETS)
+        return list(map(float, (1 - towards) * visual + towards * clinical))
 
 
 def _mean_one(weights: Floats) -> Floats:
