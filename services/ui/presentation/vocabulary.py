@@ -45,7 +45,9 @@ class Vocabulary:
     def dimension(self, name: str) -> str:
         """The name of a dimension as the page shows it: ``Melanoma-like`` for ``Towards mel``."""
         entry = self._diagnoses.get(name.removeprefix(TOWARDS)) if name.startswith(TOWARDS) else None
-        return f"{entry.name}-like" if entry else name
+        if entry is None:
+            return name
+        return entry.name if "-like" in entry.name else f"{entry.name}-like"
 
     def malignant(self, code: str | None) -> bool:
         """Whether the collection says so."""

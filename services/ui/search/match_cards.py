@@ -172,7 +172,7 @@ def _differences(match: Match, dimensions: list[str]) -> list[Component]:
     rows = [
         html.Span(
             [
-                html.Span(texts.dimension_name(index, dimensions)),
+                html.Span(name := texts.dimension_name(index, dimensions), title=name),
                 bar(share),
                 html.Span(texts.percent(share), className="figure"),
             ],

@@ -10,10 +10,17 @@ from tests.unit.ui.conftest import Browser, collection, sent, text_of
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("Towards mel", "Melanoma-like"), ("Towards bcc", "Towards bcc"), ("Towards", "Towards"), ("mel", "mel")],
+    [
+        ("Towards bkl", "Benign keratosis-like lesion"),
+        ("Towards mel", "Melanoma-like"),
+        ("Towards bcc", "Towards bcc"),
+        ("Towards", "Towards"),
+        ("mel", "mel"),
+    ],
 )
 def test_dimension__that_points_to_a_diagnosis_is_named_by_the_vocabulary(name: str, shown: str) -> None:
-    vocabulary = Vocabulary(CollectionInfo(title="T", diagnoses=[Diagnosis(code="mel", name="Melanoma")]))
+    diagnoses = [Diagnosis(code="mel", name="Melanoma"), Diagnosis(code="bkl", name="Benign keratosis-like lesion")]
+    vocabulary = Vocabulary(CollectionInfo(title="T", diagnoses=diagnoses))
     assert vocabulary.dimension(name) == shown
 
 
