@@ -25,7 +25,7 @@ from benchmarks.report import is_quick, report
 from casekin.atomic_files import write_durably
 from training.config.guided import Config, on_split
 from training.data.collection import Collection
-from training.fit.batchnorm import settle
+from training.fit.batchnorm import recompute_batchnorm
 from training.fit.feature_pca import CondenseConfig, condense
 from training.fit.finetune import PolishConfig, polish
 from training.fit.fit import default_cache, fit, load_trained
@@ -68,7 +68,8 @@ class Row(NamedTuple):
 
     config: Config
     condensing: CondenseConfig | None = ONE_VIEW
-    settled: bool = True
+    recomputed: bool = True
+    """Whether BatchNorm statistics are recomputed."""
 
 
 def main(data: Path) -> None:
@@ -98,7 +99,7 @@ def _rows() -> dict[str, Row]:
     trained = {name: Row(replace(change(base), name=name)) for name, change in CHANGES.items()}
     full = trained["full"]
     return trained | {
-        "without_settling": full._replace(settled=False),
+        "without_settling": full._replace(recomputed=False),
         "without_condensing": full._replace(condensing=None),
         "without_roots": full._replace(condensing=replace(ONE_VIEW, rooted=False)),
         "with_views": full._replace(condensing=CondenseConfig()),
@@ -130,7 +131,7 @@ def _measured(row: Row, data: Path, runs: Path) -> dict[str, float]:
     checkpoint = fit(config, data, runs, pixels, limit=_limit())
     collection = Collection(data, pixels, config.data, config.seed, _limit())
     trained = load_trained(checkpoint, len(collection.classes))
-    network = settle(trained.network, collection, config.augment) if row.settled else trained.network
+    network = recompute_batchnorm(trained.network, collection, config.augment) if row.recomputed else trained.network
     polishing = PolishConfig(epochs=1 if is_quick() else POLISH_EPOCHS, loss=config.loss)
     if row.condensing is not None:
         network = condense(network, collection, row.condensing, config.augment)

@@ -10,7 +10,7 @@ from training.config.guided import Config, on_split
 from training.data.collection import Collection
 from training.export.bundle import export
 from training.fit.allocator import keep_freed_memory
-from training.fit.batchnorm import settle
+from training.fit.batchnorm import recompute_batchnorm
 from training.fit.feature_pca import CondenseConfig, condense
 from training.fit.finetune import PolishConfig, polish
 from training.fit.fit import Trained, load_trained, save_trained
@@ -46,8 +46,8 @@ def polish_checkpoint(
     keep_freed_memory()
     collection = Collection(data, cache, config.data, config.seed)
     trained = load_trained(checkpoint, len(collection.classes))
-    settled = settle(trained.network, collection, config.augment)
-    condensed = condense(settled, collection, condensing, config.augment)
+    recomputed = recompute_batchnorm(trained.network, collection, config.augment)
+    condensed = condense(recomputed, collection, condensing, config.augment)
     # Images with an upright orientation have one view, whatever the setting.
     applied = replace(condensing, mirrored=condensed.config.mirrored)
     network = polish(condensed, collection, polishing)

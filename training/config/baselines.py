@@ -1,4 +1,4 @@
-"""The plain members of the family: one architecture and one schedule for all, each with its own loss."""
+"""Configurations of the plain VAEs: one architecture and one schedule for all, each with its own loss."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -102,11 +102,11 @@ class FamilyConfig:
     deviation: float = 0.1
     """Of a pixel in 0..1 about the decoded one, where pictures are in colour (Gaussian); sprites are Bernoulli."""
     train_folds: tuple[int, ...] = (2, 3, 4)
-    """Folds whose lesions are learned from, where a collection has folds."""
+    """Folds to train on, where a collection has folds."""
     validation_folds: tuple[int, ...] = (1,)
     """Folds measured at the end of an epoch."""
     seed: int = 7
-    """Of everything random; a step draws from (seed, step), so a resumed run repeats the unbroken one."""
+    """Of everything random; a step draws from (seed, step), so a resumed run repeats an uninterrupted one."""
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
 

@@ -13,10 +13,10 @@ class DataConfig:
     """Which images, at which size, in which order."""
 
     mapping: str = ""
-    """How to read the collection: a built-in name (ham10000, isic, nih) or a TOML file; empty looks for the folder's
+    """Description of the collection: a built-in name (ham10000, isic, nih) or a TOML file; empty looks for the folder's
     `collection.toml` and recognises downloads by their columns."""
     folds: int = 5
-    """How many a hash divides the lesions into; a `folds.csv` in the folder has the last word."""
+    """Number of folds when there is no `folds.csv`, which otherwise decides."""
     height: int = 144
     """Pixels; with width the 4:3 of dermatoscopes. More costs time in proportion."""
     width: int = 192
@@ -24,7 +24,7 @@ class DataConfig:
     resample: Literal["bilinear", "box", "bicubic"] = "bilinear"
     """Pillow's filter of that name; serving uses the same one, named in the bundle."""
     train_folds: tuple[int, ...] = (2, 3, 4)
-    """Folds whose lesions are learned from."""
+    """Folds to train on."""
     validation_folds: tuple[int, ...] = (1,)
     """Folds for choosing, for the clinical weights and for calibration; never trained on."""
     batch_size: int = 64
@@ -41,12 +41,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Changes that leave the diagnosis as it is: a lesion has no up and no left, and copies of it differ in detail."""
+    """Augmentation that keeps the diagnosis: a lesion has no upright orientation, and copies of it differ in detail."""
 
     rotation: float = 180.0
-    """Largest turn to either side, in degrees; less where there is an up, as in an X-ray of the chest."""
+    """Largest turn to either side, in degrees; less where images have an upright orientation, as chest X-rays do."""
     mirror: bool = True
-    """Whether left and right may change places; not where the heart is left."""
+    """Whether to flip left and right; not for chest X-rays, where the heart is on the left."""
     scale: float = 0.18
     """Largest change of size, as a natural logarithm."""
     shift: float = 0.06
@@ -60,7 +60,7 @@ class AugmentConfig:
     tint: float = 0.05
     """Largest relative gain of one colour channel: white balance differs between dermatoscopes."""
     degraded: float = 0.25
-    """Share of each batch that is degraded in one of the three ways that follow, drawn anew for each batch."""
+    """Share of each batch that is degraded in one of the three ways that follow, drawn for each batch."""
     coarsest: float = 0.5
     """Size to which an image may be scaled down before it is scaled up again: the same picture comes as 600 x 450 and
     as 200 x 150 pixels."""
@@ -75,8 +75,8 @@ class AugmentConfig:
     nearly as they are."""
 
     @property
-    def has_no_up(self) -> bool:
-        """Whether an image may be turned over either way and stays one of the collection."""
+    def is_orientation_free(self) -> bool:
+        """Whether images have no upright orientation, so that flips either way keep them valid."""
         return self.mirror and self.rotation >= 180
 
 
@@ -104,10 +104,10 @@ class ModelConfig:
     """Pixels, a multiple of 16."""
     mirrored: bool = False
     """Whether the pooled features are the mean over two views: the image left to right, and upside down. Twice the
-    cost; training turns images at random instead, and what it ends in turns this on."""
+    cost; training rotates images at random instead, and condensing turns this on."""
     rooted: bool = False
     """Whether diagnosis dimensions are read from square roots of the pooled features (Arandjelović & Zisserman 2012):
-    a few channels that speak loudly then drown the others less. Turned on by what training ends in, likewise."""
+    a few channels with large values then dominate less. Condensing turns it on, likewise."""
 
     @property
     def small_height(self) -> int:
@@ -156,7 +156,7 @@ class OptimiserConfig:
     """AdamW, warmed up linearly and annealed by a cosine."""
 
     epochs: int = 14
-    """Passes over as many images as the training folds hold."""
+    """Passes over as many images as the training folds have."""
     backbone_rate: float = 4e-4
     """Peak learning rate of pretrained layers."""
     new_rate: float = 2e-3
@@ -187,11 +187,11 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True)
-class Further:
-    """A further run of a soup, in what it differs from the first."""
+class SoupMember:
+    """A further run of a soup, by its differences from the first."""
 
     name: str
-    """Behind the first one's."""
+    """Appended to the first run's name."""
     seed: int
     epochs: int
     mixed: float = 0.0
@@ -205,11 +205,11 @@ class Config:
     name: str = "guided"
     """Folder of its checkpoints and logs."""
     seed: int = 7
-    """Of what is drawn while it runs; an epoch draws from (seed, epoch), so a resumed run repeats the unbroken one."""
+    """Of everything random; an epoch draws from (seed, epoch), so a resumed run repeats an uninterrupted one."""
     start_seed: int = 7
-    """Of the weights that no one trained before. The runs of a soup share it: their backbones then learn for the same
-    layers, and their mean serves them too."""
-    soup: tuple[Further, ...] = ()
+    """Of the initial weights that are not pretrained. The runs of a soup share it, so that the mean of their backbones
+    fits the same layers."""
+    soup: tuple[SoupMember, ...] = ()
     """Runs whose backbones are averaged with this one's."""
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -219,10 +219,10 @@ class Config:
 
     def __post_init__(self) -> None:
         if (taken := self.loss.reconstruct_share + self.augment.mixed) > 1:
-            raise ValueError(f"reconstruct_share and mixed take {taken} of a batch; no blend of images is decoded")
+            raise ValueError(f"reconstruct_share and mixed take {taken} of a batch; blended images are not decoded")
 
-    def further(self) -> list["Config"]:
-        """Return the runs of the soup beside this one, whole."""
+    def soup_members(self) -> list["Config"]:
+        """Return the configurations of the further runs of the soup."""
         return [
             replace(
                 self,
@@ -240,7 +240,7 @@ class Config:
         rows: dict[str, Scalar] = {"name": self.name, "seed": self.seed, "start_seed": self.start_seed}
         for part in fields(self):
             section = getattr(self, part.name)
-            if not is_dataclass(section):  # what a soup was made of, who made it notes
+            if not is_dataclass(section):  # model_soup records the members of a soup
                 continue
             for entry in fields(section):
                 value = getattr(section, entry.name)
@@ -249,7 +249,7 @@ class Config:
 
 
 def named(name: str) -> Config:
-    """Return the configuration of that name; raises `BadInput` for one that there is not."""
+    """Return the configuration of that name; raises `BadInput` for an unknown one."""
     if name not in CONFIGS:
         raise BadInput(f"there is no configuration {name!r}; there are {', '.join(CONFIGS)}")
     return CONFIGS[name]
@@ -257,8 +257,8 @@ def named(name: str) -> Config:
 
 SPLITS: dict[str, tuple[int, tuple[int, ...]]] = {"choose": (2, (1,)), "prove": (1, ()), "ship": (0, ())}
 """First of the training folds, which run on to the last, and validation folds, by what a run is for: choosing settings,
-weights and calibration on fold 1; proving on fold 0 what the recipe gives; shipping a network that has seen all.
-Fold 0 never chooses anything."""
+weights and calibration on fold 1; measuring the recipe on fold 0; shipping a network trained on all.
+Nothing is chosen on fold 0."""
 
 
 def on_split(config: Config, split: str) -> Config:
@@ -284,8 +284,8 @@ CONFIGS = {
         ),
         optimiser=OptimiserConfig(epochs=2, validate_every=1, precision="32-true"),
     ),
-    "guided": Config(name="guided", soup=(Further("mixed", seed=7, epochs=18, mixed=0.75),)),
-    # Chest X-rays of 1024 x 1024 pixels, several findings each: there is an up, and the heart is left.
+    "guided": Config(name="guided", soup=(SoupMember("mixed", seed=7, epochs=18, mixed=0.75),)),
+    # Chest X-rays of 1024 x 1024 pixels, several findings each: upright, with the heart on the left.
     "chest": Config(
         name="chest",
         data=DataConfig(height=160, width=160),

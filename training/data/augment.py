@@ -1,4 +1,4 @@
-"""Random changes of a batch of images that leave the diagnosis as it is, in a few tensor operations."""
+"""Augment a batch of images in a few tensor operations; all changes keep the diagnosis."""
 
 import math
 
@@ -11,7 +11,7 @@ from training.data.degrade import DEGRADATIONS
 
 
 def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
-    """Return the images [B,3,H,W] in 0..1 turned, mirrored, scaled, shifted and recoloured, each by its own draw.
+    """Return the images [B,3,H,W] in 0..1 rotated, flipped, scaled, shifted and recoloured, each at random.
 
     The last of the batch are degraded as well: images come in random order, so that is a random part of them.
     """
@@ -22,15 +22,15 @@ def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator | 
     return changed
 
 
-def mix(images: Tensor, told: Tensor, config: AugmentConfig) -> tuple[Tensor, Tensor]:
-    """Return images [B,3,H,W] and the shares [B,C] of their labels, the last of the batch blended with one another.
+def mix(images: Tensor, targets: Tensor, config: AugmentConfig) -> tuple[Tensor, Tensor]:
+    """Return images [B,3,H,W] and their target shares [B,C], the last of the batch blended with one another.
 
     Mixup, Zhang 2018 ("mixup: Beyond empirical risk minimization"), section 2. An image is always the greater part of
     its blend, so that one keeps its diagnosis.
     """
     some = round(config.mixed * len(images))
     if not some:
-        return images, told
+        return images, targets
     alone = len(images) - some
     share = torch.distributions.Beta(config.mixing, config.mixing).sample((some,))  # [b]
     order = torch.randperm(some)
@@ -40,11 +40,11 @@ def mix(images: Tensor, told: Tensor, config: AugmentConfig) -> tuple[Tensor, Te
         part, own = batch[alone:], share.view(-1, *(1 for _ in batch.shape[1:]))
         return torch.cat([batch[:alone], own * part + (1 - own) * part[order]])
 
-    return blended(images), blended(told)
+    return blended(images), blended(targets)
 
 
 def move(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
-    """Return the images under a random similarity transform; what comes from outside is the image reflected."""
+    """Return the images under a random similarity transform; pixels outside of it are reflected."""
     batch, _, height, width = images.shape
     angle = _uniform(batch, math.radians(config.rotation), generator)  # [B]
     scale = torch.exp(_uniform(batch, config.scale, generator))  # [B]

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LabelledCase:
-    """One image with what training needs to know of it."""
+    """One image with its labels, as training uses them."""
 
     id: str
     lesion: str
@@ -48,7 +48,7 @@ class LabelledCase:
 
     @property
     def diagnoses(self) -> tuple[str, ...]:
-        """All of them, be it one or several."""
+        """All diagnoses, one or several."""
         return self.labels or (self.diagnosis,)
 
 
@@ -60,7 +60,7 @@ class LabelledCollection:
     cases: list[LabelledCase]
     """By id."""
     images: dict[str, ImageSource]
-    """By id of the case; read only when asked for."""
+    """By id of the case; read lazily."""
 
     def vocabulary(self, codes: Iterable[str] | None = None) -> Vocabulary:
         """Return the diagnoses that occur, or those of `codes`, as the collection describes them."""
@@ -70,9 +70,9 @@ class LabelledCollection:
 def read_collection(folder: Path, mapping: str = "", folds: int = 5) -> LabelledCollection:
     """Read the table of `folder`, with a fold for each case by `training.data.folds`: from `folds.csv` or else a hash.
 
-    `mapping` is a built-in one (isic, nih, ...) or a TOML file; empty takes the folder's `collection.toml`, or knows a
-    download by its columns. Cases without a diagnosis, and those that a `folds.csv` leaves out, are left out here.
-    Raises `BadInput` where there is nothing to learn from, or a lesion or a patient has images in two folds.
+    `mapping` is a built-in one (isic, nih, ...) or a TOML file; empty takes the folder's `collection.toml`, or
+    recognises a download by its columns. Cases without a diagnosis, and those that a `folds.csv` leaves out, are left
+    out here. Raises `BadInput` where there is nothing to learn from, or a lesion or a patient has images in two folds.
     """
     loaded = open_collection(folder, _spec(mapping))
     fold_of = assigned(folder, loaded.rows, folds)

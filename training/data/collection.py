@@ -23,7 +23,7 @@ from training.data.image_cache import Pixels, cached_pixels
 
 log = logging.getLogger(__name__)
 
-TOLD = 10
+LOGGED = 10
 """Unreadable images that the log names one by one."""
 
 
@@ -47,8 +47,8 @@ class CaseImages(Dataset[tuple[Tensor, int, int]]):
 class BalancedSampler(Sampler[int]):
     """Draws classes in proportion to share^(1-balance), and within a class every image before any image twice.
 
-    What epoch e draws follows from (seed, e) alone, so that a resumed run sees what the unbroken one saw. Of several
-    processes each takes every so-manieth of the same draws: together they draw what one alone would.
+    Epoch e draws from (seed, e) alone, so that a resumed run repeats an uninterrupted one. Each of n processes takes
+    every n-th of the same draws, so that together they draw what a single one would.
     """
 
     def __init__(self, labels: Sequence[int], balance: float, seed: int, rank: int = 0, ranks: int = 1) -> None:
@@ -71,7 +71,7 @@ class BalancedSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         """Yield positions among the labels."""
-        # Nothing is drawn before the first is asked for: Lightning may make the iterator before it sets the epoch.
+        # Nothing is drawn before the first item: Lightning may create the iterator before it sets the epoch.
         random = np.random.default_rng((self._seed, self.epoch))
         classes = self._classes(random)
         order = {label: self._endless(label, random) for label in np.unique(classes)}
@@ -93,16 +93,16 @@ class BalancedSampler(Sampler[int]):
 
 
 class Collection(lightning.LightningDataModule):
-    """A collection with folds, decoded once into a cache."""
+    """A collection with folds, its images decoded once into a cache."""
 
     def __init__(self, folder: Path, cache: Path, config: DataConfig, seed: int, limit: int | None = None) -> None:
-        """Read what lies in `folder`; raises `BadInput` where a fold that is learned or chosen from holds no case."""
+        """Read the collection in `folder`; raises `BadInput` where training or validation folds have no case."""
         super().__init__()
         self.config, self._seed = config, seed
         self.spec = InputSpec(height=config.height, width=config.width, resample=config.resample)
         self.source = read_collection(folder, config.mapping, config.folds)
         decoded = cached_pixels(self.source.images, [case.id for case in self.source.cases[:limit]], self.spec, cache)
-        _tell(decoded.unreadable)
+        _log_unreadable(decoded.unreadable)
         self.pixels = decoded.pixels
         readable = set(decoded.ids)
         self.cases: list[LabelledCase] = [case for case in self.source.cases[:limit] if case.id in readable]
@@ -132,7 +132,7 @@ class Collection(lightning.LightningDataModule):
         return [counts[number] / len(self.train_positions) for number in range(len(self.classes))]
 
     def drawn_shares(self) -> npt.NDArray[np.float64]:
-        """Return how often each class [C] is met in a batch: the prior of what the network learns from.
+        """Return the expected share of each class [C] in a batch: the prior of the training targets.
 
         The shares sum to 1 where each image has one diagnosis, and to more where some have several.
         """
@@ -164,7 +164,7 @@ class Collection(lightning.LightningDataModule):
         return DataLoader(CaseImages(self.pixels, self.labels, positions), 64)
 
     def images(self, positions: Sequence[int]) -> Iterator[Tensor]:
-        """Yield the same as batches [B,3,H,W] in 0..1, channels last in memory, as a network takes them."""
+        """Yield these images as batches [B,3,H,W] in 0..1, channels last in memory."""
         for raw, *_ in self.in_order(positions):
             yield (raw.float() / 255).contiguous(memory_format=torch.channels_last)
 
@@ -180,15 +180,16 @@ class Collection(lightning.LightningDataModule):
         folds: tuple[int, ...] = getattr(self.config, which)
         positions = in_folds(self.cases, folds)
         if not positions and (folds or which == "train_folds"):
-            held = ", ".join(f"{fold}: {count}" for fold, count in sorted(Counter(c.fold for c in self.cases).items()))
+            known = sorted(Counter(case.fold for case in self.cases).items())
+            counts = ", ".join(f"{fold}: {count}" for fold, count in known)
             raise BadInput(
-                f"{which} {folds} hold no case; there are {held or 'none at all'}: bring more, or choose fewer folds"
+                f"{which} {folds} hold no case; there are {counts or 'none at all'}: bring more, or choose fewer folds"
             )
         return positions
 
 
-def _tell(unreadable: dict[str, str]) -> None:
-    for id, reason in list(unreadable.items())[:TOLD]:
+def _log_unreadable(unreadable: dict[str, str]) -> None:
+    for id, reason in list(unreadable.items())[:LOGGED]:
         log.warning("%s is left out: %s", id, reason)
-    if len(unreadable) > TOLD:
-        log.warning("%d more images are left out as they cannot be read", len(unreadable) - TOLD)
+    if len(unreadable) > LOGGED:
+        log.warning("%d more images are left out as they cannot be read", len(unreadable) - LOGGED)

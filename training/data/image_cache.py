@@ -1,4 +1,4 @@
-"""From an image file to the encoder's input, and a cache of it on disk so that no epoch waits for JPEG."""
+"""Decode image files to the encoder's input size, cached on disk so that no epoch waits for JPEG."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ class Decoded:
     """Images of a collection as the encoder sees them."""
 
     ids: list[str]
-    """N, of those that could be read, in the order asked for."""
+    """N, of those that could be read, in the requested order."""
     pixels: Pixels
     """[N,H,W,3], RGB; mapped from a file"""
     unreadable: dict[str, str]

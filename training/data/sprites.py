@@ -1,4 +1,4 @@
-"""Sprites: the factor grid of dSprites (Matthey 2017), drawn anew and smoothly.
+"""Sprites: the factor grid of dSprites (Matthey 2017), redrawn with smooth edges.
 
 3 shapes x 6 sizes x 40 orientations x 32 x 32 places = 737,280 pictures, white on black. Shapes are areas given by a
 formula, a pixel is white as far as it is covered, and orientations are 40 different ones over the full circle (dSprites

@@ -1,4 +1,4 @@
-"""The diagnoses that a model tells apart, as their collection describes them."""
+"""The diagnoses that a model distinguishes, as their collection describes them."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, codes: Iterable[str], described: Sequence[Diagnosis]) -> "Vocabulary":
-        """Return the vocabulary of `codes`, with what a collection says of them."""
+        """Return the vocabulary of `codes`, with their description in a collection."""
         known = tuple(codes)
         return cls(known, tuple(diagnosis for diagnosis in described if diagnosis.code in known))
 

@@ -1,1 +1,1 @@
-"""How well a latent space ranks, decodes and knows what it knows, measured on lesions that it has not seen."""
+"""Retrieval, reconstruction and calibration of a latent space, measured on held-out lesions."""

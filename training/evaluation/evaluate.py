@@ -70,7 +70,7 @@ class Evaluation:
     reliability: list[Reliability]
     """Of the class head and of votes of 16 matches, plain and divided by prior."""
     similarity: list[Reliability]
-    """Of what a match's similarity says, by preset."""
+    """Of a match's stated similarity, by preset."""
     robustness: dict[str, dict[str, Interval]]
     """By disturbance of the queries and name."""
 

@@ -12,7 +12,7 @@ from training.data.image_cache import Pixels
 from training.evaluation.bootstrap import Interval, mean_interval
 from training.evaluation.retrieval import Floats, Ints
 from training.evaluation.split import Split
-from training.losses.objective import shrink
+from training.losses.objective import downscale
 from training.losses.terms import structural_similarity
 from training.models.pca import principal_components
 
@@ -79,7 +79,7 @@ def quality(rebuild: Callable[[Ints], Tensor], pixels: Pixels, chosen: Ints, out
 def targets(pixels: Pixels, output: OutputSpec) -> Tensor:
     """Return what a decoder should make of images uint8 [N,H,W,3]: float [N,3,h,w] in 0..1."""
     raw = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-    return shrink(raw.float() / 255, output.height, output.width)
+    return downscale(raw.float() / 255, output.height, output.width)
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ UNKNOWN = "not recorded"
 
 @dataclass(frozen=True)
 class Group:
-    """Queries of one kind; all find in the same gallery."""
+    """Queries of one kind, all with the same gallery."""
 
     by: str
     name: str
@@ -105,8 +105,8 @@ def _figures(outcomes: Outcomes, counts: Ints) -> dict[str, Interval]:
     # Of a single diagnosis there is no mean over diagnoses.
     measured = retrieval_intervals(outcomes.take(frequent[outcomes.truth])) if frequent.sum() > 1 else {}
     malignant = int(_malignant(outcomes).sum())
-    tells = min(malignant, len(outcomes.truth) - malignant) >= FEWEST
-    of_all = {"p_at_1_micro": True, "auc_malignant_16": tells}
+    has_auc = min(malignant, len(outcomes.truth) - malignant) >= FEWEST
+    of_all = {"p_at_1_micro": True, "auc_malignant_16": has_auc}
     kept = {name: value for name, value in measured.items() if name not in of_all}
     kept |= {name: every[name] for name, given in of_all.items() if given}
     return {name: kept[name] for name in SHOWN if name in kept}

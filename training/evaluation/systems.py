@@ -149,8 +149,8 @@ def warnings_about(learned: LearnedFrom, query_folds: tuple[int, ...]) -> list[s
         found.append("The model does not say which folds it was trained on; the queries may be among them.")
     if seen := learned.weights & queried:
         found.append(
-            f"The model was TRAINED on fold {_listed(seen)} of the queries: these figures say what it remembers, not "
-            "what it finds."
+            f"The model was TRAINED on fold {_listed(seen)} of the queries: these figures show what it memorised, "
+            "not what it finds."
         )
     if seen := learned.choices & queried:
         found.append(
@@ -190,7 +190,7 @@ def _pooled_tensor(graph: onnx.GraphProto) -> str | None:
     if layer is None:
         return None
     before = made_by[layer.input[0]]
-    if before.op_type == "Sqrt":  # of the features and a constant (`Encoder.levelled`)
+    if before.op_type == "Sqrt":  # of the features and a constant (`Encoder.rooted_features`)
         return str(made_by[before.input[0]].input[0])
     return str(layer.input[0])
 

@@ -76,7 +76,7 @@ class DecoderGraph(nn.Module):
         self.back, self.decoder, self.quicker = back, network.decoder, without_shuffles(network.decoder)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Decode; what is exported is the quicker form, so that its parity is to the network and not to itself."""
+        """Decode; the quicker form is exported and compared with the network's own."""
         decoder = self.quicker if torch.onnx.is_in_onnx_export() else self.decoder
         return torch.as_tensor(decoder(self.back(latent)))
 

@@ -16,10 +16,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 Pixels = npt.NDArray[np.uint8]
 
 CALIBRATION_IMAGES = 256
-"""About so many tell the ranges; of all diagnoses, or they would be those of one."""
+"""About so many images of all diagnoses estimate the ranges of activations."""
 FIRST_BLOCK = 10
-"""Of the backbone's sixteen, from which on its convolutions are int8; what earlier ones lose by it is lost to the
-neighbours (decision 16)."""
+"""Of the backbone's sixteen, from which on its convolutions are int8; in earlier ones int8 costs retrieval too much
+(decision 16)."""
 AT_ONCE = 16
 """Images of which all activations are in memory, at 80 MB each."""
 

@@ -1,4 +1,4 @@
-"""Keeps freed memory in the process: on a CPU a third of a training step can go to page faults."""
+"""Keep freed memory in the process: on a CPU, page faults can take a third of a training step."""
 
 import ctypes
 import sys
@@ -8,10 +8,10 @@ _NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to reuse the memory of freed tensors rather than give it back and fetch it anew at each step.
+    """Make glibc reuse the memory of freed tensors instead of returning it to the system.
 
-    Feature maps of tens of megabytes come and go all the time; glibc would map and unmap each of them. Does nothing
-    where the C library is another.
+    Feature maps of tens of megabytes are allocated at each step; glibc would map and unmap each of them. Does nothing
+    with another C library.
     """
     if not sys.platform.startswith("linux"):
         return

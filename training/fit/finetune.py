@@ -1,6 +1,6 @@
-"""Trains appearance dimensions and decoder on for themselves, beside diagnosis dimensions that no longer change.
+"""Fine-tune appearance dimensions and decoder while the diagnosis dimensions stay fixed.
 
-Reconstruction then costs ranking nothing, and an epoch costs a fifth, as no image passes the backbone twice.
+Reconstruction then cannot cost ranking, and an epoch takes a fifth, as no image passes the backbone twice.
 """
 
 import copy
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from training.config.guided import LossConfig, Scalar
 from training.data.collection import Collection
-from training.losses.objective import picturing, shrink, weighted
+from training.losses.objective import downscale, unsupervised_terms, weighted
 from training.models.guided_vae import GuidedVAE, Posterior
 
 log = logging.getLogger(__name__)
@@ -20,20 +20,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PolishConfig:
-    """How long, and how boldly."""
+    """Length and learning rates of the fine-tuning."""
 
     epochs: int = 16
-    """Passes over the training images, each turned over at random."""
+    """Passes over the training images, each flipped at random."""
     rate: float = 2e-3
     """Peak learning rate of AdamW, annealed by a cosine."""
     linear_rate: float = 1e-4
-    """Likewise, of the linear parts: they begin as principal components, which are nearly right."""
+    """Peak learning rate of the linear parts, which start as principal components and need small steps."""
     batch_size: int = 64
     loss: LossConfig = field(default_factory=LossConfig)
-    """Of which the terms without labels count."""
+    """Only its unsupervised terms are used."""
 
     def flat(self) -> dict[str, Scalar]:
-        """Return the choices by name, as the recipe of a bundle lists them."""
+        """Return the settings by name, as the recipe of a bundle lists them."""
         own = {name: value for name, value in vars(self).items() if name != "loss"}
         terms = ("reconstruction", "perceptual", "beta", "total_correlation")
         chosen = own | {name: getattr(self.loss, name) for name in terms}
@@ -41,7 +41,7 @@ class PolishConfig:
 
 
 def polish(network: GuidedVAE, collection: Collection, config: PolishConfig, seed: int = 0) -> GuidedVAE:
-    """Return a copy with its appearance branch and decoder trained on the training folds; all else stays."""
+    """Return a copy with its appearance branch and decoder trained on the training folds; the rest is unchanged."""
     torch.manual_seed(seed)
     network = copy.deepcopy(network).eval().requires_grad_(False)
     guided = _guided(network, collection)
@@ -77,17 +77,17 @@ def _optimiser(
 
 
 def _loss(network: GuidedVAE, collection: Collection, guided: Posterior, rows: Tensor, weight: LossConfig) -> Tensor:
-    # Turned over, an image keeps its diagnosis dimensions: they were trained to be the same for every turn.
-    images = _turned_over(_images(collection, [collection.train_positions[row] for row in rows.tolist()]))
+    # A flipped image keeps its diagnosis dimensions: they were trained to be invariant to rotation.
+    images = _flipped(_images(collection, [collection.train_positions[row] for row in rows.tolist()]))
     free = network.encoder.appearance(images)
     known = Posterior(*(values[rows] for values in guided))
     posterior = Posterior(*(torch.cat(pair, 1) for pair in zip(known, free, strict=True)))
-    target = shrink(images, network.config.output_height, network.config.output_width)
-    terms = picturing(network, posterior, target, weight, len(collection.train_positions))
+    target = downscale(images, network.config.output_height, network.config.output_width)
+    terms = unsupervised_terms(network, posterior, target, weight, len(collection.train_positions))
     return weighted(terms, weight, network.config.dimensions)
 
 
-def _turned_over(images: Tensor) -> Tensor:
+def _flipped(images: Tensor) -> Tensor:
     for axis in (2, 3):
         chosen = torch.rand(len(images), 1, 1, 1) < 0.5
         images = torch.where(chosen, images.flip(axis), images)

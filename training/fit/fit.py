@@ -1,4 +1,4 @@
-"""Runs a training to its end, from where it stopped."""
+"""Train the guided VAE, resuming an interrupted run."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -24,16 +24,16 @@ SHOWN = 8
 
 
 def default_cache() -> Path:
-    """Return where decoded images and runs are kept: outside of the repository, as they may not be shared."""
+    """Return the folder of decoded images and runs, outside of the repository as they may not be shared."""
     return Path(os.environ.get("CASEKIN_TRAINING_DIR", Path.home() / ".cache" / "casekin" / "training"))
 
 
 def fit(
     config: Config, folder: Path, runs: Path, cache: Path, initial: Path | None = None, limit: int | None = None
 ) -> Path:
-    """Train and return the last checkpoint; a run that was cut off goes on after its last whole epoch.
+    """Train and return the last checkpoint; an interrupted run resumes after its last whole epoch.
 
-    `initial` is a checkpoint of another run whose weights to begin with; `limit` takes only so many cases.
+    `initial` is a checkpoint of another run to start from; `limit` takes only so many cases.
     """
     keep_freed_memory()
     torch.set_num_threads(config.optimiser.threads)
@@ -46,9 +46,9 @@ def fit(
         begin_with_components(module.network, collection.sample())
         module.averaged.load_state_dict(module.network.state_dict())
     if initial is not None and not last.exists():
-        begun = load_trained(initial, len(collection.classes))
-        module.start_from(begun.network)
-        module.recipe |= {f"initial.{name}": value for name, value in begun.recipe.items()}
+        start = load_trained(initial, len(collection.classes))
+        module.start_from(start.network)
+        module.recipe |= {f"initial.{name}": value for name, value in start.recipe.items()}
     trainer = _trainer(module, collection, target)
     trainer.fit(module, datamodule=collection, ckpt_path=last if last.exists() else None, weights_only=False)
     return last
@@ -69,13 +69,13 @@ def _trainer(module: GuidedTraining, collection: Collection, target: Path) -> li
         HardwareConfig(chosen.accelerator, chosen.devices, chosen.precision, chosen.threads),
         chosen.clip,
         chosen.validate_every,
-        callbacks=_watching(module, collection),
+        callbacks=_callbacks(module, collection),
         share_batches=False,
     )
 
 
-def _watching(module: GuidedTraining, collection: Collection) -> list[Callback]:
-    """Return what draws for TensorBoard and what ends the training, where validation folds tell when."""
+def _callbacks(module: GuidedTraining, collection: Collection) -> list[Callback]:
+    """Return callbacks that draw for TensorBoard and stop early, where there are validation folds."""
     if not collection.validation_positions:
         return []
     shown = torch.from_numpy(collection.pixels[collection.validation_positions[:SHOWN]]).permute(0, 3, 1, 2)
@@ -86,11 +86,11 @@ def _watching(module: GuidedTraining, collection: Collection) -> list[Callback]:
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with the story of its weights."""
+    """A network with the recipe of its weights."""
 
     network: GuidedVAE
     recipe: dict[str, Scalar]
-    """Each choice of its training by name; those of the run it began with under `initial.`."""
+    """Each setting of its training by name; those of the run that it started from under `initial.`."""
 
 
 def load_trained(checkpoint: Path, classes: int) -> Trained:

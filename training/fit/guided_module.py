@@ -18,7 +18,7 @@ from training.evaluation.metrics import retrieval_metrics
 from training.evaluation.retrieval import Labelled
 from training.fit.trainer import seed_step, warmed_cosine
 from training.losses import terms
-from training.losses.objective import picturing, shrink, weighted
+from training.losses.objective import downscale, unsupervised_terms, weighted
 from training.models.guided_vae import GuidedVAE
 
 
@@ -36,9 +36,9 @@ class GuidedTraining(lightning.LightningModule):
         vocabulary: Vocabulary,
         label_matrix: Tensor | None = None,
     ) -> None:
-        """Take the sampled share of each class, and the lesion id of each position of the collection.
+        """Take the share of each class among drawn images, and the lesion id of each position of the collection.
 
-        `label_matrix` [N,C] is given where images have several diagnoses: all of them then teach.
+        `label_matrix` [N,C] is given where images have several diagnoses: all of them are then targets.
         """
         super().__init__()
         self.config, self.lesions, self.vocabulary = config, lesions, vocabulary
@@ -50,19 +50,19 @@ class GuidedTraining(lightning.LightningModule):
         self._measured: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def start_from(self, network: GuidedVAE) -> None:
-        """Begin with the weights of another network, as far as it has the same shape."""
+        """Start from the weights of another network, as far as shapes agree."""
         known = network.state_dict()
         for part in (self.network, self.averaged):
             fitting = {n: v for n, v in known.items() if part.state_dict()[n].shape == v.shape}
             part.load_state_dict(fitting, strict=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the weights say what shape they have and how they came about."""
+        """Store the model's shape and the recipe with the weights."""
         checkpoint["model"], checkpoint["recipe"] = asdict(self.config.model), self.recipe
         checkpoint["classes"] = list(self.vocabulary.codes)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with a run that learned other diagnoses: it was on another collection."""
+        """Refuse to resume a run with other diagnoses: it was on another collection."""
         before = checkpoint.get("classes", list(self.vocabulary.codes))
         if before != list(self.vocabulary.codes):
             raise BadInput(
@@ -71,48 +71,47 @@ class GuidedTraining(lightning.LightningModule):
             )
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Make the step repeatable."""
+        """Seed the step, so that a resumed run repeats it."""
         seed_step(self.config.seed, self.global_step, self.global_rank)
         self.averaged.eval()
 
     def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
         """Return the loss of images uint8 [B,3,H,W], labels [B], positions [B]."""
         raw, labels, positions = batch
-        images, told = mix(
-            augment(raw.float() / 255, self.config.augment), self._told(labels, positions), self.config.augment
-        )
+        targets = self._targets(labels, positions)
+        images, targets = mix(augment(raw.float() / 255, self.config.augment), targets, self.config.augment)
         images = images.contiguous(memory_format=torch.channels_last)
         weight, model = self.config.loss, self.config.model
         posterior = self.network.encoder(images)
         some = max(1, round(weight.reconstruct_share * len(images)))
-        # Blends come last: what is decoded is an image as it is.
-        target = shrink(images[:some], model.output_height, model.output_width)
-        terms = picturing(self.network, posterior, target, weight, len(self.lesions))
-        terms |= self._judged(posterior.mean, told)
+        # Blends come last, so that only unblended images are decoded.
+        target = downscale(images[:some], model.output_height, model.output_width)
+        terms = unsupervised_terms(self.network, posterior, target, weight, len(self.lesions))
+        terms |= self._supervised_terms(posterior.mean, targets)
         self.log_dict({f"train/{name}": value for name, value in terms.items()}, on_step=False, on_epoch=True)
         return weighted(terms, weight, model.dimensions)
 
-    def _told(self, labels: Tensor, positions: Tensor) -> Tensor:
-        """Return 1 for each label of each image [B,C]: the one [B] that it has, or all."""
+    def _targets(self, labels: Tensor, positions: Tensor) -> Tensor:
+        """Return multi-hot targets [B,C]: the one label [B] of each image, or all of them."""
         if self.label_matrix is None:
             return torch.nn.functional.one_hot(labels, len(self.vocabulary)).float()
         return self.label_matrix[positions]
 
-    def _judged(self, means: Tensor, told: Tensor) -> dict[str, Tensor]:
-        """Return the terms of the class head and of ranking, by the labels [B,C]."""
+    def _supervised_terms(self, means: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Return the terms of class head and ranking, unweighted, for targets [B,C]."""
         weight, logits = self.config.loss, self.network.logits(means)
         ranked = means[:, : self.config.model.diagnosis_dimensions]
         if self.label_matrix is None:
-            entropy = terms.adjusted_cross_entropy(logits, told, self.log_prior, weight.label_smoothing)
+            entropy = terms.adjusted_cross_entropy(logits, targets, self.log_prior, weight.label_smoothing)
             return {
                 "cross_entropy": entropy,
-                "contrastive": terms.supervised_contrastive(ranked, told, weight.temperature),
+                "contrastive": terms.supervised_contrastive(ranked, targets, weight.temperature),
             }
         odds = torch.logit(self.log_prior.exp(), eps=1e-6)
-        entropy = terms.adjusted_binary_cross_entropy(logits, told, odds, weight.label_smoothing)
+        entropy = terms.adjusted_binary_cross_entropy(logits, targets, odds, weight.label_smoothing)
         return {
             "cross_entropy": entropy,
-            "contrastive": terms.jaccard_contrastive(ranked, told, weight.temperature),
+            "contrastive": terms.jaccard_contrastive(ranked, targets, weight.temperature),
         }
 
     def on_train_batch_end(self, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pictures for TensorBoard: what a network makes of images, and what each dimension changes."""
+"""Images for TensorBoard: reconstructions, and traversals of each dimension."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ REACH = 2.5
 Encode = Callable[[Tensor], Tensor]
 """Images [B,C,H,W] -> posterior means [B,D]."""
 Decode = Callable[[Tensor], Tensor]
-"""Latents [B,D] -> images [B,C,h,w] in 0..1, which may be smaller than what is encoded."""
+"""Latents [B,D] -> images [B,C,h,w] in 0..1, which may be smaller than the input."""
 
 
 class Pictured(Callback):
@@ -45,7 +45,7 @@ class Pictured(Callback):
 
 
 def traversals(latent: Tensor, decode: Decode) -> Tensor:
-    """Return images [D,STEPS,C,H,W]: a row for each dimension of the latent [D], which there runs from end to end."""
+    """Return images [D,STEPS,C,H,W]: a row for each dimension of the latent [D], varied from -REACH to REACH."""
     dimensions = len(latent)
     grid = latent.repeat(dimensions, STEPS, 1)  # [D,STEPS,D]
     own = torch.arange(dimensions)

@@ -1,4 +1,4 @@
-"""How any training here runs: Lightning's Trainer, checkpoints, logs, and steps that can be repeated exactly."""
+"""Lightning's Trainer with checkpoints and logs, and steps that can be repeated exactly."""
 
 import logging
 import math
@@ -25,15 +25,15 @@ class Report(Callback):
 
 
 def seed_step(seed: int, step: int, rank: int = 0) -> None:
-    """Draw all that is random in this step from (seed, step, process): a resumed run repeats the unbroken one."""
+    """Seed this step from (seed, step, process), so that a resumed run repeats an uninterrupted one."""
     torch.manual_seed(seed * 1_000_003 + rank * 500_000_003 + step)
 
 
 def stopping(metric: str, patience: int) -> list[Callback]:
-    """Return what ends a training after `patience` measurements of `metric` without a better one; 0 never ends it."""
+    """Return early stopping after `patience` measurements of `metric` without a better one; 0 never stops."""
     if not patience:
         return []
-    # Errors fall and precisions rise; a metric that nobody logs stops the training with Lightning's own message.
+    # Errors are minimised and precisions maximised; Lightning itself reports a metric that is not logged.
     mode = "min" if metric.endswith("error") else "max"
     return [EarlyStopping(metric, patience=patience, mode=mode, check_on_train_epoch_end=False)]
 
@@ -49,8 +49,8 @@ def trainer_for(
 ) -> lightning.Trainer:
     """Return a trainer that keeps logs and, after each epoch, `last.ckpt` in the folder `target`.
 
-    `clip` is the largest norm of the gradient; None where the module clips by itself. `share_batches` lets Lightning
-    deal out the samples to processes; False where the sampler does.
+    `clip` is the largest norm of the gradient; None where the module clips by itself. `share_batches` makes Lightning
+    distribute samples over processes; False where the sampler does.
     """
     kept = ModelCheckpoint(dirpath=target, save_last=True, filename="{epoch}", save_on_train_epoch_end=True)
     return lightning.Trainer(

@@ -1,1 +1,1 @@
-"""What is learned about a trained latent space: axes, weights, calibration."""
+"""Axes, weights, calibration and names of a trained latent space."""

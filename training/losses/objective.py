@@ -1,4 +1,4 @@
-"""What makes a latent picture an image: the terms shared by the training of the whole and the polishing of a part."""
+"""The unsupervised terms of the guided VAE, shared by training and fine-tuning, and the weighted sum of all terms."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from training.losses import terms
 from training.models.guided_vae import GuidedVAE, Posterior, sample, scale_gradient
 
 
-def picturing(
+def unsupervised_terms(
     network: GuidedVAE, posterior: Posterior, target: Tensor, weight: LossConfig, collection: int
 ) -> dict[str, Tensor]:
-    """Return the terms of posteriors [B,D] of a collection of so many images, unweighted.
+    """Return the unweighted terms of posteriors [B,D], out of a collection of so many images.
 
     The first images of the batch are decoded, as many as there are targets [b,3,h,w]; the divergence and the total
     correlation come from all.
@@ -35,8 +35,8 @@ def picturing(
 def weighted(terms: dict[str, Tensor], weight: LossConfig, dimensions: int) -> Tensor:
     """Return the sum of the terms, each times its weight.
 
-    Divergence and total correlation are sums over dimensions, in nats; divided by the number of dimensions they keep
-    their meaning when that changes.
+    Divergence and total correlation are sums over dimensions, in nats; they are divided by the number of dimensions so
+    that weights need not change with it.
     """
     scale = {
         "reconstruction": weight.reconstruction,
@@ -49,7 +49,7 @@ def weighted(terms: dict[str, Tensor], weight: LossConfig, dimensions: int) -> T
     return torch.stack([scale[name] * value for name, value in terms.items()]).sum()
 
 
-def shrink(images: Tensor, height: int, width: int) -> Tensor:
+def downscale(images: Tensor, height: int, width: int) -> Tensor:
     """Return images [B,3,H,W] as the decoder's target [B,3,height,width], without aliasing."""
     if images.shape[-2:] == (height, width):
         return images
@@ -57,10 +57,11 @@ def shrink(images: Tensor, height: int, width: int) -> Tensor:
 
 
 def perceptual_error(network: GuidedVAE, decoded: Tensor, target: Tensor) -> Tensor:
-    """Return how unlike two batches of images [B,3,h,w] in 0..1 are to the frozen blocks, or 0 where none is frozen."""
+    """Return the perceptual error of images [B,3,h,w] in 0..1 by the frozen blocks, or 0 where none is frozen."""
     encoder = network.encoder
     with torch.no_grad():
-        wanted = encoder.backbone.judged((target - encoder.pixel_mean) / encoder.pixel_std)
-    if not wanted:
+        expected = encoder.backbone.perceptual_features((target - encoder.pixel_mean) / encoder.pixel_std)
+    if not expected:
         return decoded.sum() * 0
-    return terms.perceptual_error(encoder.backbone.judged((decoded - encoder.pixel_mean) / encoder.pixel_std), wanted)
+    ours = encoder.backbone.perceptual_features((decoded - encoder.pixel_mean) / encoder.pixel_std)
+    return terms.perceptual_error(ours, expected)

@@ -196,9 +196,9 @@ def discriminator_error(joint: Tensor, permuted: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _stratified(batch: int, images: int) -> Tensor:
-    """Return the logarithms of the shares [B,B] with which each posterior of the batch stands for q(z).
+    """Return the logarithms of the shares [B,B] with which each posterior of the batch represents q(z).
 
-    Row i: its own image counts as one of all, the others stand for the rest; the shares sum to 1.
+    Row i: its own image counts as one of all, the others represent the rest; the shares sum to 1.
     """
     if not 1 < batch <= images:
         raise ValueError(f"a batch has {batch} of {images} images; stratified sampling needs 2 or more, no image twice")

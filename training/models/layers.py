@@ -1,4 +1,4 @@
-"""Layers that the models are made of, and how they begin."""
+"""Layers of the models, and their initialisation."""
 
 import math
 from functools import lru_cache
@@ -37,11 +37,11 @@ class Separable(nn.Module):
 
 
 class SpatialBroadcast(nn.Module):
-    """A latent laid out over a grid that says where each place is (Watters 2019, algorithm 1), and one 1x1 convolution.
+    """Spatial broadcast of a latent over a grid of coordinates (Watters 2019, algorithm 1), and one 1x1 convolution.
 
-    The convolution of latent and place is the sum of one of each: the latent's is computed once, not at every place.
-    Beside its coordinates a place has their squares. Coordinates alone let a plane be turned for nothing, and then two
-    positions lie across two dimensions as often as along them.
+    The convolution of latent and coordinates is the sum of one of each: the latent's is computed once, not at every
+    position. Squares of the coordinates are added: with coordinates alone a rotation of the plane costs nothing, and
+    two positions are then encoded across two dimensions as often as along them.
     """
 
     places: Tensor
@@ -51,12 +51,12 @@ class SpatialBroadcast(nn.Module):
         sides = (torch.linspace(-1, 1, height), torch.linspace(-1, 1, width))
         coordinates = torch.stack(torch.meshgrid(*sides, indexing="ij"))  # [2,H,W]
         self.register_buffer("places", torch.cat([coordinates, coordinates**2])[None])  # [1,4,H,W]
-        self.asked = nn.Linear(dimensions, channels)
-        self.placed = nn.Conv2d(4, channels, 1)
+        self.latent_map = nn.Linear(dimensions, channels)
+        self.position_map = nn.Conv2d(4, channels, 1)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return [B,channels,height,width] of latents [B,D]."""
-        return torch.as_tensor(self.asked(latents)[:, :, None, None] + self.placed(self.places))
+        return torch.as_tensor(self.latent_map(latents)[:, :, None, None] + self.position_map(self.places))
 
 
 def halved(given: int, wanted: int) -> tuple[nn.Module, nn.Module]:
@@ -75,9 +75,9 @@ def dense(*sizes: int) -> list[nn.Module]:
 
 
 def keep_scale(layer: nn.Module) -> None:
-    """Start a layer so that its outputs vary as its inputs do (He 2015, eq. 10).
+    """Initialise a layer so that its outputs have the variance of its inputs (He 2015, eq. 10).
 
-    Under torch's own start a signal fades by 1/sqrt(6) a layer, and a VAE of twice seven learns nothing for long.
+    Torch's default shrinks a signal by 1/sqrt(6) a layer, and a VAE of twice seven layers trains slowly.
     """
     if isinstance(layer, nn.ConvTranspose2d):
         inputs = layer.in_channels * 4  # of 4 x 4 taps at stride 2, 2 x 2 meet in each output

@@ -1,4 +1,4 @@
-"""Principal components of images: the best linear code, where the appearance branch begins and the baseline to beat."""
+"""Principal components of images: the best linear code, start of the appearance branch and baseline."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""How far each dimension of a latent stands for one factor: five measures, all 1 at best.
+"""Measures of disentanglement, how far each dimension of a latent represents one factor: 1 is best for all.
 
 Codes are posterior means [N,D] of pictures with known factors; UDR alone needs no factors.
 """
@@ -42,7 +42,7 @@ def disentanglement_metrics(codes: Floats, truth: FactorTable, seed: int = 0) ->
 
 
 def mutual_information_gap(codes: Floats, truth: FactorTable) -> float:
-    """Return MIG (Chen 2018, eq. 6): how much more the best dimension tells of a factor than the next best.
+    """Return MIG (Chen 2018, eq. 6): the gap in mutual information with a factor between the two best dimensions.
 
     In shares of the factor's entropy, averaged over factors; codes are cut into bins of equal width.
     """
@@ -50,8 +50,8 @@ def mutual_information_gap(codes: Floats, truth: FactorTable) -> float:
     binned = np.stack([_binned(column) for column in codes.T], 1)
     gaps = []
     for level in levels.T:
-        told = [mutual_info_score(level, column) for column in binned.T]
-        gaps.append(_gap(told) / mutual_info_score(level, level))  # a factor's entropy is what it tells of itself
+        information = [mutual_info_score(level, column) for column in binned.T]
+        gaps.append(_gap(information) / mutual_info_score(level, level))  # that is its entropy
     return float(np.mean(gaps))
 
 
@@ -69,11 +69,12 @@ def separated_attribute_predictability(codes: Floats, truth: FactorTable, seed: 
 
 
 def factor_score(codes: Floats, truth: FactorTable, seed: int = 0, votes: int = VOTES) -> float:
-    """Return the FactorVAE score (Kim & Mnih 2018, section 4): how surely the stillest dimension names the factor.
+    """Return the FactorVAE score (Kim & Mnih 2018, section 4): how well the dimension of least variance predicts the
+    fixed factor.
 
     A vote draws pictures that agree in one factor; the dimension of least relative variance among them votes for it. A
-    majority classifier learns from half of the votes and is right on this share of the others. Factors take turns: were
-    they drawn, one that no dimension names would cost more or less by chance alone.
+    majority classifier learns from half of the votes and is right on this share of the others. Factors take
+    turns rather than being drawn, which removes that part of chance.
     """
     random = np.random.default_rng(seed)
     used = np.flatnonzero(codes.var(0) > LEAST_SPREAD)
@@ -81,46 +82,46 @@ def factor_score(codes: Floats, truth: FactorTable, seed: int = 0, votes: int = 
         return 0.0
     scaled = codes[:, used] / codes[:, used].std(0)
     levels = truth.levels()
-    named = np.arange(votes) % levels.shape[1]
-    stillest = np.array([scaled[_agreeing(levels[:, k], random)].var(0).argmin() for k in named])
+    fixed = np.arange(votes) % levels.shape[1]
+    least_varying = np.array([scaled[_agreeing(levels[:, k], random)].var(0).argmin() for k in fixed])
     counts = np.zeros((len(used), levels.shape[1]))
-    np.add.at(counts, (stillest[: votes // 2], named[: votes // 2]), 1)
-    return float((counts.argmax(1)[stillest[votes // 2 :]] == named[votes // 2 :]).mean())
+    np.add.at(counts, (least_varying[: votes // 2], fixed[: votes // 2]), 1)
+    return float((counts.argmax(1)[least_varying[votes // 2 :]] == fixed[votes // 2 :]).mean())
 
 
 class DCI(NamedTuple):
     """The three scores of Eastwood & Williams 2018."""
 
     disentanglement: float
-    """Whether a dimension tells of one factor only."""
+    """Whether a dimension is informative of one factor only."""
     completeness: float
-    """Whether a factor is told by one dimension only."""
+    """Whether a factor is captured by one dimension only."""
     informativeness: float
-    """How well all dimensions together tell the factors: R^2 or accuracy on the other half."""
+    """How well all dimensions together predict the factors: R^2 or accuracy on the other half."""
 
 
 def dci_scores(codes: Floats, truth: FactorTable, seed: int = 0) -> DCI:
     """Return DCI (Eastwood & Williams 2018, section 2) with the importances of random forests, their second choice."""
     train = _half(len(codes), seed)
     importance = np.zeros((codes.shape[1], len(truth.factors)))
-    told = []
+    scores = []
     for number, (factor, column) in enumerate(zip(truth.factors, truth.values.T, strict=True)):
         kind = RandomForestRegressor if factor.ordered else RandomForestClassifier
         forest = kind(n_estimators=10, max_depth=10, min_samples_leaf=5, random_state=seed)
         forest.fit(codes[train], column[train])
         importance[:, number] = forest.feature_importances_
-        told.append(max(0.0, forest.score(codes[~train], column[~train])))
-    return _dci(importance, told)
+        scores.append(max(0.0, forest.score(codes[~train], column[~train])))
+    return _dci(importance, scores)
 
 
-def _dci(importance: Floats, told: Sequence[float]) -> DCI:
+def _dci(importance: Floats, scores: Sequence[float]) -> DCI:
     """Return the scores for importances [D,F]: eq. 1 of section 2 along either axis, weighted by what there is."""
     total = max(float(importance.sum()), 1e-12)
     by_dimension, by_factor = importance.sum(1) / total, importance.sum(0) / total
     return DCI(
         float((by_dimension * _one_sidedness(importance)).sum()),
         float((by_factor * _one_sidedness(importance.T)).sum()),
-        float(np.mean(told)),
+        float(np.mean(scores)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Trains the plain members of the family and gives their latents: each its own loss, all else alike."""
+"""Train the plain VAEs of the family and encode with them; they differ in their losses only."""
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -58,12 +58,12 @@ class FamilyTraining(lightning.LightningModule):
         self.network = network_for(config.architecture, config.dimensions, source.shape)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the weights say what network they belong to."""
+        """Store the network's shape and the recipe with the weights."""
         checkpoint["network"] = (self.config.architecture, self.config.dimensions, tuple(self.source.shape))
         checkpoint["recipe"] = asdict(replace(self.config, hardware=HardwareConfig()))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with a run of another configuration: it would end as neither of the two."""
+        """Refuse to resume a run of another configuration."""
         ours, theirs = asdict(replace(self.config, hardware=HardwareConfig())), checkpoint["recipe"]
         if changed := [name for name in ours if ours[name] != theirs.get(name)]:
             raise ValueError(
@@ -72,7 +72,7 @@ class FamilyTraining(lightning.LightningModule):
             )
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Make the step repeatable."""
+        """Seed the step, so that a resumed run repeats it."""
         seed_step(self.config.seed, self.global_step, self.global_rank)
 
     def training_step(self, batch: Tensor, _: int) -> Tensor | None:
@@ -80,10 +80,10 @@ class FamilyTraining(lightning.LightningModule):
         images = as_images(batch)
         posterior = self.network.encoder(images)
         drawn = sample(posterior)  # [B,D]
-        return self.weighed(self.reconstruction(drawn, images) | self.pressure(posterior, drawn))
+        return self.weighted_sum(self.reconstruction(drawn, images) | self.regularisation(posterior, drawn))
 
-    def pressure(self, posterior: Posterior, drawn: Tensor) -> Terms:
-        """Return what is added to the reconstruction error, given a batch's posteriors and draws [B,D]."""
+    def regularisation(self, posterior: Posterior, drawn: Tensor) -> Terms:
+        """Return the terms added to the reconstruction error, given a batch's posteriors and draws [B,D]."""
         divergence, chosen = terms.gaussian_divergence(*posterior), self.config.loss
         if isinstance(chosen, BetaLoss):
             return {"divergence": (chosen.beta, divergence.sum())}
@@ -99,10 +99,10 @@ class FamilyTraining(lightning.LightningModule):
         }
 
     def reconstruction(self, latents: Tensor, images: Tensor) -> Terms:
-        """Return the error of latents [B,D]; pictures of another size than the papers' count as if they had it.
+        """Return the error of latents [B,D]; scaled as if the pictures had the papers' size.
 
-        The error is a sum over pixels and the pressure on the latent is not: at 32 x 32 pixels a weight of theirs would
-        press four times as hard, and what few pixels show of a shape or a turn would not be worth its nats.
+        The error is a sum over pixels and the other terms are not: at 32 x 32 pixels their weights would count four
+        times as much, and the few pixels that a shape or an orientation changes would not be worth its nats.
         """
         shape = self.source.shape
         return {"error": (PAPERS_PIXELS / (shape.height * shape.width), self.error(latents, images))}
@@ -114,7 +114,7 @@ class FamilyTraining(lightning.LightningModule):
             return terms.bernoulli_error(logits, images)
         return terms.gaussian_error(logits.float().sigmoid(), images, self.config.deviation)
 
-    def weighed(self, terms: Terms) -> Tensor:
+    def weighted_sum(self, terms: Terms) -> Tensor:
         """Log each term and return their weighted sum."""
         self.log_dict({f"train/{name}": value for name, (_, value) in terms.items()}, on_step=False, on_epoch=True)
         return torch.stack([weight * value for weight, value in terms.values()]).sum()
@@ -160,14 +160,14 @@ class FactorTraining(FamilyTraining):
     def training_step(self, batch: Tensor, _: int) -> None:
         """Step the VAE on one half of the pictures uint8 [2B,H,W,C] and the discriminator on both."""
         first, second = as_images(batch).chunk(2)
-        vae, judge = self.optimizers()  # type: ignore[attr-defined]
-        with self.toggled_optimizer(vae):  # the discriminator judges and does not learn from it
+        vae, discriminator = self.optimizers()  # type: ignore[attr-defined]
+        with self.toggled_optimizer(vae):  # the discriminator is applied, not trained
             drawn = self._step_vae(vae, first)  # [B,D]
         with torch.no_grad():
             permuted = terms.permute_dims(sample(self.network.encoder(second)))  # [B,D]
         error = terms.discriminator_error(self.discriminator(drawn), self.discriminator(permuted))
         self.log("train/discriminator_error", error, on_step=False, on_epoch=True)
-        self._descend(judge, error)
+        self._descend(discriminator, error)
 
     def _step_vae(self, vae: Any, images: Tensor) -> Tensor:
         posterior = self.network.encoder(images)
@@ -176,7 +176,7 @@ class FactorTraining(FamilyTraining):
             "divergence": (1.0, terms.gaussian_divergence(*posterior).sum()),
             "total_correlation": (self.loss.gamma, terms.total_correlation_by_ratio(self.discriminator(drawn))),
         }
-        self._descend(vae, self.weighed(weighted))
+        self._descend(vae, self.weighted_sum(weighted))
         return drawn.detach()
 
     def _descend(self, optimiser: Any, loss: Tensor) -> None:
@@ -193,8 +193,8 @@ class FactorTraining(FamilyTraining):
     def configure_optimizers(self) -> Any:
         """Return Adam for the VAE, and Adam with the momenta of Kim & Mnih 2018 for the discriminator."""
         vae = torch.optim.Adam(self.network.parameters(), self.config.schedule.rate)
-        judge = torch.optim.Adam(self.discriminator.parameters(), self.loss.rate, betas=(0.5, 0.9))
-        return [vae, judge], [self.scheduled(vae), self.scheduled(judge)]
+        discriminator = torch.optim.Adam(self.discriminator.parameters(), self.loss.rate, betas=(0.5, 0.9))
+        return [vae, discriminator], [self.scheduled(vae), self.scheduled(discriminator)]
 
 
 def as_images(batch: Tensor) -> Tensor:
@@ -212,7 +212,7 @@ def network_for(architecture: str, dimensions: int, shape: Shape) -> PlainVAE:
 def fit_member(config: FamilyConfig, on: str, runs: Path, cache: Path) -> Path:
     """Train a member on `sprites`, `phantoms` or a folder and return the last checkpoint.
 
-    A run that was cut off goes on after its last whole epoch.
+    An interrupted run resumes after its last whole epoch.
     """
     keep_freed_memory()
     torch.set_num_threads(config.hardware.threads)

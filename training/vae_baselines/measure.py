@@ -1,4 +1,4 @@
-"""Measures how disentangled trained members of the family are, on the pictures that they are asked about."""
+"""Measure the disentanglement of trained members of the family."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ SAMPLE = 20_000
 def measure_members(checkpoints: Sequence[Path], on: str, cache: Path) -> dict[str, dict[str, float]]:
     """Return figures of each checkpoint by its path: against the factors, where known, and UDR, if there are several.
 
-    UDR asks whether the models agree: they should be of one recipe and differ in their seeds.
+    UDR measures whether the models agree: they should be of one recipe and differ in their seeds.
     """
     networks = [load_member(path) for path in checkpoints]
     source = open_source(on, _sized(networks), cache)

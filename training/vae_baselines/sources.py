@@ -1,4 +1,4 @@
-"""What a plain member of the family is trained on: sprites, phantoms, or a folder of cases."""
+"""Training data of the plain VAEs: sprites, phantoms, or a folder of cases."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ PHANTOMS = 6000
 VARIED = ("diameter", "elongation", "darkness", "warmth", "skin_tone", "shift_x", "shift_y", "exposure")
 """Factors in which the phantoms differ, independently and evenly over their ranges."""
 PLAIN = {"border_sharpness": 0.7, "colours": 2.0, "variegation": 0.2, "network": 0.3}
-"""Factors that give every phantom some structure; what is neither named here nor varied is at its lowest."""
+"""Factors that give every phantom some structure; all others that do not vary are at their lowest."""
 
 
 class Pictures(Protocol):
@@ -68,12 +68,12 @@ class Stored:
 
 @dataclass(frozen=True)
 class Source:
-    """Pictures, which of them teach, and what is known of them."""
+    """Pictures with their split and what is known of them."""
 
     name: str
     pictures: Pictures
     train: Ints
-    """Positions learned from."""
+    """Positions to train on."""
     validation: Ints
     """Positions measured while training."""
     likelihood: Literal["bernoulli", "gaussian"]
@@ -105,7 +105,7 @@ def open_source(name: str, config: FamilyConfig, cache: Path) -> Source:
 
 def _sprites(config: FamilyConfig) -> Source:
     if config.height != config.width:
-        raise ValueError(f"the configuration asks for {config.height} x {config.width}; sprites are square")
+        raise ValueError(f"the configuration has {config.height} x {config.width} pixels; sprites are square")
     sprites = Sprites(config.height)
     train, held_out = _split(len(sprites), config.seed)
     return Source("sprites", sprites, train, held_out, "bernoulli", sprites.truth)
@@ -169,9 +169,9 @@ class Batches(Dataset[Tensor]):
 
 
 class Shuffled(Sampler[Ints]):
-    """Batches of positions; what epoch e draws follows from (seed, e), so a resumed run sees what it would have seen.
+    """Shuffled batches of positions; epoch e draws from (seed, e), so a resumed run repeats an uninterrupted one.
 
-    The whole is gone through before anything comes again, over epochs too; each process takes its own share of a batch.
+    Every position comes once before any comes twice, across epochs too; each process takes its own share of a batch.
     """
 
     def __init__(self, positions: Ints, batch: int, batches: int, seed: int, rank: int = 0, world: int = 1) -> None:

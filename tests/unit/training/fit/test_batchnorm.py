@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from training.config.guided import Config
 from training.data.augment import augment
 from training.data.collection import Collection
-from training.fit.batchnorm import MOMENTUM, settle
+from training.fit.batchnorm import MOMENTUM, recompute_batchnorm
 from training.fit.fit import module_for
 from training.models.guided_vae import GuidedVAE
 
@@ -24,17 +24,21 @@ def network(collection: Collection, tiny: Config) -> GuidedVAE:
     return network
 
 
-def test_settle__measures_what_the_layers_get(network: GuidedVAE, collection: Collection, tiny: Config) -> None:
+def test_recompute_batchnorm__averages_each_layer_s_input(
+    network: GuidedVAE, collection: Collection, tiny: Config
+) -> None:
     still = replace(tiny.augment, rotation=0, mirror=False, scale=0, shift=0, brightness=0, contrast=0, saturation=0)
     still = replace(still, tint=0, degraded=0)
-    settled = settle(network, collection, still)
-    before, after = (one.encoder.backbone.blocks[1].expand[1] for one in (network, settled))  # all before it is frozen
+    recomputed = recompute_batchnorm(network, collection, still)
+    before, after = (
+        one.encoder.backbone.blocks[1].expand[1] for one in (network, recomputed)
+    )  # all before it is frozen
     given: list[Tensor] = []
     after.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     mean, variance = before.running_mean, before.running_var
     with torch.no_grad():
         for raw, *_ in collection.train_dataloader():
-            settled.encoder.pooled(augment(raw.float() / 255, still))
+            recomputed.encoder.pooled(augment(raw.float() / 255, still))
             mean = torch.lerp(mean, given[-1].mean((0, 2, 3)), MOMENTUM)
             variance = torch.lerp(variance, given[-1].var((0, 2, 3)), MOMENTUM)
     assert not torch.allclose(before.running_mean, after.running_mean, rtol=1e-3)
@@ -42,19 +46,19 @@ def test_settle__measures_what_the_layers_get(network: GuidedVAE, collection: Co
     torch.testing.assert_close(after.running_var, variance)
 
 
-def test_settle__leaves_the_weights_and_what_is_frozen(
+def test_recompute_batchnorm__leaves_the_weights_and_what_is_frozen(
     network: GuidedVAE, collection: Collection, tiny: Config
 ) -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    settled = settle(network, collection, tiny.augment)
-    assert not settled.training
-    changed = {name for name, value in settled.state_dict().items() if not torch.equal(value, before[name])}
+    recomputed = recompute_batchnorm(network, collection, tiny.augment)
+    assert not recomputed.training
+    changed = {name for name, value in recomputed.state_dict().items() if not torch.equal(value, before[name])}
     assert changed
     assert all("running_" in name or "num_batches" in name for name in changed)
     assert not any(name.startswith(("encoder.backbone.stem", "encoder.backbone.blocks.0.")) for name in changed)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_settle__repeats_exactly(network: GuidedVAE, collection: Collection, tiny: Config) -> None:
-    one, other = (settle(network, collection, tiny.augment).state_dict() for _ in range(2))
+def test_recompute_batchnorm__repeats_exactly(network: GuidedVAE, collection: Collection, tiny: Config) -> None:
+    one, other = (recompute_batchnorm(network, collection, tiny.augment).state_dict() for _ in range(2))
     assert all(torch.equal(value, other[name]) for name, value in one.items())

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import torch
 
-from training.config.guided import Config, Further, on_split
+from training.config.guided import Config, SoupMember, on_split
 from training.data.collection import Collection
 from training.fit.fit import load_trained, module_for
 from training.fit.model_soup import average, fit_all
@@ -32,7 +32,7 @@ def test_fit_all__trains_each_run_once_and_notes_what_was_averaged(
 ) -> None:
     config = replace(
         on_split(tiny, "choose"),
-        soup=(Further("mixed", seed=1, epochs=3, mixed=0.5),),
+        soup=(SoupMember("mixed", seed=1, epochs=3, mixed=0.5),),
         loss=replace(tiny.loss, reconstruct_share=0.5),
     )
     given = (config, collection_folder, tmp_path / "runs", tmp_path / "pixels")

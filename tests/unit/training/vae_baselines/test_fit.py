@@ -71,13 +71,13 @@ def test_reconstruction__counts_pictures_as_if_they_had_the_papers_size(
 @pytest.mark.parametrize("name", ["beta", "factor"])
 def test_fit_member__descends_by_the_counted_error(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     met: list[float] = []
-    weighed = FamilyTraining.weighed
+    weighted_sum = FamilyTraining.weighted_sum
 
     def watched(self: FamilyTraining, terms: Terms) -> torch.Tensor:
         met.append(terms["error"][0])
-        return weighed(self, terms)
+        return weighted_sum(self, terms)
 
-    monkeypatch.setattr(FamilyTraining, "weighed", watched)
+    monkeypatch.setattr(FamilyTraining, "weighted_sum", watched)
     fit_member(_small(name), "sprites", tmp_path / "runs", tmp_path / "pixels")
     assert set(met) == {4.0}
 

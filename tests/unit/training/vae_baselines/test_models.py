@@ -23,16 +23,18 @@ def test_convolutional_vae__encodes_by_the_layers_of_burgess_2018() -> None:
     assert dense == [(256, 512), (256, 256), (20, 256)]
 
 
-def test_spatial_broadcast__is_a_convolution_of_the_latent_laid_out_beside_places() -> None:
+def test_spatial_broadcast__is_a_convolution_of_the_latent_broadcast_beside_coordinates() -> None:
     layer = SpatialBroadcast(10, 7, 4, 6)
     latents = torch.randn(3, 10)
     laid_out = latents[:, :, None, None].expand(3, 10, 4, 6)
     down, across = torch.arange(4) / 3 * 2 - 1, torch.arange(6) / 5 * 2 - 1
     at = torch.stack([down[:, None].expand(4, 6), across.expand(4, 6)])  # [2,4,6]
     beside = torch.cat([laid_out, torch.cat([at, at**2]).expand(3, 4, 4, 6)], 1)
-    kernel = torch.cat([layer.asked.weight, layer.placed.weight[:, :, 0, 0]], 1)
-    assert layer.placed.bias is not None
-    expected = torch.einsum("ck,bkij->bcij", kernel, beside) + (layer.asked.bias + layer.placed.bias)[:, None, None]
+    kernel = torch.cat([layer.latent_map.weight, layer.position_map.weight[:, :, 0, 0]], 1)
+    assert layer.position_map.bias is not None
+    expected = (
+        torch.einsum("ck,bkij->bcij", kernel, beside) + (layer.latent_map.bias + layer.position_map.bias)[:, None, None]
+    )
     torch.testing.assert_close(layer(latents), expected)
 
 
