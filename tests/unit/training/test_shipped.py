@@ -32,3 +32,19 @@ def test_shipped__is_calibrated_as_its_proof(bundle: Path, proof: Path) -> None:
     assert (ours.similarity, ours.neighbours) == (proven.similarity, proven.neighbours)
     assert ours.out_of_distribution == proven.out_of_distribution
     assert {name: ours.metrics[name] for name in HEADLINE} == {name: proven.metrics[name] for name in HEADLINE}
+
+
+def test_shipped__card_gives_squared_error_and_figures_on_part_of_the_queries(bundle: Path, proof: Path) -> None:
+    measured = read_proof(proof).measured
+    assert measured.reconstruction is not None
+    ours, theirs = (measured.reconstruction.overall[name].value for name in ("mse", "mse_pca"))
+    groups = {
+        (group.by, group.name): group.figures["auc_malignant_16"]
+        for group in measured.subgroups
+        if "auc_malignant_16" in group.figures
+    }
+    for folder in (bundle, proof):
+        card = (folder / "MODEL_CARD.md").read_text()
+        assert f"(PCA: {theirs:.5f}, {1 - theirs / ours:.0%} smaller)" in card
+        for group in (("evidence", "histo"), ("without source", "vidir_molemax")):
+            assert str(groups[group]) in card
