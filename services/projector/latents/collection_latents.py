@@ -8,18 +8,17 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from casekin.atomic_files import write_durably
 from casekin.clients import SearchClient
 from casekin.contracts.base import CaseId, Code
 from casekin.contracts.search import Collection
 from casekin.errors import Conflict, NotFound
-from services.projector.files import replace_file
 from services.projector.latents.exact_knn import Floats, Step
 from services.projector.storage.deletion_mark import DeletionMark
 
@@ -119,7 +118,7 @@ class CollectionReader:
     def store(self, collection: CollectionLatents) -> None:
         """Leave the collection to the other processes, and remove older files."""
         file = self._file(collection.bundle_version, collection.revision)
-        replace_file(file, partial(_write, _to_bytes(collection)))
+        write_durably(file, _to_bytes(collection))
         for other in self._files():
             if other != file:
                 other.unlink(missing_ok=True)
@@ -135,7 +134,7 @@ class CollectionReader:
         changed = 0
         for file in self._files():
             if (found := _from_file(file)) and (kept := _without(found, ids)):
-                replace_file(file, partial(_write, _to_bytes(kept)))
+                write_durably(file, _to_bytes(kept))
                 changed += 1
         self.forget()
         return changed
@@ -172,10 +171,6 @@ class CollectionReader:
     def _file(self, bundle_version: str, revision: str) -> Path:
         name = hashlib.sha256(f"{bundle_version}\0{revision}".encode()).hexdigest()[:32]
         return self._folder / f"{name}.npz"
-
-
-def _write(content: bytes, stream: BinaryIO) -> None:
-    stream.write(content)
 
 
 def _signature(file: Path) -> _Signature | None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from casekin.atomic_files import write_durably
 from casekin.contracts.base import CaseId, Preset
 from casekin.contracts.maps import CaseMap, CurrentMap, MapId, MapVersion, MapVersions
 from casekin.errors import NotFound
-from services.projector.files import replace_file
 from services.projector.latents.collection_latents import stable_sample
 
 
@@ -134,7 +134,7 @@ def _without(fitted: CaseMap, ids: frozenset[CaseId]) -> CaseMap:
 
 
 def _write(file: Path, content: str) -> None:
-    replace_file(file, lambda stream: stream.write(content.encode()))
+    write_durably(file, content.encode())
 
 
 def _missing(map_id: MapId) -> NotFound:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from uuid import uuid4
 
-from services.projector.files import replace_file
+from casekin.atomic_files import write_durably
 
 
 class DeletionMark:
@@ -21,4 +21,4 @@ class DeletionMark:
 
     def renew(self) -> None:
         """Change the token; raises `StorageFull`."""
-        replace_file(self._file, lambda stream: stream.write(uuid4().hex.encode()))
+        write_durably(self._file, uuid4().hex.encode())

@@ -1,6 +1,5 @@
 """Names of dimensions: a file of changes for each bundle that only ever grows."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.names import DimensionNames, NameChange, NameHistory
 from casekin.errors import BadInput, Conflict, NotFound
+from casekin.file_lock import FileLock
 
 
 class DimensionNameStore:
@@ -75,15 +75,15 @@ class DimensionNameStore:
 
     @contextmanager
     def _locked(self, manifest: BundleManifest) -> Iterator[int]:
-        """The file, open for one writer, its end a whole line."""
-        descriptor = os.open(self._file(manifest), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            content = self._file(manifest).read_bytes()
-            os.ftruncate(descriptor, content.rfind(b"\n") + 1)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        """The file, open for one writer among all processes and without a half-written last line."""
+        with FileLock(self._folder / f"{manifest.version}.lock"):
+            descriptor = os.open(self._file(manifest), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                content = self._file(manifest).read_bytes()
+                os.ftruncate(descriptor, content.rfind(b"\n") + 1)
+                yield descriptor
+            finally:
+                os.close(descriptor)
 
 
 def _default(manifest: BundleManifest, index: int) -> str:

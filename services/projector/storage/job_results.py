@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from casekin.atomic_files import stream_durably, write_durably
 from casekin.contracts.base import CaseId, Contract
 from casekin.contracts.export import TABLE_TYPE
 from casekin.errors import Gone, NotFound
-from services.projector.files import replace_file
 
 T = TypeVar("T")
 MEDIA_TYPES = {".csv": "text/csv", ".parquet": TABLE_TYPE, ".webp": "image/webp"}
@@ -43,16 +43,15 @@ class JobResults:
 
     def write(self, job_id: str, result: Contract) -> None:
         """Store the result; raises `StorageFull`."""
-        replace_file(self._file(job_id), lambda stream: stream.write(result.model_dump_json().encode()))
+        write_durably(self._file(job_id), result.model_dump_json().encode())
 
     def attach(self, job_id: str, suffix: str, write: Callable[[BinaryIO], T]) -> tuple[T, int]:
         """Store the file that `write` writes, before the result it goes with; raises `StorageFull`.
 
         Returns what `write` returns, and the size of the file in bytes.
         """
-        file, returned = self._results / f"{job_id}{suffix}", []
-        replace_file(file, lambda stream: returned.append(write(stream)))
-        return returned[0], file.stat().st_size
+        file = self._results / f"{job_id}{suffix}"
+        return stream_durably(file, write), file.stat().st_size
 
     def attachment(self, job_id: str) -> Path:
         """The file that goes with the result; raises `NotFound` where there is none, `Gone` where it expired."""
