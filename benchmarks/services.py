@@ -178,6 +178,6 @@ def _wait(
     deadline = time.monotonic() + timeout_s
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
-            told = log.read_text()[-2000:] if log else ""
-            raise Unavailable(f"{name} did not become ready in {timeout_s:g} s: {told}")
+            log_end = log.read_text()[-2000:] if log else ""
+            raise Unavailable(f"{name} did not become ready in {timeout_s:g} s: {log_end}")
         time.sleep(0.05)

@@ -78,7 +78,7 @@ class Uploader:
         return self.encoder.post("/v1/encode?reconstruction=true", image, "application/octet-stream")
 
     def search_body(self, encoded: bytes) -> bytes:
-        """What the page asks search after this answer of the encoder."""
+        """The body of the page's search after this answer of the encoder."""
         if self._request is None:
             self._request = json.loads(page_request(encoded))
         answer = json.loads(encoded)

@@ -1,4 +1,4 @@
-"""Opens a bundle and refuses one whose files are not those that its manifest vouches for."""
+"""Opens a bundle; refuses one with files that differ from the sizes and hashes in its manifest."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder whose files have been checked against its manifest."""
+    """A bundle folder with its files checked against the manifest."""
 
     folder: Path
     manifest: BundleManifest

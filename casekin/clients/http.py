@@ -19,7 +19,7 @@ _ADDRESS: TypeAdapter[str] = TypeAdapter(ServiceUrl)
 _AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 """What a proxy answers while the service behind it is away."""
 _PLAIN = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
-"""Characters of a user's name that stand as they are in the header; others, as umlauts, are percent-encoded."""
+"""Characters of a user's name that are sent unchanged in the header; others, as umlauts, are percent-encoded."""
 
 
 class ServiceClient:

@@ -26,7 +26,7 @@ class ProjectorClient(ServiceClient):
         return self._get(Job, f"/v1/jobs/{job_id}", params={"wait_s": wait_s} if wait_s else {})
 
     def recent(self, limit: int = 50, state: JobState | None = None) -> list[Job]:
-        """The jobs asked for last, newest first; only those of a `state`, if one is given."""
+        """The latest jobs, newest first; only those of a `state`, if one is given."""
         params = {"limit": limit} | ({"state": state.value} if state else {})
         return self._get(JobList, "/v1/jobs", params=params).jobs
 
@@ -68,7 +68,7 @@ class ProjectorClient(ServiceClient):
         return self._send("PUT", NameChange, path, body, user=user)
 
     def undo_name(self, dimension: int, name: str, *, user: str | None = None) -> NameChange:
-        """Take `name` back, so that the one before stands again; raises `Conflict` where it does not stand."""
+        """Undo `name`, which restores the previous one; raises `Conflict` where it is not the current name."""
         return self._send("POST", NameChange, f"/v1/dimensions/{dimension}/undo", Renaming(name=name), user=user)
 
     def current_map(self) -> CaseMap:
@@ -88,7 +88,7 @@ class ProjectorClient(ServiceClient):
         return self._send("PUT", MapVersion, "/v1/maps/current", CurrentMap(id=map_id))
 
     def follow(self, job: Job) -> Iterator[Job]:
-        """The job at each change until it is final, by server-sent events; asks anew where the stream breaks off."""
+        """The job at each change until it is final, by server-sent events; reconnects where the stream breaks off."""
         while not job.state.final:
             for line in self._lines(f"/v1/jobs/{job.id}/events"):
                 if line.startswith("data: "):

@@ -121,9 +121,9 @@ class SearchClient(ServiceClient):
         """The image of one case as an index has it; raises `NotFound`."""
         return self._call("GET", f"/v1/indexes/{version}/cases/{url_segment(case_id)}/image").content
 
-    def switch(self, asked: Switch) -> Switched:
+    def switch(self, switch: Switch) -> Switched:
         """Make an index live; raises `Conflict` where it lags behind and that was not allowed, `NotFound`."""
-        return self._send("PUT", Switched, "/v1/collection/index", asked)
+        return self._send("PUT", Switched, "/v1/collection/index", switch)
 
     def delete_index(self, version: BundleVersion, *, user: str | None = None) -> list[Index]:
         """Delete an index that is not live, for good; raises `Conflict`, `NotFound`. Returns those that are left."""

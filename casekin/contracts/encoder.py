@@ -24,7 +24,7 @@ class Quality(Contract):
         ge=0, description="variance of the Laplacian of luma in 0..1 at the encoder's input size, times 1000"
     )
     brightness: float = Field(ge=0, le=1, description="mean luma")
-    reconstruction_error: float | None = Field(ge=0, description="mean squared error in 0..1; none if not asked for")
+    reconstruction_error: float | None = Field(ge=0, description="mean squared error in 0..1; none if not requested")
     warnings: list[str] = Field(description="in words, empty if nothing is odd")
 
 
@@ -55,7 +55,7 @@ class EncodeResponse(Contract):
     latent: Latent
     log_variance: list[float] = Field(description="of the raw posterior, D")
     probabilities: dict[Code, float] = Field(description="of the head on the latent; not a diagnosis")
-    reconstruction: str | None = Field(description="data URI, or none if not asked for")
+    reconstruction: str | None = Field(description="data URI, or none if not requested")
     quality: Quality
 
 

@@ -135,7 +135,7 @@ def _is_untransformed(structure: JpegStructure, photometric: str) -> bool:
     if ids == [1, 2, 3]:
         raise UnsupportedImage(
             "the DICOM file is labelled RGB, and its JPEG has the components of YCbCr and neither a JFIF nor an Adobe "
-            "marker: which of both it is cannot be told; send it with a marker or as Explicit VR Little Endian"
+            "marker: which of the two it is cannot be decided; send it with a marker or as Explicit VR Little Endian"
         )
     return True
 

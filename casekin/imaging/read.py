@@ -1,6 +1,6 @@
 """Reads an uploaded image under limits: bytes of unknown origin become plain RGB pixels, or a named refusal.
 
-The type is told by content, never by name; sizes are checked before any pixel is decoded; nothing but pixels is kept.
+The type is recognised by content, never by name. Sizes are checked before pixels are decoded. Only pixels are kept.
 """
 
 import io
@@ -158,7 +158,7 @@ def _decode(kind: str, data: bytes, limits: ImageLimits) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    with suppress(SyntaxError, ValueError, TypeError, struct.error, OSError):  # damaged EXIF tells no rotation
+    with suppress(SyntaxError, ValueError, TypeError, struct.error, OSError):  # damaged EXIF has no rotation
         ImageOps.exif_transpose(image, in_place=True)
     return image
 

@@ -41,7 +41,7 @@ def create_service(
     """A FastAPI application with `routers` under ``/v1`` behind the API key.
 
     ``/health`` answers while the process lives; ``/ready`` calls `ready`;
-    ``/metrics`` is for Prometheus. These three need no key and tell nothing of patients.
+    ``/metrics`` is for Prometheus. These three need no key and contain no patient data.
     """
     configure_logs(settings.log_level)
     metrics, check = Metrics(), key_check(settings)

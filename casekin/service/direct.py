@@ -14,13 +14,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.types import Receive, Scope
 
 from casekin.errors import BadInput, UploadTooLarge
+from casekin.service.auth import KeyCheck
 
 E = TypeVar("E", bound=Callable[..., BaseModel])
 BODY_BYTES = 8_000_000
@@ -47,9 +48,9 @@ class DirectRoute:
     threads: Executor
     """Half as dear a thread hop as anyio's, by which FastAPI runs sync endpoints."""
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, scope: Scope, receive: Receive, check_key: KeyCheck) -> bytes:
         """The JSON of what the endpoint, run in a thread, returns; raises what it raises, as FastAPI on bad input."""
-        body = await _json_body(request)
+        body = await _json_body(scope, receive, check_key)
         try:
             parsed = self.body.model_validate_json(body)
         except ValidationError as error:
@@ -57,23 +58,36 @@ class DirectRoute:
         context = contextvars.copy_context()  # the log names the request also from the thread
         return await asyncio.get_running_loop().run_in_executor(self.threads, context.run, self._work, parsed)
 
-    def _work(self, parsed: BaseModel) -> Response:
-        return Response(self.endpoint(parsed).model_dump_json(), media_type="application/json")
+    def _work(self, parsed: BaseModel) -> bytes:
+        return self.endpoint(parsed).model_dump_json().encode()
 
 
-async def _json_body(request: Request) -> bytes:
-    headers = request.headers
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":  # which a page of another origin cannot send without asking first
-        raise BadInput(f"the body is {kind or 'of no stated type'}; send application/json")
-    announced = headers.get("content-length", "")
-    if announced.isdecimal():
-        _check_size(int(announced))
-    parts, size = [], 0
-    async for part in request.stream():
+async def _json_body(scope: Scope, receive: Receive, check_key: KeyCheck) -> bytes:
+    kind = length = authorization = b""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            kind = value
+        elif name == b"content-length":
+            length = value
+        elif name == b"authorization":
+            authorization = value
+    check_key(authorization.decode("latin-1"))
+    media_type = kind.partition(b";")[0].strip().lower()
+    if media_type != b"application/json":  # which a page of another origin cannot send without asking first
+        sent = media_type.decode("latin-1") or "of no stated type"
+        raise BadInput(f"the body is {sent}; send application/json")
+    if length.isdigit():
+        _check_size(int(length))
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadInput("the connection broke off before the end of the body")
+        part = message.get("body", b"")
         parts.append(part)
         size += len(part)
         _check_size(size)
+        more = message.get("more_body", False)
     return b"".join(parts)
 
 

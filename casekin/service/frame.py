@@ -61,9 +61,7 @@ class RequestFrame:
             if route is None:
                 await self.app(scope, receive, send_and_note)
             else:
-                request = Request(scope, receive)
-                self.check_key(request.headers)
-                await (await route.answer(request))(scope, receive, send_and_note)
+                await _send_json(await route.answer(scope, receive, self.check_key), send_and_note)
         except Exception as error:
             # Starlette would answer outside of this middleware, where the answer gets no request id.
             if status:
@@ -82,3 +80,9 @@ class RequestFrame:
         """The route's path with its parameters unfilled, so that a metric has few values; ``none`` without a route."""
         route = scope.get("route")
         return str(self.paths.get(id(route)) or getattr(route, "path", _UNMATCHED))
+
+
+async def _send_json(body: bytes, send: Send) -> None:
+    headers = [(b"content-length", str(len(body)).encode()), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

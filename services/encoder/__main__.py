@@ -11,7 +11,7 @@ from services.encoder.settings import EncoderSettings
 
 
 def main() -> int:
-    """Serve until told to stop; 2 where the settings or the bundle are refused."""
+    """Serve until stopped; 2 where the settings or the bundle are refused."""
     try:
         settings = EncoderSettings()
         app = create_app(settings)

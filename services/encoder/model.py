@@ -129,17 +129,17 @@ def _try(path: Path, session: ort.InferenceSession, batch: int, inputs: Shapes, 
     """Run the graph as it will be run: the shapes that it declares can be symbols, or untrue of other batches."""
     given = {name: np.zeros((batch, *shape), np.float32) for name, shape in inputs.items()}
     wanted = {name: (batch, *shape) for name, shape in outputs.items()}
-    said = ", ".join(f"{name} {array.shape}" for name, array in given.items())
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in given.items())
     try:
         results = session.run(list(outputs), given)
     except Exception as error:  # ONNX Runtime has no common base for its errors
         raise BundleRefused(
-            f"{path}: expected to take {said} as bundle.json says, found {_short(error)}; export the bundle again"
+            f"{path}: expected to take {shapes} as bundle.json says, found {_short(error)}; export the bundle again"
         ) from error
     for (name, shape), result in zip(wanted.items(), results, strict=True):
         if result.shape != shape:
             raise BundleRefused(
-                f"{path}: expected the output {name} {shape} of {said}, found {result.shape}; export the bundle again"
+                f"{path}: expected the output {name} {shape} of {shapes}, found {result.shape}; export the bundle again"
             )
 
 

@@ -1,4 +1,4 @@
-"""What can be said of an upload without knowing medicine: size, sharpness, light, and whether the model knows it."""
+"""Quality of an upload: size, sharpness, brightness, and how well the model reconstructs it."""
 
 from dataclasses import dataclass
 from math import inf
@@ -54,7 +54,7 @@ def laplacian_variance(luma: Array) -> float:
 def _warnings(
     upload: Upload, sharpness: float, brightness: float, error: float | None, manifest: BundleManifest
 ) -> list[str]:
-    """What is odd, by the quantiles of the bundle; one that it does not have says nothing."""
+    """What is odd, by the quantiles of the bundle; a missing quantile gives no warning."""
     spec, limits = manifest.input, manifest.out_of_distribution
     found = []
     width, height = upload.width, upload.height

@@ -24,7 +24,7 @@ class EncoderSettings(ServiceSettings):
     concurrency: int = Field(default_factory=lambda: usable_cores() + 1, ge=1, le=256)
     """Uploads and decodings worked on at once; one more than cores, as one thread may be waiting for the GIL."""
     waiting: int = Field(default=64, ge=0, le=10_000)
-    """Requests that may wait, each with its upload in memory; beyond it they are asked to come back."""
+    """Requests that may wait, each with its upload in memory; further ones get 503 with Retry-After."""
     decode_batch: int = Field(default=8, ge=1, le=1024)
     """Latents decoded in one run of the graph: what they need at once still fits a core's cache. Measured for 352
     latents on the shipped decoder and two cores: 196 ms in batches of 8, 252 of 16, 305 of 32."""
