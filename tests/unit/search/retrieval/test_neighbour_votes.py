@@ -168,6 +168,23 @@ def test_calibration__is_that_of_the_preset() -> None:
     assert [one.diagnoses if one else None for one in sets] == [["mel"], ["nv"]]
 
 
+def test_conformal_set__holds_a_diagnosis_at_its_threshold_and_none_below() -> None:
+    made = manifest()
+    assert made.neighbours is not None
+    near = [match("nv", 1)] * 8 + [match("mel", 1)] * 8
+    told = NeighbourVoting(made).statistics(near, request(), IMAGES, {"nv": 50, "mel": 50}, {})
+    share = {one.diagnosis: one.corrected for one in told.diagnoses}
+    for above, expected in ((0.0, ["mel", "nv"]), (1e-9, ["nv"])):
+        preset = made.neighbours.presets["clinical"].model_copy(
+            update={"conformal": {"mel": share["mel"] + above, "nv": 0.0}}
+        )
+        calibration = made.neighbours.model_copy(update={"presets": {"visual": preset, "clinical": preset}})
+        voting = NeighbourVoting(made.model_copy(update={"neighbours": calibration}))
+        found = voting.statistics(near, request(), IMAGES, {"nv": 50, "mel": 50}, {}).conformal
+        assert found is not None
+        assert sorted(found.diagnoses) == expected
+
+
 def test_out_of_distribution__is_of_these_distances_latents_and_image() -> None:
     voting = NeighbourVoting(manifest())
     near = [match("nv", 1, distance=4 + number / 8) for number in range(16)]

@@ -78,5 +78,7 @@ def test_score__names_a_measure_of_a_later_bundle_by_itself() -> None:
         image_limit=1,
     )
     assert score_query([1.0], CENTRE, None, scale).reasons == ["Unusually small neighbour_distance"]
+    large = scale.model_copy(update={"upper": {"neighbour_distance": Tail(beyond=1, excess=1)}, "lower": {}})
+    assert score_query([9.0], CENTRE, None, large).reasons == ["Far from every case of the collection"]
     scale = scale.model_copy(update={"upper": {"extreme_coordinate": Tail(beyond=1, excess=1)}, "lower": {}})
     assert score_query([1.0], np.array([[2.0, 0.0], [-4.0, 0.0]]), None, scale).score == 3

@@ -110,6 +110,12 @@ def test_matches__of_some_groups_come_in_their_order() -> None:
     assert results.matches([]) == []
 
 
+def test_matches__very_near_contribute_shares_too() -> None:
+    results, ranking = built([0.3, 0, 0, 0.4])
+    [match] = results.matches(ranking.groups)
+    assert match.contributions == pytest.approx([0.36, 0, 0, 0.64])
+
+
 def test_matches__at_distance_zero_contribute_nothing() -> None:
     results, ranking = built([0, 0, 0, 0])
     [match] = results.matches(ranking.groups)
