@@ -229,10 +229,10 @@ def test_search_under_way__ends_on_an_index_that_is_deleted(
     parts = assemble(settings, engine_of(settings))
     parts.indexes.add(manifest(NEW))
     parts.backfill.switch(Switch(bundle_version=NEW))
-    searched, counts = parts.indexes.answering("made-1"), []
-    monkeypatch.setattr(indexes_module.time, "sleep", lambda _: counts.append(searched.cases.count()))
+    searched, found = parts.indexes.answering("made-1"), []
+    monkeypatch.setattr(indexes_module.time, "sleep", lambda _: found.append(searched.cases.digests(["nobody"])))
     parts.backfill.delete("made-1")
-    assert counts == [0], "it was open until no search could use it any more"
+    assert found == [{}], "it was open until no search could use it any more"
     parts.indexes.close()
 
 

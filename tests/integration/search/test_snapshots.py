@@ -164,6 +164,18 @@ def test_take__that_was_cut_short_is_none_and_is_done_anew(client: SearchClient,
     assert client.collection().cases == 40
 
 
+def test_take__has_nothing_of_the_one_that_was_cut_short(client: SearchClient, settings: SearchSettings) -> None:
+    client.take_snapshot("good")
+    client.put_cases(*batch([LATER]))
+    client.take_snapshot("half")
+    (settings.data / "images" / "snapshots" / "half" / "snapshot.json").unlink()
+    client.restore_snapshot("good")
+    assert client.take_snapshot("half").cases == 41
+    client.restore_snapshot("half")
+    with pytest.raises(NotFound):
+        client.case(LATER.case.id)
+
+
 def test_command__takes_lists_restores_and_deletes(client: SearchClient, tmp_path: Path) -> None:
     def run(*arguments: str) -> tuple[int, str]:
         done = CliRunner().invoke(casekin, ["snapshot", *arguments, "--search-url", str(client._http.base_url)])
