@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from casekin.contracts.conditions import AnyOf
 from casekin.contracts.search import SearchRequest, SearchResponse
 from services.search.retrieval import ranking as ranking_module
 from services.search.retrieval.deduplication import HIDDEN_SHOWN
@@ -168,3 +169,26 @@ def test_search__lists_the_own_lesion_from_its_cache_as_from_the_index(
     assert [one.case.id for one in shifted.own] == ["own-2", "own-1", "own-0"]
     index.delete(["own-1"])
     assert [one.case.id for one in tool.search(request()).own] == ["own-0", "own-2"]
+
+
+def test_search__lists_no_sibling_that_fails_the_filters(index: EdgeIndex, tmp_path: Path) -> None:
+    cases = [
+        stored(f"near-{i:03d}", [1 + i / 1000, 0, 0, 0], lesion_id="one", site=["face", "back"][i % 2])
+        for i in range(300)
+    ]
+    far = [stored(f"far-{i:02d}", [10 + i, 0, 0, 0], lesion_id=f"other-{i}", site="face") for i in range(20)]
+    tool = filled(index, tmp_path, [*cases, *far])
+    answer = tool.search(request(filters=(AnyOf(field="site", values=("face",)),)))
+    assert [hidden.case for hidden in answer.matches[0].hidden] == [
+        f"near-{i:03d}" for i in range(2, 2 * HIDDEN_SHOWN + 1, 2)
+    ]
+
+
+def test_search__says_that_siblings_are_missing_behind_a_larger_lesion(index: EdgeIndex, tmp_path: Path) -> None:
+    """The read of siblings is full of the nearer lesion's, which leaves the farther one's list incomplete."""
+    nearer = [stored(f"a-{i:03d}", [1 + i / 1000, 0, 0, 0], lesion_id="a") for i in range(400)]
+    farther = [stored(f"b-{i:03d}", [2 + i / 1000, 0, 0, 0], lesion_id="b") for i in range(150)]
+    answer = filled(index, tmp_path, [*nearer, *farther, *others()]).search(request())
+    assert ids(answer) == ["a-000", "b-000", "far-00", "far-01"]
+    assert len(answer.matches[1].hidden) < HIDDEN_SHOWN
+    assert [match.more_hidden for match in answer.matches] == [True, True, False, False]
