@@ -15,7 +15,7 @@ CasekinError
 ├── Gone (410)                a result that existed and has expired
 ├── BundleRefused (500)       hashes or shapes of the bundle disagree; raised at start
 ├── StorageFull (507)         the disk is full; nothing was half written
-├── Unavailable (503)         a part that this one needs does not answer; try again
+├── Unavailable (503)         a required service does not answer; try again
 └── Unexpected (500)          a bug; the log has the trace under the request id
 
 A service raises them where the fault is known; `casekin.service.problems` turns them into RFC 9457 problem documents,
@@ -75,15 +75,15 @@ class Unauthorized(CasekinError):
 
 
 class NotFound(CasekinError):
-    code, status, title = "not-found", 404, "There is no such thing"
+    code, status, title = "not-found", 404, "Not found"
 
 
 class Conflict(CasekinError):
-    code, status, title = "conflict", 409, "That is not possible in this state"
+    code, status, title = "conflict", 409, "Not possible in the current state"
 
 
 class Gone(CasekinError):
-    code, status, title = "gone", 410, "It existed and has expired"
+    code, status, title = "gone", 410, "The result has expired"
 
 
 class BundleRefused(CasekinError):
@@ -95,7 +95,7 @@ class StorageFull(CasekinError):
 
 
 class Unavailable(CasekinError):
-    code, status, title = "unavailable", 503, "A needed part does not answer"
+    code, status, title = "unavailable", 503, "A required service is unavailable"
 
 
 class Unexpected(CasekinError):

@@ -65,7 +65,7 @@ class VoteScale(Contract):
     """How votes of neighbours become probabilities: (share + smoothing x e^(-decay x agreement))^(1 / temperature).
 
     Shares sum to 1, and so do they once divided by prior; probabilities are normalised likewise. The agreement is the
-    largest share of the votes, before any division: what is held back for diagnoses without a vote is less the more
+    largest share of the votes, before any division: the smoothing for diagnoses without a vote is smaller the more
     the neighbours agree.
     """
 
@@ -222,7 +222,9 @@ class BundleManifest(Contract):
     dimensions: list[Dimension] = Field(min_length=1)
     clinical_weights: list[float] = Field(description="D non-negative weights, learned, mean 1")
     similarity: dict[Preset, list[CalibrationPoint]] = Field(description="by distance ascending, share falling")
-    out_of_distribution: dict[Code, float] = Field(description="training quantiles beyond which an image is strange")
+    out_of_distribution: dict[Code, float] = Field(
+        description="training quantiles beyond which an image is out of distribution"
+    )
     neighbours: NeighbourCalibration | None = Field(
         default=None, description="none where the bundle was made without: search then says that it is not calibrated"
     )
