@@ -201,6 +201,10 @@ def test_read_image__restart_markers_end_no_scan() -> None:
     data = pictures.saved(PLAIN, "JPEG", quality=98, restart_marker_blocks=1)
     assert data.count(b"\xff\xd0") > 10
     assert read_image(data, ImageLimits(scans=1)).size == PLAIN.size
+    scans = jpeg_structure(pictures.saved(PLAIN, "JPEG", progressive=True)).scans
+    restarting = pictures.saved(PLAIN, "JPEG", progressive=True, restart_marker_blocks=1)
+    assert all(restarting.count(bytes([0xFF, marker])) for marker in range(0xD0, 0xD8))
+    assert jpeg_structure(restarting).scans == scans > 5
 
 
 @pytest.mark.parametrize(("size", "fits"), [(20_000_000, True), (20_000_001, False), (20 << 20, False)])
