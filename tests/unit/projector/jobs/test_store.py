@@ -14,7 +14,7 @@ from casekin.errors import NotFound, Unavailable
 from services.projector.jobs.heartbeat import connect
 from services.projector.jobs.store import JobStore
 from services.projector.settings import ProjectorSettings
-from tests.unit.projector.jobs.conftest import LEASE_S
+from tests.unit.projector.jobs.conftest import LEASE_S, Backdate
 
 
 def _submit(store: JobStore, job_id: str = "a", *, there: bool = False) -> bool:
@@ -46,10 +46,12 @@ def test_claim__is_for_one_delivery_only(store: JobStore) -> None:
     assert store.claim("unknown", "unknown/1") is None
 
 
-def test_claim__passes_on_when_the_lease_ran_out_and_the_first_holder_is_locked_out(store: JobStore) -> None:
+def test_claim__passes_on_when_the_lease_ran_out_and_the_first_holder_is_locked_out(
+    store: JobStore, backdate: Backdate
+) -> None:
     _submit(store)
     assert store.claim("a", "a/1") == "{}"
-    time.sleep(1.2 * LEASE_S)
+    backdate("lease")
     assert store.claim("a", "a/2") == "{}"
     assert not store.report("a", "a/1", Progress(fraction=0.5, message="late"))
     assert not store.finish("a", "a/1", JobState.SUCCEEDED)
@@ -57,14 +59,20 @@ def test_claim__passes_on_when_the_lease_ran_out_and_the_first_holder_is_locked_
     assert store.job("a").progress == Progress(fraction=0.6, message="here", remaining_s=3)
 
 
-def test_lease__that_is_renewed_holds(store: JobStore) -> None:
+def test_lease__that_is_renewed_holds(store: JobStore, redis: Redis, backdate: Backdate) -> None:
     _submit(store)
     store.claim("a", "a/1")
-    for _ in range(4):
-        time.sleep(0.4 * LEASE_S)
-        assert store.renew("a", "a/1") is JobState.RUNNING
-        assert store.abandon("a") is None
+    _assert_leased(redis)
+    backdate("lease")
+    assert store.renew("a", "a/1") is JobState.RUNNING
+    _assert_leased(redis)
+    assert store.abandon("a") is None
     assert store.renew("unknown", "a/1") is None
+
+
+def _assert_leased(redis: Redis) -> None:
+    left = float(redis.hget("casekin:job:a", "lease")) / 1000 - time.time()
+    assert LEASE_S - 20 < left <= LEASE_S
 
 
 def test_abandon__puts_back_until_there_were_too_many_deliveries(store: JobStore) -> None:
@@ -96,24 +104,26 @@ def test_parked__is_listed_and_asked_for_again_only_after_it_was_let_go(store: J
     assert store.claim("a", "a/3") == "{}"
 
 
-def test_defer__waits_twice_as_long_each_time_and_then_no_more(store: JobStore) -> None:
+def test_defer__waits_twice_as_long_each_time_and_then_no_more(
+    store: JobStore, redis: Redis, backdate: Backdate
+) -> None:
     _submit(store)
-    for token, wait_s in (("a/1", 0.1), ("a/2", 0.2)):
+    for token, wait_s in (("a/1", 40), ("a/2", 80)):
         assert store.claim("a", token) == "{}"
-        assert store.defer("a", token, wait_s=0.1, tries=2, message="search is away")
-        began = time.monotonic()
+        assert store.defer("a", token, wait_s=40, tries=2, message="search is away")
         assert store.job("a").state is JobState.QUEUED
-        assert store.job("a").progress.message == "search is away"
+        left = float(redis.hget("casekin:job:a", "due")) / 1000 - time.time()
+        assert wait_s - 20 < left <= wait_s
         assert store.claim("a", "a/early") is None
-        assert not store.remind("a", 0)
-        while not store.is_due("a"):
-            assert time.monotonic() - began < wait_s + 5
-            time.sleep(0.01)
-        assert time.monotonic() - began >= wait_s - 0.01
+        assert not store.is_due("a")
+        backdate("queued")
+        assert not store.remind("a", 0), "it waits and has lost no message"
+        backdate("due")
+        assert store.is_due("a")
         assert not store.is_due("a"), "only one copy of the API sends it on"
     assert store.claim("a", "a/3") == "{}", "two tries that were put back count for no dead worker"
-    assert not store.defer("a", "a/3", wait_s=0.1, tries=2, message="")
-    assert not store.defer("a", "a/other", wait_s=0.1, tries=9, message="")
+    assert not store.defer("a", "a/3", wait_s=40, tries=2, message="")
+    assert not store.defer("a", "a/other", wait_s=40, tries=9, message="")
     assert store.finish("a", "a/3", JobState.FAILED)
 
 
@@ -132,13 +142,16 @@ def test_cancel__is_final_but_never_undoes_a_result(store: JobStore) -> None:
         store.cancel("c")
 
 
-def test_remind__speaks_once_per_wait(store: JobStore) -> None:
+def test_remind__speaks_once_per_wait(store: JobStore, backdate: Backdate) -> None:
     _submit(store)
-    assert not store.remind("a", 0.1)
-    time.sleep(0.12)
-    assert store.remind("a", 0.1)
-    assert not store.remind("a", 0.1)
+    assert not store.remind("a", 40)
+    backdate("queued")
+    assert store.remind("a", 40)
+    assert not store.remind("a", 40)
     assert not store.remind("unknown", 0)
+    store.claim("a", "a/1")
+    backdate("queued")
+    assert not store.remind("a", 40), "it runs"
 
 
 def test_recent__is_newest_first(store: JobStore) -> None:
@@ -242,23 +255,20 @@ def test_progress__is_rounded_and_forgets_an_estimate_that_is_gone(store: JobSto
     assert store.job("a").progress.remaining_s is None
 
 
-def test_report__renews_the_lease(store: JobStore) -> None:
+def test_report__renews_the_lease(store: JobStore, redis: Redis, backdate: Backdate) -> None:
     _submit(store)
     store.claim("a", "a/1")
-    for _ in range(4):
-        time.sleep(0.5 * LEASE_S)
-        store.report("a", "a/1", Progress(fraction=0.5, message="on"))
-        assert store.claim("a", "a/2") is None
-    time.sleep(1.1 * LEASE_S)
-    assert store.abandon("a") is JobState.QUEUED
+    backdate("lease")
+    store.report("a", "a/1", Progress(fraction=0.5, message="on"))
+    _assert_leased(redis)
+    assert store.claim("a", "a/2") is None
 
 
-def test_renew__of_another_delivery_does_not_hold_the_lease(store: JobStore) -> None:
+def test_renew__of_another_delivery_does_not_hold_the_lease(store: JobStore, backdate: Backdate) -> None:
     _submit(store)
     store.claim("a", "a/1")
-    for _ in range(3):
-        time.sleep(0.5 * LEASE_S)
-        store.renew("a", "a/other")
+    backdate("lease")
+    store.renew("a", "a/other")
     assert store.abandon("a") is JobState.QUEUED
 
 
@@ -274,11 +284,11 @@ def test_abandon__starts_over_and_leaves_what_does_not_run(store: JobStore) -> N
     assert store.claim("a", "a/2") == "{}"
 
 
-def test_claim__beyond_the_deliveries_parks_the_job(store: JobStore) -> None:
+def test_claim__beyond_the_deliveries_parks_the_job(store: JobStore, backdate: Backdate) -> None:
     _submit(store)
     for token in ("a/1", "a/2"):
         assert store.claim("a", token) == "{}"
-        time.sleep(1.1 * LEASE_S)
+        backdate("lease")
     assert store.claim("a", "a/3") is None
     job = store.job("a")
     assert job.state is JobState.PARKED
@@ -287,15 +297,15 @@ def test_claim__beyond_the_deliveries_parks_the_job(store: JobStore) -> None:
     assert "cancel it to let the same work be submitted again" in job.problem.detail
 
 
-def test_deferred_job__says_why_and_keeps_its_payload(store: JobStore) -> None:
+def test_deferred_job__says_why_and_keeps_its_payload(store: JobStore, backdate: Backdate) -> None:
     _submit(store)
     store.claim("a", "a/1")
     store.report("a", "a/1", Progress(fraction=0.5, message="half", remaining_s=3))
-    store.defer("a", "a/1", wait_s=0.01, tries=1, message="search is away")
+    store.defer("a", "a/1", wait_s=40, tries=1, message="search is away")
     assert store.job("a").progress == Progress(fraction=0, message="search is away")
     assert not store.finish("a", "a/1", JobState.SUCCEEDED), "the lease is given up"
     assert store.abandon("a") is None
-    time.sleep(0.02)
+    backdate("due")
     assert store.claim("a", "a/2") == "{}", "a message that comes after the wait may take it"
     assert not store.is_due("a"), "it runs already"
 

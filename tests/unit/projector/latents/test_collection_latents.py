@@ -53,7 +53,7 @@ class FakeSearch:
         ids = list(self.ids)
         for first in range(0, max(len(ids), 1), page_size):
             page = ids[first : first + page_size]
-            latents = [[float(case[1:]), 0.0] for case in page]
+            latents = [[float(case[1:]), -1.5] for case in page]
             yield LatentPage(
                 bundle_version="tiny-1", cases=[Case(id=case) for case in page], latents=latents, next=None
             )
@@ -79,7 +79,7 @@ def test_reader__reads_every_page_to_the_last_case(tmp_path: Path, cases: int) -
     search = FakeSearch(cases)
     read = _reader(search, tmp_path).current()
     assert read.cases == search.ids
-    assert read.latents.tolist() == [[float(n), 0.0] for n in range(cases)]
+    assert read.latents.tolist() == [[float(n), -1.5] for n in range(cases)]
 
 
 def test_reader__of_another_process_takes_the_file_and_reads_it_once(
