@@ -46,11 +46,13 @@ def test_drop__takes_this_case_alone(blobs: BlobStore) -> None:
 def test_put__that_fails_leaves_nothing_new(blobs: BlobStore, monkeypatch: pytest.MonkeyPatch, written: int) -> None:
     """Whether it fails with the first file or when others have their names already."""
     store = ImageStore(blobs)
-    store.put({"a": PreparedImage("k", b"1", b"1")})
+    store.put({"a": PreparedImage("k", b"1", b"1"), "c": PreparedImage("k", b"4", b"4")})
+    changed = {"a": PreparedImage("k2", b"2", b"2"), "b": PreparedImage("k", b"3", b"3")}
     fails_after(written, monkeypatch)
     with pytest.raises(Unavailable, match=r"the image store does not answer \(OSError: .*the store is gone\)"):
-        store.put({"a": PreparedImage("k2", b"2", b"2"), "b": PreparedImage("k", b"3", b"3")})
+        store.put({**changed, "c": PreparedImage("k", b"4", b"4")})
     monkeypatch.undo()
+    assert store.original("c", "k") == b"4", "an image that was there already stays"
     assert (store.files("b"), len(store.files("a"))) == ([], 2)
     assert (store.original("a", "k"), store.thumbnail("a", "k")) == (b"1", b"1")
 

@@ -91,3 +91,15 @@ def test_strip__real_dermatoscopy(ham10000_full: Path) -> None:
         stripped = strip_jpeg(data)
         assert len(stripped) <= len(data)
         assert Image.open(io.BytesIO(stripped)).tobytes() == Image.open(io.BytesIO(data)).tobytes()
+
+
+def test_strip__drops_the_thumbnail_of_the_jfif_header() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(out, "JPEG")
+    plain = out.getvalue()
+    length = int.from_bytes(plain[4:6], "big")
+    header, rest = plain[2 : 4 + length], plain[4 + length :]
+    assert header[4:9] == b"JFIF\0"
+    thumbnail = b"\x11\x22\x33"
+    with_thumbnail = header[:2] + (length + 3).to_bytes(2, "big") + header[4:-2] + b"\x01\x01" + thumbnail
+    assert strip_jpeg(plain[:2] + with_thumbnail + rest) == strip_jpeg(plain)
