@@ -1,5 +1,6 @@
 """A clinician steers a search: by examples, pages, what is left out, variety, another image, a case to start from."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,12 @@ def test_steering__by_examples_pages_order_and_left_out_values(tab: Watched, les
     expect(page.locator(f"button.match-card[data-case={first[3]}]")).to_have_count(0)
     page.get_by_role("button", name=f"More weight for case {first[3]}").click()
     expect(page.locator("#steering-chips")).to_contain_text("More like this × 1.5")
-    page.get_by_role("button", name=f"Less like this: case {first[0]}").click()
+    page.get_by_role("button", name=re.compile("^Less like this: case")).first.click()
     expect(page.locator("#steering-chips .less")).to_have_count(1)
     tab.shoot("10-examples")
-    for case in (first[0], first[3]):
-        page.get_by_role("button", name=f"Forget the example {case}").click()
-    expect(page.locator("#steering-chips .chip")).to_have_count(0)
+    for left in (1, 0):
+        page.get_by_role("button", name=re.compile("^Forget the example")).first.click()
+        expect(page.locator("#steering-chips .chip")).to_have_count(left)
     tab.wait_for(first)
     page.get_by_role("button", name="Next").click()
     expect(page.locator("#match-status")).to_contain_text("Matches 13 to 24")
