@@ -55,7 +55,7 @@ def test_open_source__takes_the_folds_of_a_collection(collection_folder: Path, t
 def test_open_source__says_what_it_takes(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="neither a folder with a collection nor `sprites` nor `phantoms`"):
         open_source(str(tmp_path / "nowhere"), member("beta"), tmp_path)
-    with pytest.raises(ValueError, match="asks for 48 x 64; sprites are square"):
+    with pytest.raises(ValueError, match="has 48 x 64 pixels; sprites are square"):
         open_source("sprites", replace(member("beta"), height=48), tmp_path)
 
 
