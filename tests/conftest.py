@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from casekin.launcher.plan import THREAD_POOLS
+
 ROOT = Path(__file__).parents[1]
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core each: threads of one process would wait for those of another
+    for pool in THREAD_POOLS:
+        os.environ.setdefault(pool, "1")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "d" / "numba"))  # compiled once for all processes
 pytest_plugins = ["pytester"]
 MAY_SKIP = (
     "no real data in ",
