@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -75,8 +75,17 @@ def link_all_durably(files: Mapping[Path, Path]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Force the files in `folder`, and their names, to disk."""
-    _sync([*folder.iterdir(), folder])
+    """Force the files in `folder`, and their names, to disk.
+
+    A file that is renamed meanwhile is forced under its new name; one that is deleted is left out.
+    """
+    synced: set[Path] = set()
+    while found := set(folder.iterdir()) - synced:
+        for path in found:
+            with suppress(FileNotFoundError):
+                _sync([path])
+        synced |= found
+    _sync([folder])
 
 
 def _beside(path: Path) -> Path:

@@ -52,6 +52,23 @@ def test_sync_folder__forces_each_file_and_the_folder(tmp_path: Path, steps: lis
     assert steps == ["file", "file", "folder"]
 
 
+def test_sync_folder__follows_a_file_that_is_renamed_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp-open-2").write_bytes(b"x")
+    opened: list[str] = []
+    open_file = os.open
+
+    def renaming(path: Path, flags: int) -> int:
+        if path.name == "tmp-open-2":
+            path.rename(path.with_name("open-2"))
+        descriptor = open_file(path, flags)
+        opened.append(path.name)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", renaming)
+    sync_folder(tmp_path)
+    assert opened == ["open-2", tmp_path.name]
+
+
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
 def test_stream__that_fails_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "one"

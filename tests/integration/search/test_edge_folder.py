@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from casekin.contracts.conditions import AnyOf, Condition
 from casekin.errors import Conflict, StorageFull, Unavailable, Unexpected
 from services.search.vector_store import search_plan
 from services.search.vector_store.edge import view as view_module
+from services.search.vector_store.edge.folder import IndexFolder
 from services.search.vector_store.edge.index import EdgeIndex
 from services.search.vector_store.edge.shard import Shard
 from services.search.vector_store.named_vectors import Metric
@@ -94,7 +96,8 @@ def test_change__forces_the_log_to_disk_before_it_returns(tmp_path: Path, monkey
         forced[path] = content(path)
         fsync(descriptor)
 
-    index, cases = EdgeIndex(tmp_path, CLINICAL), collection(3)
+    index, cases, log = EdgeIndex(tmp_path, CLINICAL), collection(3), tmp_path / "shard" / "wal"
+    _wait_for_the_next_segment(log)
     monkeypatch.setattr(os, "fsync", recorded)
     new_column = stored("ISIC_9000000", [1, 2, 3, 4], attributes={"ward": "b"})
     for change in (
@@ -105,11 +108,40 @@ def test_change__forces_the_log_to_disk_before_it_returns(tmp_path: Path, monkey
     ):
         forced.clear()
         change()
-        log = tmp_path / "shard" / "wal"
         assert {path: content(path) for path in (log, *log.iterdir())} == {
             path: seen for path, seen in forced.items() if log in (path, path.parent)
         }, "what was forced to disk is what is in the log now"
     index.close()
+
+
+def _wait_for_the_next_segment(log: Path) -> None:
+    """A thread of the engine makes it ahead of its use, under a name that it then changes."""
+    deadline = time.monotonic() + 60
+    while {path.name for path in log.glob("*open-*")} != {"open-1", "open-2"}:
+        assert time.monotonic() < deadline, sorted(log.iterdir())
+        time.sleep(0.01)
+
+
+def test_read_ahead__passes_over_files_that_the_engine_renames_and_deletes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = IndexFolder(tmp_path / "index", 0)
+    folder.shard.mkdir()
+    for name in ("tmp-open-2", "deleted"):
+        (folder.shard / name).write_bytes(b"x")
+    stat = Path.stat
+
+    def change_after(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = stat(path, follow_symlinks=follow_symlinks)
+        if path.name == "tmp-open-2":
+            path.rename(path.with_name("open-2"))
+            path.with_name("deleted").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "stat", change_after)
+    folder.read_ahead()
+    assert (folder.shard / "open-2").read_bytes() == b"x"
+    folder.release()
 
 
 def test_upsert__stops_while_the_disk_has_room_to_die_in(tmp_path: Path) -> None:

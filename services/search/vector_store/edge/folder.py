@@ -83,14 +83,24 @@ class IndexFolder:
         Each page that is not cached costs a search 0.1 ms, and eighteen cases lie on as many pages. (WILLNEED
         reads only a part of them.) An index larger than half of the memory is not read.
         """
-        files = [path for path in self.shard.rglob("*") if path.is_file()]
+        sizes = _file_sizes(self.shard)
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if sum(path.stat().st_size for path in files) < memory / 2:
-            threading.Thread(target=_read_through, args=(files,), name=READ_AHEAD, daemon=True).start()
+        if sum(sizes.values()) < memory / 2:
+            threading.Thread(target=_read_through, args=(list(sizes),), name=READ_AHEAD, daemon=True).start()
 
     def sync_log(self) -> None:
         """Force the write-ahead log to disk: the engine restores from it what its own files lack."""
         sync_folder(self.shard / "wal")
+
+
+def _file_sizes(folder: Path) -> dict[Path, int]:
+    """The bytes of each file under `folder`; the engine's threads may rename and delete files meanwhile."""
+    sizes = {}
+    for parent, _, names in os.walk(folder):  # goes on where a folder is gone
+        for path in (Path(parent, name) for name in names):
+            with suppress(FileNotFoundError):
+                sizes[path] = path.stat().st_size
+    return sizes
 
 
 def _read_through(files: Sequence[Path]) -> None:
