@@ -137,6 +137,7 @@ Preset = Literal["visual", "clinical"]
 """A stored choice of weights: all 1, or those the bundle learned."""
 
 _LONGEST_URL = 300
+_LARGEST_PORT = 65_535
 
 
 def _service_url(url: str) -> str:
@@ -148,13 +149,17 @@ def _service_url(url: str) -> str:
         raise ValueError(f"the address {shown} has a space or a control character in it")
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:  # a bracket without its pair, or a port that is no number from 0 to 65535
+        host = parts.hostname
+    except ValueError as error:  # a bracket without its pair
         raise ValueError(f"the address {shown} cannot be read: {error}") from error
+    _, colon, port = parts.netloc.rpartition("@")[2].rpartition("]")[2].rpartition(":")
+    if colon and not (port.isascii() and port.isdigit() and 1 <= int(port) <= _LARGEST_PORT):
+        shown_port = port or "empty"
+        raise ValueError(f"the address {shown} is wrong: the port is {shown_port}; name one from 1 to {_LARGEST_PORT}")
     beyond = parts.path or parts.query or parts.fragment or parts.username is not None or "?" in url or "#" in url
     if "[" in parts.netloc and not re.fullmatch(r"\[[^\[\]]+\](:\d+)?", parts.netloc):
         raise ValueError(f"the address {shown} has text around an IPv6 address")
-    if parts.scheme not in ("http", "https") or not host or beyond or parts.netloc.endswith(":") or parts.port == 0:
+    if parts.scheme not in ("http", "https") or not host or beyond:
         raise ValueError(f"the address {shown} must be http:// or https:// with host and port and nothing more")
     return url
 

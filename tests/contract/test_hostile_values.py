@@ -10,39 +10,28 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from casekin.contracts.base import ServiceUrl
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.encoder import DecodeRequest
-from casekin.contracts.export import Export
 from casekin.contracts.facets import FacetQuery
 from casekin.contracts.indexes import IndexFill, Switch
-from casekin.contracts.ingest import IngestPart
-from casekin.contracts.maps import CurrentMap, MapFit, MapPlace
+from casekin.contracts.maps import CurrentMap
 from casekin.contracts.names import Renaming
-from casekin.contracts.projector import JobRequest
-from casekin.contracts.reindex import Reindex
-from casekin.contracts.rollouts import Animation, JointRollout, Rollout, Trajectory
 from casekin.contracts.search import CaseBatch, CollectionInfo, DigestQuery, SearchRequest
+from services.projector.api.jobs import job_request
+from services.projector.tasks.registry import HANDLERS
 
 REQUESTS: tuple[type[BaseModel], ...] = (
-    Animation,
     BundleManifest,
     CaseBatch,
     CollectionInfo,
     CurrentMap,
     DecodeRequest,
     DigestQuery,
-    Export,
     FacetQuery,
     IndexFill,
-    IngestPart,
-    JobRequest,
-    JointRollout,
-    MapFit,
-    MapPlace,
-    Reindex,
     Renaming,
-    Rollout,
     SearchRequest,
     Switch,
-    Trajectory,
+    job_request(HANDLERS),
+    *(handler.payload for handler in HANDLERS),
 )
 NASTY = st.sampled_from(
     [
