@@ -1,7 +1,8 @@
 """Search where one lesion, or one picture, has 5,000 of 8,000 cases: time, memory and calls to the engine.
 
 Three collections: 5,000 images of one lesion; 5,000 copies of one picture without a lesion, saved again and again; the
-same copies with the picture itself as the query, so that all of them are set apart. The figures are those of the worst.
+same copies with the picture itself as the query, so that all of them are set apart. `search_p95_ms` and
+`search_peak_mb` are of the first; the other two, whose cases no filter can leave out, have figures of their own.
 ``python -m benchmarks.lesions``
 """
 
@@ -31,13 +32,14 @@ Floats = NDArray[np.float64]
 def main() -> None:
     """Measure and report."""
     searches = 40 if is_quick() else 400
-    figures = {"search_p95_ms": 0.0, "search_peak_mb": 0.0}
+    figures: dict[str, float] = {}
     details: dict[str, float | str] = {}
     with TemporaryDirectory() as folder:
         for name, cases, queries in _collections(searches):
             measured = _measured(Path(folder) / name, cases, queries)
-            figures = {figure: max(value, measured[figure]) for figure, value in figures.items()}
-            details |= {f"{name}_{figure}": value for figure, value in measured.items()}
+            prefix = "" if name == "lesion" else f"{name}_"
+            for figure, value in measured.items():
+                (figures if figure in ("search_p95_ms", "search_peak_mb") else details)[f"{prefix}{figure}"] = value
     report("lesions", figures, details, quick=is_quick())
 
 
