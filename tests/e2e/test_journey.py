@@ -1,16 +1,29 @@
 """A clinician's way through the page, in a real browser, before the whole system as it is started."""
 
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Request, expect
+from playwright.sync_api import Request, Route, expect
 
 from tests.e2e.conftest import COUNT, Watched
 
 expect.set_options(timeout=30_000)  # a loaded machine is slow, not wrong
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ALL = f"12 nearest matches of {COUNT} cases in the collection"
+CASE_ON_THE_MAP = """() => {
+    const map = document.querySelector("#map .js-plotly-plot"), plot = map.querySelector(".nsewdrag");
+    const { xaxis, yaxis } = map._fullLayout, left = plot.getBoundingClientRect();
+    for (const trace of map._fullData.filter((trace) => trace.customdata && trace.visible === true))
+        for (let i = 0; i < trace.x.length; i++) {
+            const across = left.x + xaxis.l2p(trace.x[i]), down = left.y + yaxis.l2p(trace.y[i]);
+            if (trace.customdata[i] && document.elementFromPoint(across, down) === plot) return [across, down];
+        }
+}"""
+"""Finds a case's point that the pointer can reach, in CSS pixels of the window."""
 NOT_A_DIAGNOSIS = "For research and teaching. Casekin does not diagnose."
 
 
@@ -29,8 +42,6 @@ def test_journey__upload_filter_case_map_rollouts(tab_in_both: Watched, lesion: 
     _name(tab_in_both)
     _way_to_a_case(tab_in_both)
     _jobs(tab_in_both)
-    expect(page.locator("#not-a-diagnosis")).to_have_text(NOT_A_DIAGNOSIS)
-    expect(page.locator("#not-a-diagnosis")).to_be_in_viewport()
 
 
 def _matches(tab: Watched, lesion: Path) -> None:
@@ -90,11 +101,11 @@ def _map(tab: Watched) -> None:
     expect(page.locator("#map-note")).to_contain_text("Your image is placed among its 15 nearest cases")
     expect(page.locator("#map .legend")).to_contain_text("Your image")
     expect(page.locator("#map .legend")).to_contain_text("Where it may lie")
-    assert _polls(tab, "map-poll") == 0, "the map is drawn"
-    page.locator("#map-quality summary").first.click()
-    expect(page.locator("#map-quality .agreement").first).to_contain_text("Melanocytic nevus")
-    tab.shoot("6-map-quality")
-    page.locator("#map-quality summary").first.click()
+    with _never_polls(tab, "map-poll", "the map is drawn"):
+        page.locator("#map-quality summary").first.click()
+        expect(page.locator("#map-quality .agreement").first).to_contain_text("Melanocytic nevus")
+        tab.shoot("6-map-quality")
+        page.locator("#map-quality summary").first.click()
     page.locator("#map-supervised").check()
     page.locator("#map-draw").click()
     expect(page.locator("#map-note")).to_contain_text("more than what the images alone tell", timeout=240_000)
@@ -104,18 +115,25 @@ def _map(tab: Watched) -> None:
     tab.shoot("6-map")
 
 
-def _polls(tab: Watched, name: str) -> int:
-    """How often the page asks for a job within three seconds."""
+def _is_poll(request: Request, name: str) -> bool:
+    return f'"{name}.n_intervals"' in (request.post_data or "")
+
+
+@contextmanager
+def _never_polls(tab: Watched, name: str, reason: str) -> Iterator[None]:
+    """The page does not ask for a job during what is done within, nor before three seconds have passed: two polls."""
     seen: list[str] = []
 
     def note(request: Request) -> None:
-        if f'"{name}.n_intervals"' in (request.post_data or ""):
+        if _is_poll(request, name):
             seen.append(request.url)
 
     tab.page.on("request", note)
-    tab.page.wait_for_timeout(3000)
+    end = time.monotonic() + 3
+    yield
+    tab.page.wait_for_timeout(1000 * max(0, end - time.monotonic()))
     tab.page.remove_listener("request", note)
-    return len(seen)
+    assert seen == [], reason
 
 
 def _rollouts(tab: Watched) -> None:
@@ -126,8 +144,8 @@ def _rollouts(tab: Watched) -> None:
     expect(page.locator(".step.origin")).to_have_count(8)
     expect(page.locator(".rollout").first.locator(".share-bar")).to_have_count(11)
     expect(page.locator(".share-legend").first).not_to_be_empty()
-    assert _polls(tab, "rollouts-poll") == 0, "the rollouts are there"
-    tab.shoot("7-rollouts")
+    with _never_polls(tab, "rollouts-poll", "the rollouts are there"):
+        tab.shoot("7-rollouts")
     page.locator("#rollouts-all").click()
     page.wait_for_function("document.querySelectorAll('.rollout').length > 8", timeout=120_000)
     expect(page.locator("#rollouts-all")).to_be_hidden()
@@ -170,12 +188,24 @@ def _name(tab: Watched) -> None:
 
 def _jobs(tab: Watched) -> None:
     page = tab.page
-    page.locator("#tab-jobs").click()
+    with page.expect_request(lambda request: _is_poll(request, "jobs-poll")):
+        page.locator("#tab-jobs").click()
     for kind in ("Map of the collection", "Rollouts", "Two dimensions together", "Path to a case"):
         expect(page.locator("#jobs tr[data-state=succeeded]").filter(has_text=kind).first).to_be_visible()
     tab.shoot("11-jobs")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # a busy server answers the click late
+        held.append(route)
+
+    page.route("**/_dash-update-component", hold)
     page.locator("#tab-matches").click()
-    assert _polls(tab, "jobs-poll") == 0, "nobody looks at the jobs"
+    with _never_polls(tab, "jobs-poll", "nobody looks at the jobs"):
+        expect(page.locator("#not-a-diagnosis")).to_have_text(NOT_A_DIAGNOSIS)
+        expect(page.locator("#not-a-diagnosis")).to_be_in_viewport()
+    page.unroute("**/_dash-update-component", hold)
+    for route in held:
+        route.continue_()
 
 
 def _way_to_a_case(tab: Watched) -> None:
@@ -192,15 +222,10 @@ def _way_to_a_case(tab: Watched) -> None:
 
 
 def _hover_a_point(tab: Watched) -> None:
-    """Move over the map until a thumbnail shows."""
-    box = tab.page.locator("#map .nsewdrag").bounding_box()
-    assert box is not None
-    for step in range(400):
-        across, down = 0.1 + 0.8 * (step % 40) / 40, 0.3 + 0.4 * (step // 40) / 10
-        tab.page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
-        tab.page.wait_for_timeout(40)
-        if tab.page.locator(".map-hover img").count():
-            break
+    """Point at the first case that is on the screen; a thumbnail shows."""
+    across, down = tab.page.wait_for_function(CASE_ON_THE_MAP).json_value()
+    tab.page.mouse.move(across - 20, down)
+    tab.page.mouse.move(across, down, steps=4)
     expect(tab.page.locator(".map-hover img")).to_have_attribute("src", re.compile("^/thumbnails/PHANTOM_"))
 
 

@@ -230,6 +230,11 @@
     return path ? [path, "map", false] : [none(), none(), none()];
   }
 
+  /* Whether the list of jobs is not polled: while its tab is closed. */
+  function stopJobsPoll(tab) {
+    return tab !== "jobs";
+  }
+
   const known = window.dash_clientside || {};
   const functions = {
     stage,
@@ -244,6 +249,7 @@
     mapLook,
     hover,
     showPath,
+    stopJobsPoll,
   };
   window.dash_clientside = { ...known, casekin: { ...known.casekin, ...functions } };
 

@@ -8,6 +8,7 @@ from dash.exceptions import PreventUpdate
 
 from casekin.contracts.projector import JobState
 from casekin.errors import CasekinError
+from services.ui.dash_support.clientside import in_browser
 from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
 from services.ui.jobs.layout import SHOWN, job_list
@@ -18,20 +19,20 @@ from services.ui.session.service_cache import Catalog
 
 @dataclass(frozen=True)
 class JobsOutputs(Outputs):
-    """The list; by default it is empty and polled."""
+    """The list; by default it is empty."""
 
     jobs: Component | None = None
-    poll_disabled: bool = False
     error: Component | None = None
 
 
 def register(app: Dash, catalog: Catalog) -> None:
     """Register the list and its buttons."""
+    # in the browser: a busy server would be polled on until it answers that the tab is left
+    in_browser(app, "stopJobsPoll", Output("jobs-poll", "disabled"), Input("tabs", "value"))
 
     @app.callback(
         output={
             "jobs": Output("jobs", "children"),
-            "poll_disabled": Output("jobs-poll", "disabled"),
             "error": Output("jobs-error", "children"),
         },
         inputs={
@@ -44,7 +45,7 @@ def register(app: Dash, catalog: Catalog) -> None:
     @in_thread
     def show(tab: str, _poll: int | None, _cancel: list[int | None]) -> JobsOutputs:
         if tab != "jobs":
-            return JobsOutputs(poll_disabled=True)
+            return JobsOutputs()
         projector, cause = catalog.services.projector, ctx.triggered_id
         try:
             if isinstance(cause, dict):
