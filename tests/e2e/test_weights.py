@@ -12,10 +12,25 @@ expect.set_options(timeout=60_000)  # a loaded machine is slow, not wrong
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
+LIKE = {
+    "akiec": "Actinic keratosis or intraepithelial carcinoma-like",
+    "bcc": "Basal cell carcinoma-like",
+    "bkl": "Benign keratosis-like lesion",
+    "df": "Dermatofibroma-like",
+    "mel": "Melanoma-like",
+    "nv": "Melanocytic nevus-like",
+    "vasc": "Vascular lesion-like",
+}
+"""What the page calls a dimension that the bundle names after a diagnosis of the collection, by its code."""
+
+
 @pytest.fixture(scope="module")
 def names(bundle: Path) -> list[str]:
-    """Of the dimensions, in the order of the bundle."""
-    return [dimension["name"] for dimension in json.loads((bundle / "bundle.json").read_text())["dimensions"]]
+    """Of the dimensions as the page shows them, in the order of the bundle."""
+    names = [dimension["name"] for dimension in json.loads((bundle / "bundle.json").read_text())["dimensions"]]
+    shown = {f"Towards {code}": name for code, name in LIKE.items()}
+    assert shown.keys() <= set(names)
+    return [shown.get(name, name) for name in names]
 
 
 def test_weights__start_from_a_preset_and_one_alone_decides(
