@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from casekin.launcher.plan import THREAD_POOLS
 
@@ -45,6 +47,17 @@ def pytest_runtest_makereport(
     if item.config.getoption("--fail-on-skip"):
         refuse_skip(report)
     return report
+
+
+class TogetherScheduling(LoadFileScheduling):
+    """A file's tests stay in one process, and so do all tests of the browser, which share one running Casekin."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherScheduling | None:
+    return TogetherScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def refuse_skip(report: pytest.TestReport) -> None:

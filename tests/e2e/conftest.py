@@ -44,15 +44,18 @@ class Stack:
     urls: dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Stack]:
-    """`casekin up` with a collection of phantoms brought in by `casekin ingest`; no map yet."""
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Stack]:
+    """`casekin up` with a collection of phantoms brought in by `casekin ingest`; no map before a test draws one."""
     folder = tmp_path_factory.mktemp("e2e")
     phantoms, data, log = folder / "phantoms", folder / "data", folder / "up.log"
     assert list(write_phantoms(phantoms, count=COUNT, seed=SEED))[-1] == COUNT
+    kept = {"NUMBA_CACHE_DIR": str(pytestconfig.cache.mkdir("numba"))}  # a map need not be compiled for anew
     with log.open("w") as sink:
         command = [CASEKIN, "up", "--data", str(data), "--bundle", str(bundle), "--port", "0"]
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=sink, stderr=sink, start_new_session=True, env={**os.environ, **kept}
+        )
     try:
         urls = _ready(process, data, log).urls
         services = [f"--{name}-url={urls[name]}" for name in ("encoder", "search")]
