@@ -42,7 +42,7 @@ def map_panel() -> Component:
         background_color="var(--raised)",
         border_color="var(--line-strong)",
     )
-    versions = dmc.Select(id="map-version", label="Map", data=[], size="xs", w=340, allowDeselect=False)
+    versions = dmc.Select(id="map-version", label="Map", data=[], size="xs", w=420, maw="100%", allowDeselect=False)
     graph = dcc.Graph(id="map", config=CONFIG, className="map", responsive=True, clear_on_unhover=True)
     return html.Div(
         [
