@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from casekin.contracts.bundle import EXAMPLE, BundleManifest
-from casekin.contracts.search import Case
+from casekin.contracts.cases import Case
 from services.search.vector_store.port import StoredCase
 
 DIMENSIONS = 32

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from benchmarks.cohort import DIMENSIONS, clinical_weights, cohort, cohort_manifest
 from benchmarks.page_requests import counted
 from benchmarks.report import is_quick, report
-from casekin.contracts.search import Case, SearchRequest
+from casekin.contracts.cases import Case
+from casekin.contracts.search import SearchRequest
 from services.search.retrieval.search import SAME_PICTURE, Searcher
 from services.search.storage.blob_store import BlobStore
 from services.search.storage.collection_info import CollectionInfoStore

@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from casekin.contracts.base import CaseId, worded
-from casekin.contracts.search import Case, CollectionInfo
+from casekin.contracts.cases import Case
+from casekin.contracts.collection import CollectionInfo
 from casekin.errors import BadInput
 
 TEXTS = ("lesion_id", "diagnosis", "evidence", "sex", "site", "source", "collection")

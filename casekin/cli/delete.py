@@ -11,8 +11,8 @@ from casekin.cli.terminal.search_client import searching
 from casekin.clients import ProjectorClient, SearchClient
 from casekin.collections.text import printable
 from casekin.contracts.base import CaseId
+from casekin.contracts.cases import Deletion
 from casekin.contracts.projector import PurgeResult
-from casekin.contracts.search import Deletion
 from casekin.errors import CasekinError, NotFound
 
 _BATCH = 4096

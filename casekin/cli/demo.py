@@ -16,8 +16,8 @@ from casekin.cli.terminal.progress import progress
 from casekin.cli.up import Bundle, Host, Port, served, welcome
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.collections import LoadedCollection, open_collection
+from casekin.contracts.collection import Collection
 from casekin.contracts.maps import MapFit, MapVersion
-from casekin.contracts.search import Collection
 from casekin.errors import CasekinError, Unexpected
 from casekin.ingest import Ingest
 from casekin.launcher.console import Terminal

@@ -30,7 +30,7 @@ from casekin.cli.terminal.progress import progress
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import Columns, LoadedCollection, location_of, open_collection, read_spec
 from casekin.contracts.base import worded
-from casekin.contracts.search import CollectionInfo
+from casekin.contracts.collection import CollectionInfo
 from casekin.errors import BadInput, CasekinError
 from casekin.ingest import Ingest, Kind, Outcome, ReportFile, Summary
 

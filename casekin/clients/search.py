@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from casekin.clients.http import ServiceClient
 from casekin.contracts.base import BundleVersion, CaseId
 from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.cases import Case, CaseBatch, CaseBatchReceipt, Deletion, DigestQuery, Digests, LatentPage
+from casekin.contracts.collection import Collection, CollectionInfo
 from casekin.contracts.conditions import Filters
 from casekin.contracts.facets import FacetQuery, Facets
 from casekin.contracts.indexes import (
@@ -17,19 +19,7 @@ from casekin.contracts.indexes import (
     Switched,
 )
 from casekin.contracts.paths import quoted, url_segment
-from casekin.contracts.search import (
-    Case,
-    CaseBatch,
-    CaseBatchReceipt,
-    Collection,
-    CollectionInfo,
-    Deletion,
-    DigestQuery,
-    Digests,
-    LatentPage,
-    SearchRequest,
-    SearchResponse,
-)
+from casekin.contracts.search import SearchRequest, SearchResponse
 from casekin.contracts.snapshots import Snapshot, SnapshotList, SnapshotName
 
 

@@ -14,7 +14,7 @@ from casekin.collections.table import SUFFIXES, Header, possible_headers, read_t
 from casekin.collections.text import folded, printable
 from casekin.collections.vocabulary import vocabulary
 from casekin.contracts.base import worded
-from casekin.contracts.search import CollectionInfo
+from casekin.contracts.collection import CollectionInfo
 from casekin.errors import BadInput, CorruptImage
 
 SPEC_FILE = "collection.toml"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import product
 
-from casekin.contracts.search import Diagnosis
+from casekin.contracts.collection import Diagnosis
 
 Channels = tuple[float, float, float]
 

@@ -14,7 +14,7 @@ from casekin.collections.listing import ListedFile
 from casekin.collections.spec import CollectionSpec
 from casekin.collections.table import Line, Table
 from casekin.contracts.base import Code, worded
-from casekin.contracts.search import Case
+from casekin.contracts.cases import Case
 
 AGE_MAX = 130
 """Years; as the contract says."""

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from casekin.collections.files import LooseFile, StoredFile
 from casekin.collections.text import decoded, folded
 from casekin.contracts.base import Code, Contract, Label, Note, worded
-from casekin.contracts.search import Diagnosis
+from casekin.contracts.collection import Diagnosis
 from casekin.errors import BadInput
 
 UNKNOWN = ["", "unknown", "NA", "n/a", "nan", "null", "none"]

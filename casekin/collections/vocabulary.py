@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from casekin.collections.colours import with_distinct_colours
-from casekin.contracts.search import Diagnosis
+from casekin.contracts.collection import Diagnosis
 
 
 def vocabulary(described: list[Diagnosis], occurring: Iterable[str | None]) -> list[Diagnosis]:

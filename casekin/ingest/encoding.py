@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from casekin.clients import EncoderClient
 from casekin.collections import Row
-from casekin.contracts.search import Case, CaseUpload
+from casekin.contracts.cases import Case, CaseUpload
 from casekin.errors import CasekinError, Conflict, StorageFull, Unauthorized, Unavailable, Unexpected
 from casekin.ingest.outcome import Kind, Outcome
 

@@ -9,8 +9,8 @@ from casekin.clients import SearchClient
 from casekin.collections.image_index import Found, ImageIndex
 from casekin.collections.listing import list_files
 from casekin.contracts.base import CaseId, worded
+from casekin.contracts.cases import CaseUpload
 from casekin.contracts.paths import file_stem
-from casekin.contracts.search import CaseUpload
 from casekin.errors import AmbiguousImage, BadInput, CasekinError, Conflict, NotFound
 from casekin.ingest.encoding import FATAL, Encoded, case_digest, skipped
 from casekin.ingest.merge import merged_info

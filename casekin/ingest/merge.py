@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from casekin.collections.colours import with_distinct_colours
 from casekin.contracts.base import LONGEST_CODE, LONGEST_NOTE
-from casekin.contracts.search import CollectionInfo, Diagnosis, Source
+from casekin.contracts.collection import CollectionInfo, Diagnosis, Source
 
 
 def merged_info(old: CollectionInfo | None, new: CollectionInfo) -> CollectionInfo:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import LoadedCollection, Row
-from casekin.contracts.search import Collection
+from casekin.contracts.collection import Collection
 from casekin.errors import Conflict
 from casekin.ingest.encoding import BugStop, Encoded, encode_row
 from casekin.ingest.merge import merged_info

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from casekin.clients import SearchClient
-from casekin.contracts.search import CaseBatch, CaseBatchReceipt
+from casekin.contracts.cases import CaseBatch, CaseBatchReceipt
 from casekin.errors import CasekinError
 from casekin.ingest.encoding import FATAL, Encoded, skipped
 from casekin.ingest.outcome import Kind, Outcome

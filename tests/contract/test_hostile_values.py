@@ -9,12 +9,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from casekin.contracts.base import ServiceUrl
 from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.cases import CaseBatch, DigestQuery
+from casekin.contracts.collection import CollectionInfo
 from casekin.contracts.encoder import DecodeRequest
 from casekin.contracts.facets import FacetQuery
 from casekin.contracts.indexes import IndexFill, Switch
 from casekin.contracts.maps import CurrentMap
 from casekin.contracts.names import Renaming
-from casekin.contracts.search import CaseBatch, CollectionInfo, DigestQuery, SearchRequest
+from casekin.contracts.search import SearchRequest
 from services.projector.api.jobs import job_request
 from services.projector.tasks.registry import HANDLERS
 

@@ -16,7 +16,7 @@ from casekin.collections import (
     open_collection,
     read_spec,
 )
-from casekin.contracts.search import CollectionInfo
+from casekin.contracts.collection import CollectionInfo
 from casekin.errors import BadInput
 from training.data.folds import Folding, assigned
 from training.data.vocabulary import Vocabulary

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from casekin.contracts.search import Diagnosis
+from casekin.contracts.collection import Diagnosis
 
 Bools = npt.NDArray[np.bool_]
 

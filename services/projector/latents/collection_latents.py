@@ -17,7 +17,7 @@ import numpy.typing as npt
 from casekin.atomic_files import write_durably
 from casekin.clients import SearchClient
 from casekin.contracts.base import CaseId, Code
-from casekin.contracts.search import Collection
+from casekin.contracts.collection import Collection
 from casekin.errors import Conflict, NotFound
 from services.projector.latents.exact_knn import Floats, Step
 from services.projector.storage.deletion_mark import DeletionMark

@@ -5,9 +5,10 @@ from typing import IO, TYPE_CHECKING
 
 from casekin.clients import SearchClient
 from casekin.contracts.base import CaseId
+from casekin.contracts.cases import LatentPage
+from casekin.contracts.collection import Collection
 from casekin.contracts.export import TABLE_TYPE, Export, ExportResult
 from casekin.contracts.maps import CaseMap
-from casekin.contracts.search import Collection, LatentPage
 from casekin.errors import Conflict
 from services.projector.jobs.progress import Report, Stage
 from services.projector.settings import ProjectorSettings

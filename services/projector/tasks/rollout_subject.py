@@ -5,9 +5,9 @@ from typing import TypeVar
 from casekin.clients import SearchClient
 from casekin.contracts.base import CaseId
 from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.collection import Collection
 from casekin.contracts.maps import MapId
 from casekin.contracts.rollouts import FromSubject
-from casekin.contracts.search import Collection
 from casekin.errors import Conflict, NotFound
 from services.projector.projection.map_store import MapStore
 from services.projector.rollouts.rollouts import check_subject

@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from casekin.contracts.base import CaseId, excerpt, worded
+from casekin.contracts.cases import CaseBatch
 from casekin.contracts.paths import CaseIdInPath
-from casekin.contracts.search import CaseBatch
 from casekin.errors import BadInput, UploadTooLarge
 
 _BATCH_BYTES = 32_000_000

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from casekin.contracts.base import CaseId
+from casekin.contracts.cases import Case, CaseBatchReceipt, Deletion, DigestQuery, Digests
 from casekin.contracts.paths import CaseIdInPath, LesionIdInPath
-from casekin.contracts.search import Case, CaseBatchReceipt, Deletion, DigestQuery, Digests
 from casekin.errors import NotFound
 from casekin.service.auth import acting_user
 from services.search.api.case_upload import BATCH_BODY, ReceivedBatch, batch_reader

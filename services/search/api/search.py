@@ -6,14 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from casekin.contracts.base import CaseId
+from casekin.contracts.cases import LatentPage
+from casekin.contracts.collection import Collection, CollectionInfo
 from casekin.contracts.facets import FacetQuery, Facets
-from casekin.contracts.search import (
-    Collection,
-    CollectionInfo,
-    LatentPage,
-    SearchRequest,
-    SearchResponse,
-)
+from casekin.contracts.search import SearchRequest, SearchResponse
 from casekin.service.answers import as_json
 from casekin.service.direct import direct
 from services.search.api.dependencies import Dependencies

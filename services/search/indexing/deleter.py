@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from casekin.contracts.base import CaseId
+from casekin.contracts.cases import Deletion
 from casekin.contracts.conditions import AnyOf
-from casekin.contracts.search import Deletion
 from casekin.errors import NotFound, Unavailable
 from services.search.indexing.registry import IndexRegistry
 from services.search.indexing.snapshots import Snapshots

@@ -16,7 +16,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from casekin.contracts.base import CaseId
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.search import Case, CollectionInfo
+from casekin.contracts.cases import Case
+from casekin.contracts.collection import CollectionInfo
 from casekin.contracts.snapshots import Snapshot, SnapshotName
 from casekin.errors import Conflict, NotFound
 from services.search.indexing.registry import IndexRegistry

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from casekin.contracts.base import CaseId
-from casekin.contracts.search import CaseBatch, CaseBatchReceipt
+from casekin.contracts.cases import CaseBatch, CaseBatchReceipt
 from casekin.errors import BadInput, CasekinError
 from services.search.indexing.deleter import Deleter
 from services.search.indexing.registry import IndexRegistry

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from casekin.contracts.base import excerpt, is_code
+from casekin.contracts.cases import FACETED
 from casekin.contracts.conditions import AnyOf, Condition, leaves
-from casekin.contracts.search import FACETED
 from casekin.errors import BadInput
 from services.search.vector_store.port import CaseIndex, IndexView
 

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 
 from casekin.contracts.base import Preset
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.search import Case, Hidden, Match, Sort
+from casekin.contracts.cases import Case
+from casekin.contracts.search import Hidden, Match, Sort
 from services.search.retrieval.deduplication import Group
 from services.search.retrieval.query_point import QueryPoint
 from services.search.retrieval.ranking import Candidates, Ranking

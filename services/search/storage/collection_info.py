@@ -5,7 +5,7 @@ import math
 import structlog
 from pydantic import ValidationError
 
-from casekin.contracts.search import CollectionInfo
+from casekin.contracts.collection import CollectionInfo
 from casekin.errors import CasekinError, Unexpected
 from casekin.ttl_cache import TtlCache
 from services.search.storage.blob_store import BlobStore

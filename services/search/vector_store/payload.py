@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from casekin.contracts.base import CaseId
+from casekin.contracts.cases import FACETED, MOST_FILTERABLE, Case
 from casekin.contracts.conditions import is_column
-from casekin.contracts.search import FACETED, MOST_FILTERABLE, Case
 from services.search.vector_store.port import StoredCase
 
 KEYWORDS = (*FACETED, "lesion_id")

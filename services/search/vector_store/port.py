@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from casekin.contracts.base import BundleVersion, CaseId
+from casekin.contracts.cases import Case
 from casekin.contracts.conditions import Condition
-from casekin.contracts.search import Case
 from services.search.vector_store.named_vectors import Metric
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from dash import ALL, Dash, Input, Output, State
 from dash.development.base_component import Component
 
+from casekin.contracts.cases import Case
 from casekin.contracts.paths import url_segment
-from casekin.contracts.search import Case, Match, SearchResponse
+from casekin.contracts.search import Match, SearchResponse
 from casekin.errors import CasekinError
 from services.ui.case.layout import case_facts, case_title, contributions
 from services.ui.dash_support.clientside import in_browser

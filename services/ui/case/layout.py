@@ -4,8 +4,9 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
+from casekin.contracts.cases import Case
 from casekin.contracts.rollouts import TrajectoryResult
-from casekin.contracts.search import Case, Match
+from casekin.contracts.search import Match
 from services.ui.presentation import texts
 from services.ui.presentation.components import aria, bar, dot, facts, icon
 from services.ui.presentation.vocabulary import Vocabulary

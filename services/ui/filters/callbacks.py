@@ -7,8 +7,8 @@ from dash import ALL, Dash, Input, NoUpdate, Output, State, ctx, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from casekin.contracts.cases import FACETED
 from casekin.contracts.facets import Facets
-from casekin.contracts.search import FACETED
 from casekin.errors import CasekinError
 from services.ui.dash_support.clientside import in_browser
 from services.ui.dash_support.outputs import Outputs

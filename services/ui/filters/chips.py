@@ -3,7 +3,7 @@
 from dash import html
 from dash.development.base_component import Component
 
-from casekin.contracts.search import FACETED
+from casekin.contracts.cases import FACETED
 from services.ui.presentation import texts
 from services.ui.presentation.components import aria, icon
 from services.ui.presentation.vocabulary import Vocabulary

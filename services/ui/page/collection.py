@@ -6,7 +6,7 @@ from dash import Dash, Input, NoUpdate, Output, State, no_update
 from dash.development.base_component import Component
 
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.search import Collection
+from casekin.contracts.collection import Collection
 from casekin.errors import CasekinError, WrongLatent
 from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread

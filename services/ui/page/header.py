@@ -4,7 +4,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from casekin.contracts.search import Collection
+from casekin.contracts.collection import Collection
 from services.ui.presentation import texts
 from services.ui.presentation.components import HIDDEN, aria, icon
 

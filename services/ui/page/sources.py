@@ -3,7 +3,7 @@
 from dash import html
 from dash.development.base_component import Component
 
-from casekin.contracts.search import CollectionInfo, Source
+from casekin.contracts.collection import CollectionInfo, Source
 from services.ui.presentation import texts
 
 

@@ -1,6 +1,6 @@
 """Names of a collection's codes, and the colours of its diagnoses."""
 
-from casekin.contracts.search import CollectionInfo, Diagnosis
+from casekin.contracts.collection import CollectionInfo, Diagnosis
 
 FALLBACK = (
     "#4477aa",

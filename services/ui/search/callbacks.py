@@ -7,7 +7,8 @@ from dash import ALL, Dash, Input, NoUpdate, Output, State, ctx
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from casekin.contracts.search import Collection, SearchResponse
+from casekin.contracts.collection import Collection
+from casekin.contracts.search import SearchResponse
 from casekin.errors import CasekinError
 from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread

@@ -1,6 +1,6 @@
 """The vocabulary of the collection in the browser's store."""
 
-from casekin.contracts.search import CollectionInfo
+from casekin.contracts.collection import CollectionInfo
 from services.ui.presentation.vocabulary import Vocabulary
 from services.ui.session.stores import Json, collection_in
 

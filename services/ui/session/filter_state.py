@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from casekin.contracts.cases import FACETED
 from casekin.contracts.conditions import AnyOf, Between, Condition, Filters, Not, Or
-from casekin.contracts.search import FACETED
 
 COLUMN_MARK = "\t"
 """Between name and value of a further column, in the values of its control; neither contains it."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.collection import Collection
 from casekin.contracts.encoder import DecodeRequest
 from casekin.contracts.maps import CaseMap
-from casekin.contracts.search import Collection
 from casekin.errors import CasekinError, NotFound
 from casekin.ttl_cache import TtlCache
 

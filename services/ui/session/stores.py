@@ -8,9 +8,10 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from casekin.contracts.base import CaseId, Code, Latent
+from casekin.contracts.collection import Collection
 from casekin.contracts.encoder import EncodeResponse
 from casekin.contracts.maps import MapId, Placement
-from casekin.contracts.search import Collection, Example, SearchResponse
+from casekin.contracts.search import Example, SearchResponse
 
 Json = dict[str, JsonValue] | None
 """What a store holds, unparsed; none before it holds anything."""

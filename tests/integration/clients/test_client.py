@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter, Request
 
 from casekin.clients import SearchClient
-from casekin.contracts.search import Case
+from casekin.contracts.cases import Case
 from casekin.errors import BadInput, NotFound, Unauthorized, Unavailable, Unexpected
 from casekin.service.app import create_service
 from casekin.service.auth import acting_user

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from fastapi import FastAPI
 
-from casekin.contracts.search import Case, Collection, CollectionInfo, DigestQuery, Digests, LatentPage
+from casekin.contracts.cases import Case, DigestQuery, Digests, LatentPage
+from casekin.contracts.collection import Collection, CollectionInfo
 from casekin.errors import Unavailable
 from casekin.service.problems import install_problems
 

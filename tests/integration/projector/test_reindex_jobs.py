@@ -19,9 +19,10 @@ from PIL import Image
 from benchmarks.second_bundle import reversed_bundle
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import open_collection
+from casekin.contracts.cases import Case, CaseBatch, CaseUpload
 from casekin.contracts.projector import JobState
 from casekin.contracts.reindex import Reindex, ReindexResult
-from casekin.contracts.search import Case, CaseBatch, CaseUpload, SearchRequest
+from casekin.contracts.search import SearchRequest
 from casekin.errors import BadInput, CasekinError
 from casekin.ingest import Ingest
 from casekin.ingest.encoding import case_digest

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from casekin.clients import SearchClient
-from casekin.contracts.search import CaseBatch, CaseUpload
+from casekin.contracts.cases import CaseBatch, CaseUpload
 from services.projector.latents.collection_latents import CollectionReader
 from services.projector.storage.deletion_mark import DeletionMark
 from services.search.app import create_app as create_search

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from casekin.contracts.bundle import BundleManifest
-from casekin.contracts.search import Case, CaseBatch, CaseUpload
+from casekin.contracts.cases import Case, CaseBatch, CaseUpload
 from services.search.vector_store.port import StoredCase
 
 CLINICAL = np.array([0.5, 1.0, 1.0, 1.5])

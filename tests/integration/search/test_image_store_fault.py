@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from casekin.clients.search import SearchClient
+from casekin.contracts.collection import CollectionInfo, Diagnosis
 from casekin.contracts.conditions import AnyOf
-from casekin.contracts.search import CollectionInfo, Diagnosis, SearchRequest, SearchResponse
+from casekin.contracts.search import SearchRequest, SearchResponse
 from casekin.errors import Unavailable
 from services.search.api.dependencies import Dependencies
 from services.search.app import assemble, serve

@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 
 from casekin.cli import app as casekin
 from casekin.clients.search import SearchClient
-from casekin.contracts.search import Case, CollectionInfo, SearchRequest
+from casekin.contracts.cases import Case
+from casekin.contracts.collection import CollectionInfo
+from casekin.contracts.search import SearchRequest
 from casekin.errors import BadInput, CasekinError, Conflict
 from casekin.ingest import Kind, Outcome
 from casekin.ingest.importing import Images, import_table

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from casekin.contracts.collection import CollectionInfo, Diagnosis
 from casekin.contracts.conditions import AnyOf, Between
-from casekin.contracts.search import CollectionInfo, Diagnosis, Example, SearchRequest, SearchResponse
+from casekin.contracts.search import Example, SearchRequest, SearchResponse
 from casekin.errors import BadInput, WrongLatent
 from services.search.retrieval.own_lesion import OWN_SHOWN
 from services.search.retrieval.search import Searcher

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from casekin.contracts.cases import Case
 from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not, Or
-from casekin.contracts.search import Case, Example, SearchRequest
+from casekin.contracts.search import Example, SearchRequest
 from services.search.retrieval import ranking as ranking_module
 from services.search.retrieval.neighbour_votes import NEIGHBOURS
 from services.search.retrieval.query_point import moved

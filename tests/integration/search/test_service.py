@@ -11,8 +11,9 @@ from asgi_lifespan import LifespanManager
 from PIL import Image
 
 from casekin.clients.search import SearchClient
+from casekin.contracts.collection import CollectionInfo, Diagnosis
 from casekin.contracts.conditions import AnyOf, Between, Not
-from casekin.contracts.search import CollectionInfo, Diagnosis, Example, SearchRequest
+from casekin.contracts.search import Example, SearchRequest
 from casekin.errors import BadInput, NotFound, StorageFull, UploadTooLarge, WrongLatent, WrongWeights
 from services.search.app import create_app
 from services.search.settings import SearchSettings

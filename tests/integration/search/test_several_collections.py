@@ -4,7 +4,7 @@ import pytest
 
 from casekin.clients.search import SearchClient
 from casekin.contracts.base import CaseId
-from casekin.contracts.search import CaseBatch, CaseUpload
+from casekin.contracts.cases import CaseBatch, CaseUpload
 from services.search.app import create_app
 from services.search.settings import SearchSettings
 from tests.integration.search.made import image, stored

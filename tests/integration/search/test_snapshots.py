@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from casekin.cli import app as casekin
 from casekin.clients.search import SearchClient
+from casekin.contracts.cases import Case
+from casekin.contracts.collection import CollectionInfo
 from casekin.contracts.indexes import EncodedAnew, IndexFill, Switch
-from casekin.contracts.search import Case, CollectionInfo, SearchRequest
+from casekin.contracts.search import SearchRequest
 from casekin.errors import Conflict, NotFound
 from services.search.app import assemble, serve
 from services.search.settings import SearchSettings

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from casekin.clients.search import SearchClient
 from casekin.contracts.base import LONGEST_CELL, LONGEST_CODE, LONGEST_ID
+from casekin.contracts.cases import MOST_COLUMNS, Case, CaseBatch, CaseUpload
+from casekin.contracts.collection import CollectionInfo
 from casekin.contracts.conditions import AnyOf
 from casekin.contracts.facets import Facets
 from casekin.contracts.paths import file_stem
-from casekin.contracts.search import MOST_COLUMNS, Case, CaseBatch, CaseUpload, CollectionInfo, SearchRequest
+from casekin.contracts.search import SearchRequest
 from casekin.errors import BadInput, NotFound
 from casekin.parquet import CaseTable, CaseTableWriter, TableRow
 from services.search.app import create_app

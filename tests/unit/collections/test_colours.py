@@ -6,7 +6,7 @@ import pytest
 
 from casekin.collections import built_in_names, built_in_spec
 from casekin.collections.colours import contrast_on_white, distance, with_distinct_colours
-from casekin.contracts.search import Diagnosis
+from casekin.contracts.collection import Diagnosis
 
 
 def plain(count: int) -> list[Diagnosis]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from casekin.clients import EncoderClient, SearchClient
 from casekin.collections import Row
 from casekin.contracts.base import CaseId
+from casekin.contracts.cases import Case, CaseBatch, CaseBatchReceipt, CaseUpload
+from casekin.contracts.collection import Collection, CollectionInfo
 from casekin.contracts.encoder import EncodeResponse, Model
-from casekin.contracts.search import Case, CaseBatch, CaseBatchReceipt, CaseUpload, Collection, CollectionInfo
 from casekin.errors import CasekinError, NotFound
 
 VERSION = "tiny-1"

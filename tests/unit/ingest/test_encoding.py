@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from casekin.contracts.search import Case
+from casekin.contracts.cases import Case
 from casekin.ingest.encoding import case_digest
 
 CASE = Case(id="c1", lesion_id="l1", diagnosis="nv", age=40, attributes={"b": "2", "a": "1"})

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from casekin.contracts.search import Case, CollectionInfo
+from casekin.contracts.cases import Case
+from casekin.contracts.collection import CollectionInfo
 from casekin.errors import BadInput, Conflict, NotFound, Unavailable
 from casekin.ingest import Kind, Outcome
 from casekin.ingest.encoding import case_digest

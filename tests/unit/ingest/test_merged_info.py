@@ -4,7 +4,7 @@ from itertools import combinations
 
 from casekin.collections.colours import contrast_on_white, distance
 from casekin.contracts.base import LONGEST_CODE
-from casekin.contracts.search import CollectionInfo, Diagnosis, Source
+from casekin.contracts.collection import CollectionInfo, Diagnosis, Source
 from casekin.ingest.merge import merged_info
 
 NV, MEL, WART = (

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from casekin.collections import LoadedCollection, Row, Skipped
-from casekin.contracts.search import CollectionInfo
+from casekin.contracts.collection import CollectionInfo
 from casekin.errors import Conflict, CorruptImage, StorageFull, Unauthorized, Unavailable, Unexpected
 from casekin.ingest import Ingest, Kind, Outcome, pipeline
 from casekin.ingest.encoding import BugStop, case_digest

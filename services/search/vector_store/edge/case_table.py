@@ -7,8 +7,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from casekin.contracts.cases import Case
 from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not, Or
-from casekin.contracts.search import Case
 
 Mask: TypeAlias = NDArray[np.bool_]
 UNKNOWN = -1

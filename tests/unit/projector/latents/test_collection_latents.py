@@ -7,7 +7,8 @@ from typing import cast
 import pytest
 
 from casekin.clients import SearchClient
-from casekin.contracts.search import Case, Collection, CollectionInfo, LatentPage
+from casekin.contracts.cases import Case, LatentPage
+from casekin.contracts.collection import Collection, CollectionInfo
 from casekin.errors import Conflict
 from services.projector.latents.collection_latents import INTERACTIVE_CASES, CollectionReader, stable_sample
 from services.projector.storage.deletion_mark import DeletionMark

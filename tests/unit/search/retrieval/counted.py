@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
+from casekin.contracts.cases import Case
 from casekin.contracts.conditions import Condition
-from casekin.contracts.search import Case
 from services.search.vector_store.port import CaseIndex
 from tests.integration.search.test_search_exact import passes
 

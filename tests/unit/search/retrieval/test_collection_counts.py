@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from casekin.contracts.cases import Case
 from casekin.contracts.conditions import And, AnyOf, Between, Condition, Not
-from casekin.contracts.search import Case
 from casekin.errors import BadInput
 from services.search.retrieval import collection_counts
 from services.search.retrieval.collection_counts import CollectionCounts, CountsCache

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from casekin.contracts.bundle import BundleManifest, VoteScale
+from casekin.contracts.cases import Case
 from casekin.contracts.conditions import Between
 from casekin.contracts.neighbours import NeighbourStatistics
-from casekin.contracts.search import Case, Example, SearchRequest
+from casekin.contracts.search import Example, SearchRequest
 from services.search.retrieval.neighbour_votes import NeighbourVoting, cast_votes, probabilities
 from services.search.retrieval.results import Neighbour
 from tests.integration.search.made import manifest

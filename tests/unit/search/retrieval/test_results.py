@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from casekin.contracts.cases import Case
 from casekin.contracts.conditions import AnyOf, Between, Not, Or, leaves, without
-from casekin.contracts.search import Case, Match
+from casekin.contracts.search import Match
 from services.search.retrieval.deduplication import Group
 from services.search.retrieval.query import ResolvedQuery
 from services.search.retrieval.query_point import QueryPoint

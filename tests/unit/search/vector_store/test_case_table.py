@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from casekin.contracts.cases import Case
 from casekin.contracts.conditions import Condition
-from casekin.contracts.search import Case
 from services.search.vector_store.edge.case_table import CaseTable
 from services.search.vector_store.edge.filters import edge_filter
 from services.search.vector_store.edge.index import EdgeIndex

@@ -9,7 +9,7 @@ import pytest
 
 from casekin.collections import Row
 from casekin.collections.files import LooseFile
-from casekin.contracts.search import Case
+from casekin.contracts.cases import Case
 from casekin.errors import BadInput
 from training.data.cases import LabelledCase, read_collection
 from training.data.folds import assigned, hashed_fold, read_folds

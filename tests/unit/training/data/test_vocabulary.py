@@ -1,6 +1,6 @@
 import pytest
 
-from casekin.contracts.search import Diagnosis
+from casekin.contracts.collection import Diagnosis
 from training.data.vocabulary import Vocabulary
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from casekin.contracts.search import Diagnosis
+from casekin.contracts.collection import Diagnosis
 from tests.vocabularies import ham10000_vocabulary
 from training.data.vocabulary import Vocabulary
 from training.evaluation.metrics import area_under_curve, by_diagnosis, counted_once, figures

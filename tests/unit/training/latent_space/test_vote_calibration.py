@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from casekin.contracts.bundle import OutOfDistributionScale, Tail, VoteScale
-from casekin.contracts.search import Case
+from casekin.contracts.cases import Case
 from services.search.retrieval import neighbour_votes as serving
 from services.search.retrieval.results import Neighbour
 from training.evaluation.retrieval import Labelled, nearest_lesions

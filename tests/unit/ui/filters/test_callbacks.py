@@ -3,7 +3,7 @@
 import pytest
 from dash import no_update
 
-from casekin.contracts.search import FACETED
+from casekin.contracts.cases import FACETED
 from services.ui.app import create_app
 from services.ui.filters.callbacks import without_condition
 from services.ui.session.filter_state import FilterState

@@ -2,8 +2,10 @@ from math import hypot
 
 import pytest
 
+from casekin.contracts.cases import Case
+from casekin.contracts.collection import CollectionInfo, Diagnosis
 from casekin.contracts.maps import CaseMap, Placement
-from casekin.contracts.search import Case, CollectionInfo, Diagnosis, Match, NeighbourStatistics, SearchResponse
+from casekin.contracts.search import Match, NeighbourStatistics, SearchResponse
 from services.ui.map.figure import PAPER, map_figure, overlays
 from services.ui.presentation.colours import contrast
 from services.ui.presentation.vocabulary import Vocabulary

@@ -2,7 +2,7 @@
 
 import pytest
 
-from casekin.contracts.search import CollectionInfo, Diagnosis, Source
+from casekin.contracts.collection import CollectionInfo, Diagnosis, Source
 from services.ui.page.sources import source_notices
 from services.ui.presentation.vocabulary import Vocabulary
 from tests.unit.ui.conftest import Browser, collection, sent, text_of

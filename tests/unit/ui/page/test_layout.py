@@ -3,10 +3,12 @@ from typing import Any
 
 from plotly.utils import PlotlyJSONEncoder
 
+from casekin.contracts.cases import Case
+from casekin.contracts.collection import CollectionInfo, Diagnosis
 from casekin.contracts.facets import Facets, FacetValue
 from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics, OutOfDistribution
 from casekin.contracts.rollouts import JointResult, RolloutResult, RolloutRow, Step, TrajectoryResult
-from casekin.contracts.search import Case, CollectionInfo, Diagnosis, Example, Hidden, Match, OwnCase, SearchResponse
+from casekin.contracts.search import Example, Hidden, Match, OwnCase, SearchResponse
 from casekin.errors import BadInput, Unavailable
 from services.ui.case.layout import contributions, path_figure
 from services.ui.filters.chips import condition_texts
