@@ -56,6 +56,8 @@ def register(app: Dash, catalog: Catalog) -> None:
             "steering": State("steering", "data"),
             "supervised": State("map-supervised", "checked"),
         },
+        # no tick while an answer is awaited: Dash drops an answer once the same callback is called again
+        running=[(Output("map-poll", "disabled"), True, True)],
         prevent_initial_call=True,
     )
     @in_thread

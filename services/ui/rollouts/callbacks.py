@@ -27,6 +27,8 @@ class RolloutJob(Stored):
 
     id: str
     subject: Subject
+    shown: bool = False
+    """Whether its rows are on the page."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def register(app: Dash, catalog: Catalog) -> None:
             "job": State("rollouts-job", "data"),
             "collection": State("collection", "data"),
         },
+        # no tick while an answer is awaited: Dash drops an answer once the same callback is called again
+        running=[(Output("rollouts-poll", "disabled"), True, True)],
         prevent_initial_call=True,
     )
     @in_thread
@@ -91,21 +95,25 @@ def register(app: Dash, catalog: Catalog) -> None:
                 return _poll_job(catalog, current, model, collection)
             if tab != "rollouts":
                 raise PreventUpdate
-            return _start_job(catalog, subject, current, len(dimension_names(model)))
+            is_all = ctx.triggered_id == "rollouts-all"
+            if current is None or current.subject != subject or is_all:
+                return _start_job(catalog, subject, current, None if is_all else len(dimension_names(model)))
+            if current.shown:
+                raise PreventUpdate
+            return _poll_job(catalog, current, model, collection)  # back on the tab: its polling ended with leaving
         except CasekinError as error:
             return RolloutOutputs(error=error_box(error, doing=texts.ROLLING_OUT))
 
 
-def _start_job(catalog: Catalog, subject: Subject, current: RolloutJob | None, dimensions: int) -> RolloutOutputs:
-    """Submit the first rows of another subject, or all rows where these are requested."""
-    is_all = ctx.triggered_id == "rollouts-all"
-    is_same = current is not None and current.subject == subject
-    if is_same and not is_all:
-        raise PreventUpdate
+def _start_job(
+    catalog: Catalog, subject: Subject, current: RolloutJob | None, dimensions: int | None
+) -> RolloutOutputs:
+    """Submit the first rows of a subject of so many dimensions, 0 if unknown; None submits all rows."""
     size = dimensions or len(subject.latent or ())
-    wanted = None if is_all or not size else list(range(min(FIRST, size)))
+    wanted = None if dimensions is None or not size else list(range(min(FIRST, size)))
     job = catalog.services.projector.submit(Rollout(**subject.start, dimensions=wanted))
-    return _running(job, RolloutJob(id=job.id, subject=subject), keep=is_same)
+    keep = current is not None and current.subject == subject
+    return _running(job, RolloutJob(id=job.id, subject=subject), keep=keep)
 
 
 def _poll_job(catalog: Catalog, current: RolloutJob | None, model: Json, collection: Json) -> RolloutOutputs:
@@ -139,7 +147,7 @@ def _shown(result: RolloutResult, current: RolloutJob, model: Json, collection: 
     names = dimension_names(model)
     paths = paths_by_dimension(result, names)
     return RolloutOutputs(
-        job=dumped(current),
+        job=dumped(current.model_copy(update={"shown": True})),
         rows=rollout_rows(result, names, vocabulary_of(collection), current.subject.name),
         paths={index: dumped(path) for index, path in paths.items()} if paths is not None else None,
         all_hidden=len(result.rows) >= len(names),
