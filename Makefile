@@ -8,7 +8,7 @@ export DATA ?=
 NAME ?=
 QUICK ?=
 ARGS ?=
-JOBS ?= auto
+JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ demo: $(VENV)/.installed-standalone ## Install, ingest and serve on this machine
 	$(BIN)/casekin demo $${DATA:+"$$DATA"} $(ARGS)
 
 # A file's tests stay in one process, as do those of the browser: they share the services that they start.
-test: $(VENV)/.installed-dev ## Run all tests, JOBS processes side by side (a core each if unset): ARGS go to pytest
+test: $(VENV)/.installed-dev ## Run all tests, JOBS processes side by side (one more than cores: they often wait): ARGS go to pytest
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules, and that the committed OpenAPI documents are current
