@@ -10,7 +10,7 @@ from benchmarks import report as module
 from benchmarks.places import ROOT
 
 STORED = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
-STALE = {"faults-jobs", "search", "upload"}
+STALE = {"faults-jobs", "search"}
 """Measured before uncommitted code was refused; a new run takes its name off this list."""
 
 
