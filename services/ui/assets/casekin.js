@@ -230,11 +230,6 @@
     return path ? [path, "map", false] : [none(), none(), none()];
   }
 
-  /* Whether the list of jobs is not polled: while its tab is closed. */
-  function stopJobsPoll(tab) {
-    return tab !== "jobs";
-  }
-
   const known = window.dash_clientside || {};
   const functions = {
     stage,
@@ -249,7 +244,6 @@
     mapLook,
     hover,
     showPath,
-    stopJobsPoll,
   };
   window.dash_clientside = { ...known, casekin: { ...known.casekin, ...functions } };
 

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from dash import ALL, Dash, Input, Output, ctx
+from dash import ALL, Dash, Input, NoUpdate, Output, ctx, no_update
 from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
 
 from casekin.contracts.projector import JobState
 from casekin.errors import CasekinError
-from services.ui.dash_support.clientside import in_browser
 from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
 from services.ui.jobs.layout import SHOWN, job_list
@@ -19,20 +17,20 @@ from services.ui.session.service_cache import Catalog
 
 @dataclass(frozen=True)
 class JobsOutputs(Outputs):
-    """The list; by default it is empty."""
+    """The list; by default it is empty and not polled."""
 
-    jobs: Component | None = None
-    error: Component | None = None
+    jobs: Component | NoUpdate | None = None
+    poll_disabled: bool = True
+    error: Component | NoUpdate | None = None
 
 
 def register(app: Dash, catalog: Catalog) -> None:
     """Register the list and its buttons."""
-    # in the browser: a busy server would be polled on until it answers that the tab is left
-    in_browser(app, "stopJobsPoll", Output("jobs-poll", "disabled"), Input("tabs", "value"))
 
     @app.callback(
         output={
             "jobs": Output("jobs", "children"),
+            "poll_disabled": Output("jobs-poll", "disabled"),
             "error": Output("jobs-error", "children"),
         },
         inputs={
@@ -40,6 +38,8 @@ def register(app: Dash, catalog: Catalog) -> None:
             "_poll": Input("jobs-poll", "n_intervals"),
             "_cancel": Input({"type": "job-cancel", "id": ALL}, "n_clicks"),
         },
+        # no tick while an answer is awaited: Dash drops an answer once the same callback is called again
+        running=[(Output("jobs-poll", "disabled"), True, True)],
         prevent_initial_call=True,
     )
     @in_thread
@@ -49,12 +49,12 @@ def register(app: Dash, catalog: Catalog) -> None:
         projector, cause = catalog.services.projector, ctx.triggered_id
         try:
             if isinstance(cause, dict):
-                if not any(entry["value"] for entry in ctx.triggered):
-                    raise PreventUpdate
+                if not any(entry["value"] for entry in ctx.triggered):  # the buttons of a list that was just drawn
+                    return JobsOutputs(jobs=no_update, poll_disabled=False, error=no_update)
                 projector.cancel(cause["id"])
             parked = projector.recent(SHOWN, JobState.PARKED)
             seen = {job.id for job in parked}
             jobs = parked + [job for job in projector.recent(SHOWN) if job.id not in seen]
         except CasekinError as error:
-            return JobsOutputs(error=error_box(error, doing=texts.LISTING_JOBS))
-        return JobsOutputs(job_list(jobs))
+            return JobsOutputs(error=error_box(error, doing=texts.LISTING_JOBS), poll_disabled=False)
+        return JobsOutputs(job_list(jobs), poll_disabled=False)

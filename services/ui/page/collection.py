@@ -50,6 +50,8 @@ def register(app: Dash, catalog: Catalog) -> None:
             "collection": State("collection", "data"),
             "model": State("model", "data"),
         },
+        # no tick while an answer is awaited: Dash drops an answer once the same callback is called again
+        running=[(Output("collection-poll", "disabled"), True, False)],
     )
     @in_thread
     def poll(_: int | None, collection: Json, model: Json) -> PollOutputs:

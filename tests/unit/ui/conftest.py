@@ -237,16 +237,18 @@ class Browser:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
 
-    async def call(self, output: str, changed: str | dict[str, Any], **values: Any) -> dict[str, Any]:
+    async def call(
+        self, output: str, changed: str | dict[str, Any], *, clicks: int | None = 1, **values: Any
+    ) -> dict[str, Any]:
         """What the callback that sets `output` (``id.property``) answers, by id and property; nothing where it did not.
 
         `values` are by id, with underscores for dashes; the rest is none. `changed` is the id that caused it: of a
-        button that shares its callback with others, a dictionary.
+        button that shares its callback with others, a dictionary, with its `clicks`: none where it was just drawn.
         """
         specs = (await self.http.get("/_dash-dependencies")).json()
         spec = next(one for one in specs if output in one["output"] and _listens(one, changed))
         outputs = [self._output(part) for part in spec["output"].strip(".").split("...")]
-        inputs = [self._with_value(part, values, changed) for part in spec["inputs"]]
+        inputs = [self._with_value(part, values, changed, clicks) for part in spec["inputs"]]
         if isinstance(changed, dict):
             pressed = json.dumps(changed, sort_keys=True, separators=(",", ":"))
             cause = next(f"{pressed}.{part['property']}" for part in spec["inputs"] if _matches(part["id"], changed))
@@ -256,7 +258,7 @@ class Browser:
             "output": spec["output"],
             "outputs": outputs if len(outputs) > 1 else outputs[0],
             "inputs": inputs,
-            "state": [self._with_value(part, values, changed) for part in spec["state"]],
+            "state": [self._with_value(part, values, changed, clicks) for part in spec["state"]],
             "changedPropIds": [cause],
         }
         answer = await self.http.post("/_dash-update-component", json=body)
@@ -269,9 +271,11 @@ class Browser:
         element, _, name = part.rpartition(".")
         return {"id": json.loads(element) if element.startswith("{") else element, "property": name}
 
-    def _with_value(self, part: dict[str, str], values: dict[str, Any], changed: str | dict[str, Any]) -> Any:
+    def _with_value(
+        self, part: dict[str, str], values: dict[str, Any], changed: str | dict[str, Any], clicks: int | None
+    ) -> Any:
         if part["id"].startswith("{"):  # a pattern, of which nothing else is on the page
-            return [{**part, "id": changed, "value": 1}] if _matches(part["id"], changed) else []
+            return [{**part, "id": changed, "value": clicks}] if _matches(part["id"], changed) else []
         return {**part, "value": values.get(part["id"].replace("-", "_"))}
 
 

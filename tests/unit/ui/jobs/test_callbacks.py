@@ -9,15 +9,19 @@ async def test_list__is_read_only_while_its_tab_is_open(browser_with_jobs: Brows
     jobs.client.submit(MapFit())
     shown = await browser_with_jobs.call("jobs.children", "tabs", tabs="jobs")
     assert "Map of the collection" in text_of(shown["jobs"]["children"])
+    assert shown["jobs-poll"]["disabled"] is False
     left = await browser_with_jobs.call("jobs.children", "tabs", tabs="matches")
     assert left["jobs"]["children"] is None
+    assert left["jobs-poll"]["disabled"] is True
 
 
-async def test_poll__is_stopped_by_the_browser_without_waiting_for_the_server(browser_with_jobs: Browser) -> None:
-    specs = (await browser_with_jobs.http.get("/_dash-dependencies")).json()
-    [spec] = [one for one in specs if "jobs-poll.disabled" in one["output"]]
-    assert spec["clientside_function"] == {"namespace": "casekin", "function_name": "stopJobsPoll"}
-    assert [one["id"] for one in spec["inputs"]] == ["tabs"]
+async def test_poll__goes_on_after_the_buttons_of_a_new_list_called(browser_with_jobs: Browser, jobs: Jobs) -> None:
+    job = jobs.client.submit(MapFit())
+    drawn = await browser_with_jobs.call(
+        "jobs.children", {"type": "job-cancel", "id": job.id}, tabs="jobs", clicks=None
+    )
+    assert drawn == {"jobs-poll": {"disabled": False}}
+    assert jobs.client.job(job.id).state is JobState.QUEUED
 
 
 async def test_cancel__ends_the_job_of_that_row(browser_with_jobs: Browser, jobs: Jobs) -> None:

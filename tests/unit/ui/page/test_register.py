@@ -15,3 +15,15 @@ async def test_callbacks__depend_on_each_other_in_no_circle(http: httpx.AsyncCli
             causes.setdefault(output, set()).update(inputs - {output})
     assert len(causes) > 50
     TopologicalSorter(causes).prepare()
+
+
+async def test_polls__wait_for_the_answer_before_the_next_tick(http: httpx.AsyncClient) -> None:
+    """Dash drops an answer once its callback is called again: ticks before a slow answer would lose them all."""
+    polled = set()
+    for spec in (await http.get("/_dash-dependencies")).json():
+        for poll in (one["id"] for one in spec["inputs"] if one["property"] == "n_intervals"):
+            polled.add(poll)
+            assert spec["running"]["running"].get(f"{poll}.disabled") is True, poll
+            sets_it = f"{poll}.disabled" in spec["output"]  # then the answer alone says whether there is another tick
+            assert spec["running"]["runningOff"] == {f"{poll}.disabled": sets_it}, poll
+    assert polled == {"collection-poll", "map-poll", "rollouts-poll", "jobs-poll"}

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout
 from tests.unit.ui.conftest import Browser, Jobs, collection, query, text_of
@@ -70,13 +68,3 @@ async def test_joint_and_moving_picture_and_way__are_made(browser_with_worker: B
     gone = await browser_with_worker.call("case-path-data.data", "case-path-make", **way, **values)
     assert "From your image to this case" in text_of(gone["case-path"]["children"])
     assert gone["case-path-make"]["hidden"] is True
-
-
-@pytest.mark.parametrize(("output", "poll"), [(ROLL, "rollouts-poll"), ("map-job.data", "map-poll")])
-async def test_poll__waits_for_the_answer_before_the_next_tick(browser: Browser, output: str, poll: str) -> None:
-    # Dash drops an answer once its callback is called again: a tick before a slow answer would lose them all
-    specs = (await browser.http.get("/_dash-dependencies")).json()
-    [spec] = [
-        one for one in specs if output in one["output"] and {"id": poll, "property": "n_intervals"} in one["inputs"]
-    ]
-    assert spec["running"] == {"running": {f"{poll}.disabled": True}, "runningOff": {f"{poll}.disabled": True}}
