@@ -2,7 +2,7 @@
 
 Encoder, search (embedded engine) and job API run over phantoms, with a worker for each queue; a second encoder serves
 the model with its dimensions reversed, for the re-index. Redis keeps what the compose file has it keep. First every job
-is done undisturbed. Then the same jobs are asked for under an empty Redis and on an empty folder, the second index
+is done undisturbed. Then the same jobs are submitted under an empty Redis and on an empty folder, the second index
 deleted, while every few seconds a worker, its process or a child, is killed with SIGKILL (and started again, as the
 launcher does) and Redis is stopped or killed and started on its files. A result is right if it is that of the
 undisturbed job. QUICK=1: fewer jobs.
@@ -31,22 +31,20 @@ from casekin.collections import open_collection
 from casekin.contracts.base import Contract
 from casekin.contracts.export import Export, ExportResult
 from casekin.contracts.ingest import IngestPart, IngestResult
-from casekin.contracts.maps import MapFit, MapPlace, MapVersion, Placement
+from casekin.contracts.maps import MapFit, MapPlace, MapVersion
 from casekin.contracts.projector import Job, JobState
 from casekin.contracts.reindex import Reindex, ReindexResult
 from casekin.contracts.rollouts import (
     Animation,
     AnimationResult,
-    JointResult,
     JointRollout,
     Rollout,
-    RolloutResult,
     Trajectory,
-    TrajectoryResult,
 )
 from casekin.errors import NotFound, Unavailable
 from casekin.ingest import Ingest
 from casekin.phantoms import write_phantoms
+from services.projector.tasks.registry import HANDLERS
 
 CASES = 80
 RARE = 0.05
@@ -62,22 +60,12 @@ TARGETS = {"interactive": 0.7, "bulk": 0.15, "maps": 0.15}
 """Shares of the kills: a maps worker needs a while to be up again."""
 PATIENCE_S = 900.0
 """After the last fault."""
-RESULTS: dict[str, type[Contract]] = {
-    "map.fit": MapVersion,
-    "map.place": Placement,
-    "rollout": RolloutResult,
-    "rollout.joint": JointResult,
-    "rollout.animation": AnimationResult,
-    "trajectory": TrajectoryResult,
-    "ingest": IngestResult,
-    "export": ExportResult,
-    "reindex": ReindexResult,
-}
+RESULTS: dict[str, type[Contract]] = {handler.name: handler.result for handler in HANDLERS}
 
 
 @dataclass
 class Breaker:
-    """Breaks what can be broken until told to stop, and counts."""
+    """Breaks what can be broken until stopped, and counts."""
 
     redis: Redis
     workers: dict[str, Worker]
@@ -160,22 +148,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, services(Path(name)) as shared:
         with stage(Path(name) / "undisturbed", shared) as (client, _):
             base = first_map(client)
-            asked = payloads(count, base, shared["next_encoder_url"])
-            expected = {job.id: content(client, job.id, job.kind) for job in finished(client, asked)}
+            requests = payloads(count, base, shared["next_encoder_url"])
+            expected = {job.id: content(client, job.id, job.kind) for job in finished(client, requests)}
         with SearchClient(shared["search_url"]) as search:
             search.delete_index(NEXT)
         with stage(Path(name) / "disturbed", shared) as (client, breaker):
             assert first_map(client).id == base.id, "equal work has an equal name"
             witness = Witness(client)
             with breaker.at_work():
-                accepted = {submitted(client, payload, witness) for payload in asked}
-                witness.wait(accepted, len(asked) * 1.0)
+                accepted = {submitted(client, payload, witness) for payload in requests}
+                witness.wait(accepted, len(requests) * 1.0)
             witness.wait(accepted, PATIENCE_S)
             figures = judged(client, witness, accepted, expected)
         with SearchClient(shared["search_url"]) as search:
             figures["cases_not_reindexed"] = float(len(search.lag(NEXT, None).cases))
     figures |= {"worker_kills": breaker.worker_kills, "redis_restarts": breaker.redis_restarts}
-    report("faults-jobs", figures, dict(Counter(kind_of(payload) for payload in asked)), quick=is_quick())
+    report("faults-jobs", figures, dict(Counter(kind_of(payload) for payload in requests)), quick=is_quick())
 
 
 @contextmanager
@@ -214,14 +202,14 @@ def payloads(count: int, base: MapVersion, next_encoder_url: str) -> list[Contra
     """Jobs of all kinds in random order, each another; clicks are on the map `base`."""
     dice, rng, size = random.Random(5), np.random.default_rng(6), len(read_manifest(BUNDLE).dimensions)
     rare = max(1, round(RARE * count))
-    asked: list[Contract] = [MapFit(start="pca", seed=100 + number) for number in range(rare)]
-    asked += [Export(map_id=base.id), Reindex(encoder_url=next_encoder_url)]
-    asked += [IngestPart(folder="phantoms", part=number + 1, parts=rare) for number in range(rare)]
-    for number in range(count - len(asked)):
+    requests: list[Contract] = [MapFit(start="pca", seed=100 + number) for number in range(rare)]
+    requests += [Export(map_id=base.id), Reindex(encoder_url=next_encoder_url)]
+    requests += [IngestPart(folder="phantoms", part=number + 1, parts=rare) for number in range(rare)]
+    for number in range(count - len(requests)):
         latent = [float(f"{value:.6f}") for value in rng.normal(size=size)]
-        asked.append(click(number, latent, base))
-    dice.shuffle(asked)
-    return asked
+        requests.append(click(number, latent, base))
+    dice.shuffle(requests)
+    return requests
 
 
 def kind_of(payload: Contract) -> str:
@@ -244,16 +232,16 @@ def click(number: int, latent: list[float], base: MapVersion) -> Contract:
     return Trajectory.model_validate(subject | {"to": f"PHANTOM_0004_{number % CASES + 1:06d}", "steps": 5})
 
 
-def finished(client: ProjectorClient, asked: list[Contract]) -> list[Job]:
+def finished(client: ProjectorClient, requests: list[Contract]) -> list[Job]:
     """All of them, undisturbed."""
-    jobs = [client.submit(payload) for payload in asked]
+    jobs = [client.submit(payload) for payload in requests]
     for job in jobs:
         client.wait(job, RESULTS[job.kind], timeout_s=600)
     return jobs
 
 
 def submitted(client: ProjectorClient, payload: Contract, witness: Witness) -> str:
-    """The id of the job, asked for until it is accepted; a pause after it."""
+    """The id of the job, submitted until it is accepted; a pause after it."""
     while True:
         with suppress(Unavailable):
             job = client.submit(payload)
