@@ -2,7 +2,7 @@
 
 Encoder, search (embedded engine), job API and a worker run as processes of their own over the real cases. A second
 encoder serves the shipped model with its dimensions reversed, so that a search which is answered from the other
-bundle's index is told by its distances. While the job runs, cases are added and deleted. Then: switch, roll back,
+bundle's index shows in its distances. While the job runs, cases are added and deleted. Then: switch, roll back,
 switch again, delete the old index, all under the same searches, which from the first switch on come with latents of
 both bundles. Each asks for a case of the collection by its own latent, and must find it at distance 0. Latencies count
 from the moment at which a search was due. QUICK=1: 300 cases.
@@ -76,9 +76,9 @@ class Load:
 
     def _ask(self, query: Query, due: float) -> None:
         version, case_id, latent = query
-        asked = SearchRequest(bundle_version=version, latents=(latent,), one_per_lesion=False, k=5)
+        request = SearchRequest(bundle_version=version, latents=(latent,), one_per_lesion=False, k=5)
         try:
-            matches = self.search.search(asked).matches
+            matches = self.search.search(request).matches
         except CasekinError as error:
             self.failed.append(f"{version}: {error}")
             return

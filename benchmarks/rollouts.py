@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def rollouts_of(encoder_url: str) -> Iterator[Rollout]:
-    """Rollouts of the images held back, one after the other, each payload a new one.
+    """Rollouts of the images left out of the collection, one after the other, each payload a new one.
 
     From the second round on a latent differs from that of its image by far less than a pixel makes.
     """
@@ -140,7 +140,7 @@ def stack(folder: Path, plan: Plan) -> Iterator[Stack]:
 
 
 def ingest(urls: dict[str, str], cases: int | None) -> None:
-    """Ingest the real cases but those held back."""
+    """Ingest the real cases but those that are rolled out."""
     kept = rows()[HELD_BACK:][:cases]
     loaded = replace(open_collection(HAM10000), rows=kept)
     with EncoderClient(urls["encoder_url"]) as encoder, SearchClient(urls["search_url"], timeout_s=120) as search:

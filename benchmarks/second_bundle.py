@@ -1,7 +1,7 @@
 """A second bundle out of a first: the same model with its dimensions in the reverse order.
 
 It is as good as the first, so what it finds can be checked, and its latents are of no use to the first: a search that
-is answered from the other's index is told at once by its distances.
+is answered from the other's index shows at once in its distances.
 """
 
 from pathlib import Path

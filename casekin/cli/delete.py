@@ -45,7 +45,8 @@ def delete(
         typer.echo(_summary(done))
         if done.left:
             typer.echo(
-                "casekin: something is left, so the projector was not told; run the same command again", err=True
+                "casekin: something is left, so nothing was purged in the projector; run the same command again",
+                err=True,
             )
             raise typer.Exit(1)
     purged = _purged(projector_url, api_key, data, ids)

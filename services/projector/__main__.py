@@ -10,7 +10,7 @@ from services.projector.settings import ProjectorSettings
 
 
 def main() -> int:
-    """Serve until told to stop; returns the exit status."""
+    """Serve until stopped; returns the exit status."""
     try:
         settings = ProjectorSettings()
         app = create_app(settings)

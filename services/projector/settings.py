@@ -38,7 +38,7 @@ class ProjectorSettings(ServiceSettings):
     sweep_s: float = Field(default=5, gt=0)
     """How often the API looks for jobs whose worker died."""
     reconcile_s: float = Field(default=60, gt=0)
-    """How often the API looks for deleted cases of which nobody told, once the collection has changed."""
+    """How often the API looks for deleted cases that nobody reported, once the collection has changed."""
     deliveries: int = Field(default=3, ge=1, le=20)
     """A job that loses its worker this often is parked (dead-lettered)."""
     retry_wait_s: float = Field(default=2, gt=0)

@@ -22,10 +22,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.projector.worker", description=__doc__)
     parser.add_argument("--queues", nargs="+", choices=QUEUES, required=True)
     parser.add_argument("--ping", action="store_true", help="exit 0 if a worker of these queues lives on this host")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
         settings = ProjectorSettings()
-        return _ping(settings, asked.queues) if asked.ping else _work(settings, asked.queues)
+        return _ping(settings, arguments.queues) if arguments.ping else _work(settings, arguments.queues)
     except (ValidationError, ValueError, OSError, Unavailable) as error:
         print(f"casekin: {error}", file=sys.stderr)
         return 2

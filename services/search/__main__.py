@@ -11,7 +11,7 @@ from services.search.settings import SearchSettings
 
 
 def main() -> int:
-    """Serve until told to stop; 2 where the settings, the bundle or the index are refused."""
+    """Serve until stopped; 2 where the settings, the bundle or the index are refused."""
     try:
         settings = SearchSettings()
         app = create_app(settings)

@@ -1,7 +1,7 @@
 """Remove deleted cases from cached latents, kept maps and stored results.
 
 Search deletes a case; the projector stores copies of its id, diagnosis, lesion, latent and place. Whoever deletes
-calls `CasePurge.purge`. A deletion of which nobody told is found by `CasePurge.reconcile`.
+calls `CasePurge.purge`. A deletion that nobody reported is found by `CasePurge.reconcile`.
 """
 
 import asyncio

@@ -74,11 +74,11 @@ def _agreement(diagnoses: Sequence[Code | None], rows: Rows, on_map: Indices, in
     labels = np.array([number.get(code, -1) if code is not None else -1 for code in diagnoses])
     own = labels[rows]
     shares = {name: (labels[near] == own[:, None]).mean(1) for name, near in (("map", on_map), ("latent", in_latent))}
-    told = []
+    by_diagnosis = []
     for i, code in enumerate(codes):
         if (mine := own == i).any():
             on_map_share, in_latent_share = (float(shares[name][mine].mean()) for name in ("map", "latent"))
-            told.append(
+            by_diagnosis.append(
                 Agreement(
                     diagnosis=code,
                     cases=int(mine.sum()),
@@ -86,7 +86,7 @@ def _agreement(diagnoses: Sequence[Code | None], rows: Rows, on_map: Indices, in
                     in_latent=round(in_latent_share, 4),
                 )
             )
-    return told
+    return by_diagnosis
 
 
 def _placing_errors(xy: Floats, rows: Rows, near: Indices, distances: Floats, min_dist: float) -> list[PlacingError]:

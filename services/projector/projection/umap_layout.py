@@ -156,8 +156,8 @@ class _EpochStream:
         self._step, self._before, self._total = step, before, total
 
     def write(self, text: str) -> None:
-        if told := re.search(r"(\d+)/\d+", text):
-            self._step(self._before + int(told[1]), self._total)
+        if epoch := re.search(r"(\d+)/\d+", text):
+            self._step(self._before + int(epoch[1]), self._total)
 
     def flush(self) -> None:
         """Nothing is held back."""

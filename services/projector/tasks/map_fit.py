@@ -8,7 +8,7 @@ from services.projector.tasks.handler import JobHandler, RunningJob, SubmissionT
 
 
 class MapFitHandler(JobHandler[MapFit, MapVersion]):
-    """A kept map outlives the record of its job: asked for again, it becomes the current one without work."""
+    """A kept map outlives the record of its job: submitted again, it becomes the current one without work."""
 
     payload, result, queue = MapFit, MapVersion, "maps"
     reuses_result = False
