@@ -8,6 +8,7 @@ from dash.development.base_component import Component
 from casekin.contracts.projector import JobState
 from casekin.errors import CasekinError
 from services.ui.dash_support.outputs import Outputs
+from services.ui.dash_support.polling import paused_while_awaited
 from services.ui.dash_support.threads import in_thread
 from services.ui.jobs.layout import SHOWN, job_list
 from services.ui.presentation import texts
@@ -38,8 +39,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "_poll": Input("jobs-poll", "n_intervals"),
             "_cancel": Input({"type": "job-cancel", "id": ALL}, "n_clicks"),
         },
-        # no tick while an answer is awaited: Dash drops an answer once the same callback is called again
-        running=[(Output("jobs-poll", "disabled"), True, True)],
+        running=paused_while_awaited("jobs-poll"),
         prevent_initial_call=True,
     )
     @in_thread

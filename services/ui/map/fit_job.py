@@ -9,9 +9,9 @@ from dash.exceptions import PreventUpdate
 from casekin.contracts.maps import MapFit
 from casekin.contracts.projector import Job, JobState
 from casekin.errors import BadInput, CasekinError, Unexpected
-from services.ui.dash_support.outputs import Outputs
+from services.ui.dash_support.polling import paused_while_awaited
 from services.ui.dash_support.threads import in_thread
-from services.ui.jobs.layout import job_text
+from services.ui.jobs.job_line import JobLine, line_of, line_outputs
 from services.ui.presentation import texts
 from services.ui.presentation.components import error_box
 from services.ui.session.search_request import steering_in
@@ -19,17 +19,13 @@ from services.ui.session.service_cache import Catalog
 from services.ui.session.stores import Json
 
 
-@dataclass(frozen=True)
-class FitOutputs(Outputs):
-    """The state of the job; by default none runs and nothing is polled."""
+@dataclass(frozen=True, kw_only=True)
+class FitOutputs(JobLine):
+    """The state of the job, and the map that it fitted; by default none runs."""
 
     fitted: str | None
     job: str | None = None
-    poll_disabled: bool = True
-    line_hidden: bool = True
     button_hidden: bool = False
-    progress: float = 0
-    text: str | None = None
     error: Component | None = None
 
 
@@ -40,12 +36,9 @@ def register(app: Dash, catalog: Catalog) -> None:
         output={
             "job": Output("map-job", "data"),
             "fitted": Output("map-fitted", "data"),
-            "poll_disabled": Output("map-poll", "disabled"),
-            "line_hidden": Output("map-job-line", "hidden"),
             "button_hidden": Output("map-draw", "hidden"),
-            "progress": Output("map-progress", "value"),
-            "text": Output("map-progress-text", "children"),
             "error": Output("map-job-error", "children"),
+            **line_outputs("map"),
         },
         inputs={
             "_draw": Input("map-draw", "n_clicks"),
@@ -56,8 +49,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "steering": State("steering", "data"),
             "supervised": State("map-supervised", "checked"),
         },
-        # no tick while an answer is awaited: Dash drops an answer once the same callback is called again
-        running=[(Output("map-poll", "disabled"), True, True)],
+        running=paused_while_awaited("map-poll"),
         prevent_initial_call=True,
     )
     @in_thread
@@ -75,15 +67,7 @@ def register(app: Dash, catalog: Catalog) -> None:
         except CasekinError as error:
             return FitOutputs(fitted=fitted, error=error_box(error, doing=texts.DRAWING_MAP))
         if not job.state.final:
-            return FitOutputs(
-                fitted=fitted,
-                job=job.id,
-                poll_disabled=False,
-                line_hidden=False,
-                button_hidden=True,
-                progress=100 * job.progress.fraction,
-                text=job_text(job),
-            )
+            return FitOutputs(fitted=fitted, job=job.id, button_hidden=True, **line_of(job))
         if job.state is JobState.SUCCEEDED:
             catalog.forget_map()
             return FitOutputs(fitted=job.id)

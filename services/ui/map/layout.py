@@ -5,8 +5,9 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from casekin.contracts.maps import Placement
+from services.ui.jobs.job_line import job_line, job_poll
 from services.ui.presentation import texts
-from services.ui.presentation.components import aria, empty
+from services.ui.presentation.components import empty
 from services.ui.session.service_cache import PlacedMap
 
 FAR = 0.1
@@ -23,16 +24,7 @@ CONFIG: dcc.Graph.Config = {
 
 def map_panel() -> Component:
     """The panel before the map is known; callbacks fill it."""
-    progress = html.Div(
-        [
-            dmc.Progress(id="map-progress", value=0, size=6, **aria(label="Progress of the map")),
-            html.Span(id="map-progress-text", className="muted", role="status"),
-            html.Button("Cancel", id="map-cancel", className="button small", type="button"),
-        ],
-        id="map-job-line",
-        className="job-line",
-        hidden=True,
-    )
+    cancel = html.Button("Cancel", id="map-cancel", className="button small", type="button")
     supervised = dmc.Switch(id="map-supervised", label=texts.SUPERVISED, checked=False, size="xs")
     draw = html.Button("Draw map", id="map-draw", className="button small", type="button")
     hover = dcc.Tooltip(
@@ -53,7 +45,7 @@ def map_panel() -> Component:
                 ],
                 className="panel-line",
             ),
-            progress,
+            job_line("map", "Progress of the map", cancel),
             html.Div(id="map-job-error"),
             html.Div(id="map-error"),
             html.Div(versions, id="map-version-frame", hidden=True),
@@ -62,7 +54,7 @@ def map_panel() -> Component:
             html.Div(id="map-empty"),
             html.Div(graph, id="map-frame", className="map-frame", hidden=True),
             hover,
-            dcc.Interval(id="map-poll", interval=700, disabled=True),
+            job_poll("map", 700),
         ],
         className="panel",
     )

@@ -9,6 +9,7 @@ from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.collection import Collection
 from casekin.errors import CasekinError, WrongLatent
 from services.ui.dash_support.outputs import Outputs
+from services.ui.dash_support.polling import paused_while_awaited
 from services.ui.dash_support.threads import in_thread
 from services.ui.page.header import collection_title, service_state
 from services.ui.page.sources import source_notices
@@ -50,8 +51,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "collection": State("collection", "data"),
             "model": State("model", "data"),
         },
-        # no tick while an answer is awaited: Dash drops an answer once the same callback is called again
-        running=[(Output("collection-poll", "disabled"), True, False)],
+        running=paused_while_awaited("collection-poll", resumes=True),
     )
     @in_thread
     def poll(_: int | None, collection: Json, model: Json) -> PollOutputs:

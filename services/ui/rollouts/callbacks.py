@@ -9,9 +9,9 @@ from dash.exceptions import PreventUpdate
 from casekin.contracts.projector import Job, JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import CasekinError
-from services.ui.dash_support.outputs import Outputs
+from services.ui.dash_support.polling import paused_while_awaited
 from services.ui.dash_support.threads import in_thread
-from services.ui.jobs.layout import job_text
+from services.ui.jobs.job_line import JobLine, line_of, line_outputs
 from services.ui.map.paths import paths_by_dimension
 from services.ui.presentation import texts
 from services.ui.presentation.components import error_box
@@ -31,18 +31,14 @@ class RolloutJob(Stored):
     """Whether its rows are on the page."""
 
 
-@dataclass(frozen=True)
-class RolloutOutputs(Outputs):
-    """The rows and the state of the job; by default nothing is shown and nothing polled."""
+@dataclass(frozen=True, kw_only=True)
+class RolloutOutputs(JobLine):
+    """The rows and the state of the job; by default nothing is shown and none runs."""
 
     job: Json = None
     rows: Component | NoUpdate | None = None
     paths: dict[str, Json] | NoUpdate | None = None
     all_hidden: bool = True
-    poll_disabled: bool = True
-    line_hidden: bool = True
-    progress: float = 0
-    text: str | None = None
     error: Component | None = None
 
 
@@ -55,11 +51,8 @@ def register(app: Dash, catalog: Catalog) -> None:
             "rows": Output("rollouts", "children"),
             "paths": Output("rollout-paths", "data"),
             "all_hidden": Output("rollouts-all", "hidden"),
-            "poll_disabled": Output("rollouts-poll", "disabled"),
-            "line_hidden": Output("rollouts-job-line", "hidden"),
-            "progress": Output("rollouts-progress", "value"),
-            "text": Output("rollouts-progress-text", "children"),
             "error": Output("rollouts-error", "children"),
+            **line_outputs("rollouts"),
         },
         inputs={
             "tab": Input("tabs", "value"),
@@ -71,8 +64,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "job": State("rollouts-job", "data"),
             "collection": State("collection", "data"),
         },
-        # no tick while an answer is awaited: Dash drops an answer once the same callback is called again
-        running=[(Output("rollouts-poll", "disabled"), True, True)],
+        running=paused_while_awaited("rollouts-poll"),
         prevent_initial_call=True,
     )
     @in_thread
@@ -136,10 +128,7 @@ def _running(job: Job, current: RolloutJob, *, keep: bool) -> RolloutOutputs:
         job=dumped(current),
         rows=no_update if keep else None,
         paths=no_update if keep else None,
-        poll_disabled=False,
-        line_hidden=False,
-        progress=100 * job.progress.fraction,
-        text=job_text(job),
+        **line_of(job),
     )
 
 

@@ -1,10 +1,11 @@
 """Rollouts: a row of decoded images for each dimension, two dimensions as a grid."""
 
 import dash_mantine_components as dmc
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from casekin.contracts.rollouts import JointResult, RolloutResult, RolloutRow
+from services.ui.jobs.job_line import job_line, job_poll
 from services.ui.presentation import texts
 from services.ui.presentation.components import aria, data, empty
 from services.ui.presentation.vocabulary import Vocabulary
@@ -16,24 +17,15 @@ FIRST = 8
 
 def rollouts_panel() -> Component:
     """The panel before any rollout; callbacks fill it."""
-    progress = html.Div(
-        [
-            dmc.Progress(id="rollouts-progress", value=0, size=6, **aria(label="Progress of the rollouts")),
-            html.Span(id="rollouts-progress-text", className="muted", role="status"),
-        ],
-        id="rollouts-job-line",
-        className="job-line",
-        hidden=True,
-    )
     return html.Div(
         [
             html.P(texts.ROLLOUTS, className="muted explain"),
-            progress,
+            job_line("rollouts", "Progress of the rollouts"),
             html.Div(id="rollouts-error"),
             html.Div(rollouts_empty(), id="rollouts"),
             html.Button("Show all dimensions", id="rollouts-all", className="button", type="button", hidden=True),
             _joint_panel(),
-            dcc.Interval(id="rollouts-poll", interval=400, disabled=True),
+            job_poll("rollouts", 400),
         ],
         className="panel",
     )
