@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, ViewportSize, sync_playwright
 
 from casekin.clients import SearchClient
 from casekin.launcher.state import Running, running
@@ -100,12 +100,17 @@ class Watched:
         self.page.set_default_timeout(60_000)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
-        self.page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url} {request.failure}"))
+        self.page.on("requestfailed", self._request_failed)
         self.page.on("response", self._response)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.errors.append(f"console: {message.text}")
+
+    def _request_failed(self, request: Request) -> None:
+        # The page drops what is under way as it is left or reloaded; an unanswered request fails by another name.
+        if request.failure != "net::ERR_ABORTED":
+            self.errors.append(f"failed: {request.url} {request.failure}")
 
     def _response(self, response: Response) -> None:
         if response.status >= 400:

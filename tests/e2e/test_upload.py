@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import COUNT, Watched
+from tests.file_search import files_with
 
 expect.set_options(timeout=30_000)  # a loaded machine is slow, not wrong
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -78,7 +79,5 @@ def test_upload__leaves_nothing_behind(tab: Watched, lesion: Path) -> None:
     expect(page.locator("button.match-card")).to_have_count(0)
     assert not page.locator("#query-image").get_attribute("src")
     traces = (lesion.name.encode(), lesion.stem.encode(), lesion.read_bytes()[4096:4160])
-    files = [file for file in tab.stack.data.rglob("*") if file.is_file()]
-    assert len(files) > COUNT
-    left = [(file.name, trace) for file in files for trace in traces if trace in file.read_bytes()]
-    assert left == []
+    assert len(files_with(tab.stack.data, b"")) > COUNT
+    assert files_with(tab.stack.data, *traces) == []

@@ -13,6 +13,7 @@ from casekin.launcher.ports import free_port
 from services.projector.app import create_app as create_projector
 from services.search.app import create_app as create_search
 from services.search.settings import SearchSettings
+from tests.file_search import files_with
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 from tests.integration.search.made import batch, stored
@@ -39,11 +40,6 @@ def station(make_station: Callable[..., Station], search_url: str) -> Station:
     return station
 
 
-def files_with(station: Station, case_id: str) -> list[str]:
-    files = [file for file in station.settings.folder.rglob("*") if file.is_file()]
-    return [file.name for file in files if case_id.encode() in file.read_bytes()]
-
-
 def delete(search_url: str, projector_url: str, *arguments: str) -> tuple[int, str]:
     where = ["--search-url", search_url, "--projector-url", projector_url]
     done = CliRunner().invoke(casekin, ["delete", *arguments, *where])
@@ -54,13 +50,13 @@ def delete(search_url: str, projector_url: str, *arguments: str) -> tuple[int, s
 def test_delete__leaves_nothing_in_search_nor_in_the_projector(
     search_url: str, station: Station, arguments: tuple[str, str]
 ) -> None:
-    assert files_with(station, GONE.id)
+    assert files_with(station.settings.folder, GONE.id.encode())
     with serving(create_projector(station.settings)) as projector_url:
         status, said = delete(search_url, projector_url, *arguments)
     assert status == 0, said
     assert "0 left" in said
     assert "1 maps" in said
-    assert files_with(station, GONE.id) == []
+    assert files_with(station.settings.folder, GONE.id.encode()) == []
     with SearchClient(search_url, attempts=1) as client, pytest.raises(NotFound):
         client.case(GONE.id)
 
@@ -70,11 +66,11 @@ def test_delete__says_what_has_the_case_where_the_projector_is_not_reached(searc
     assert status == 1
     assert f"{GONE.id}: out of the index, 2 files removed, 0 left" in said
     assert "its cached latents, maps and results may have the cases until it runs" in said
-    assert files_with(station, GONE.id)
+    assert files_with(station.settings.folder, GONE.id.encode())
     with serving(create_projector(station.settings)) as projector_url:
         status, said = delete(search_url, projector_url, "--case", GONE.id)
     assert status == 0, "the same command again completes it"
-    assert files_with(station, GONE.id) == []
+    assert files_with(station.settings.folder, GONE.id.encode()) == []
 
 
 def test_delete__of_an_unknown_case_is_an_error(search_url: str, station: Station) -> None:

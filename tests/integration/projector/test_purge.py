@@ -11,6 +11,7 @@ from casekin.contracts.maps import MapPlace, Placement
 from casekin.contracts.projector import PurgeResult
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import BadInput, Conflict, Gone, NotFound
+from tests.file_search import files_with
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 
@@ -41,11 +42,6 @@ def _delete(station: Station) -> None:
     station.collection.edition += 1
 
 
-def _files_with(station: Station, case: str) -> list[str]:
-    found = [file for file in station.settings.folder.rglob("*") if file.is_file()]
-    return [file.name for file in found if case.encode() in file.read_bytes()]
-
-
 def test_purge__leaves_no_file_with_the_case_and_no_result_of_it(
     make_station: Callable[..., Station], tmp_path: Path
 ) -> None:
@@ -57,11 +53,11 @@ def test_purge__leaves_no_file_with_the_case_and_no_result_of_it(
         jobs = _work(station, client)
         with pytest.raises(Conflict, match=f"case {GONE} is in the collection; delete it there first"):
             client.purge([GONE])
-        assert _files_with(station, GONE)
+        assert files_with(station.settings.folder, GONE.encode())
         _delete(station)
         try:
             assert client.purge([GONE], user="dr.lee") == PurgeResult(cases=1, latents=1, maps=2, results=2)
-            assert _files_with(station, GONE) == []
+            assert files_with(station.settings.folder, GONE.encode()) == []
             for job in jobs:
                 with pytest.raises(Gone, match="only until it is deleted"):
                     client.result(job, RolloutResult)
@@ -87,8 +83,8 @@ def test_deletion__of_which_nobody_told_is_found(station: Station) -> None:
         _work(station, client)
         _delete(station)
         deadline = time.monotonic() + 10
-        while _files_with(station, GONE):
-            assert time.monotonic() < deadline, _files_with(station, GONE)
+        while files_with(station.settings.folder, GONE.encode()):
+            assert time.monotonic() < deadline, files_with(station.settings.folder, GONE.encode())
             time.sleep(0.05)
         assert "C00058" in client.current_map().cases, "what is not deleted stays"
 
