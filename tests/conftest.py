@@ -56,6 +56,7 @@ class TogetherScheduling(LoadFileScheduling):
         return "tests/e2e" if nodeid.startswith("tests/e2e/") else str(super()._split_scope(nodeid))
 
 
+@pytest.hookimpl(optionalhook=True)  # the mutation benchmark runs tests without xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherScheduling | None:
     return TogetherScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
