@@ -67,7 +67,7 @@ class LabelledCollection:
         return Vocabulary.of(occurring_diagnoses(self.cases) if codes is None else codes, self.info.diagnoses)
 
 
-def read_collection(folder: Path, mapping: str = "", folds: int = 5) -> LabelledCollection:
+def read_collection(folder: Path, mapping: str | CollectionSpec = "", folds: int = 5) -> LabelledCollection:
     """Read the table of `folder`, with a fold for each case by `training.data.folds`: from `folds.csv` or else a hash.
 
     `mapping` is a built-in one (isic, nih, ...) or a TOML file; empty takes the folder's `collection.toml`, or
@@ -94,7 +94,9 @@ def occurring_diagnoses(cases: Sequence[LabelledCase]) -> list[str]:
     return sorted({label for case in cases for label in case.diagnoses})
 
 
-def _spec(mapping: str) -> CollectionSpec | None:
+def _spec(mapping: str | CollectionSpec) -> CollectionSpec | None:
+    if isinstance(mapping, CollectionSpec):
+        return mapping
     if not mapping:
         return None
     if mapping in built_in_names():
