@@ -66,7 +66,9 @@ Reading = Annotated[
 ]
 Folds = Annotated[int, typer.Option("--folds", min=3, help="Number of folds when there is no folds.csv.")]
 Name = Annotated[str, typer.Option(help=f"Configuration: {', '.join(CONFIGS)}.")]
-Split = Annotated[str, typer.Option(help="Folds: choose (from 2 on, 1 validates), prove (from 1 on), ship (all).")]
+Split = Annotated[
+    str, typer.Option(help="Folds: prove (trains from 2 on, chooses on 1, reports 0), ship (trains on all).")
+]
 Version = Annotated[
     str,
     typer.Option(
@@ -80,7 +82,7 @@ Store = Annotated[Path | None, typer.Option(help="Folder for runs and decoded im
 def fit_command(
     data: Annotated[str, typer.Option(metavar="DIR", help=f"{COLLECTION} Members of the family also take sprites.")],
     config: Annotated[str, typer.Option(help=f"{', '.join(CONFIGS)}; of the family {MEMBERS}.")] = "guided",
-    split: Split = "choose",
+    split: Split = "prove",
     store: Store = None,
     initial: Annotated[
         Path | None, typer.Option(help="Checkpoint of another run to start from; not for the family.")
@@ -127,7 +129,7 @@ def polish_command(
     data: Data,
     checkpoint: Path,
     config: Name = "guided",
-    split: Split = "choose",
+    split: Split = "prove",
     mapping: Reading = "",
     folds: Folds = 5,
     store: Store = None,
@@ -190,7 +192,7 @@ def export(
     target: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("bundles/default"),
     version: Version = "",
     config: Name = "guided",
-    split: Split = "choose",
+    split: Split = "prove",
     mapping: Reading = "",
     folds: Folds = 5,
     store: Store = None,

@@ -57,7 +57,7 @@ def polish_checkpoint(
 
 
 def run_recipe(config: Config, places: Places, version: str = "") -> None:
-    """Prove the recipe on all folds but the first, then train what ships on all; write a bundle of each.
+    """Train the proof of the recipe, measured on fold 0, then what ships on all folds; write a bundle of each.
 
     The proof's version ends in `-proof`; both are named by their content where no `version` is given.
     """

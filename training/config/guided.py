@@ -24,7 +24,7 @@ class DataConfig:
     resample: Literal["bilinear", "box", "bicubic"] = "bilinear"
     """Pillow's filter of that name; serving uses the same one, named in the bundle."""
     train_folds: tuple[int, ...] = (2, 3, 4)
-    """Folds to train on."""
+    """Folds to train on, of this collection and of those of other clinics."""
     validation_folds: tuple[int, ...] = (1,)
     """Folds for choosing, for the clinical weights and for calibration; never trained on."""
     batch_size: int = 64
@@ -255,10 +255,12 @@ def named(name: str) -> Config:
     return CONFIGS[name]
 
 
-SPLITS: dict[str, tuple[int, tuple[int, ...]]] = {"choose": (2, (1,)), "prove": (1, ()), "ship": (0, ())}
-"""First of the training folds, which run on to the last, and validation folds, by what a run is for: choosing settings,
-weights and calibration on fold 1; measuring the recipe on fold 0; shipping a network trained on all.
-Nothing is chosen on fold 0."""
+SPLITS: dict[str, tuple[int, tuple[int, ...]]] = {"prove": (2, (1,)), "ship": (0, ())}
+"""First of the training folds, which run on to the last, and validation folds, by what a run is for.
+
+`prove`: train on folds 2 and on; choose settings, checkpoints, weights, temperature and calibration on fold 1; report
+fold 0, which nothing is trained on and nothing chosen by. `ship`: train on all, with what the proof learned. Runs of
+other settings are compared on fold 1 too, so the run that wins is the proof (docs/decisions/0022)."""
 
 
 def on_split(config: Config, split: str) -> Config:

@@ -33,6 +33,11 @@ class LearnedFrom:
     choices: frozenset[int]
     """Chose preset weights, temperature, calibration."""
 
+    def test_folds(self, known: Collection[int]) -> tuple[int, ...]:
+        """Return those of the `known` folds that had no part in the model, or else those that only chose."""
+        untrained = frozenset(known) - self.weights
+        return tuple(sorted(untrained - self.choices or untrained))
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -131,14 +136,17 @@ def under_presets(system: System, latents: Floats) -> list[Vectors]:
 
 
 def learned_from(provenance: Provenance) -> LearnedFrom:
-    """Return the folds that the training recipe names, with those of a run whose weights it started from."""
+    """Return the folds that the training recipe names.
 
-    def of(key: str) -> frozenset[int]:
-        recipe = provenance.recipe.items()
-        given = [str(value) for name, value in recipe if name == key or name.endswith(f"initial.{key}")]
+    With those of a run whose weights it started from, and of any other collection that it was trained on: every setting
+    called `train_folds` counts. The same fold of each collection is kept apart (`training.data.other_clinics`).
+    """
+
+    def of(setting: str) -> frozenset[int]:
+        given = [str(value) for name, value in provenance.recipe.items() if f".{name}".endswith(setting)]
         return frozenset(int(fold) for folds in given for fold in folds.split())
 
-    return LearnedFrom(of("data.train_folds"), of("data.validation_folds") | of(HELD_OUT_FOLDS))
+    return LearnedFrom(of("train_folds"), of("validation_folds") | of(f".{HELD_OUT_FOLDS}"))
 
 
 def warnings_about(learned: LearnedFrom, query_folds: tuple[int, ...]) -> list[str]:

@@ -15,18 +15,18 @@ CARD = "MODEL_CARD.md"
 
 
 def renew_card(bundle: Path, proof: Path, collection: LabelledCollection, store: Path) -> str:
-    """Measure `proof` with its held-out folds as queries; write card and `measured.json` of `bundle`, return the card.
+    """Measure `proof` with its test folds as queries; write card and `measured.json` of `bundle`, return the card.
 
     `proof` is the bundle itself, or the one whose figures it shows. Raises `BadInput` where training held out no fold
     of this collection.
     """
     system, manifest = BundleSystem(proof), read_manifest(bundle)
-    folds = {case.fold for case in collection.cases} - learned_from(system.provenance).weights
+    folds = learned_from(system.provenance).test_folds({case.fold for case in collection.cases})
     if not folds:
         raise BadInput(
             f"bundle {system.name} was trained on all folds of this collection: name the proof of its recipe (--proof)"
         )
-    material = gather(system, collection, store, tuple(sorted(folds)))
+    material = gather(system, collection, store, folds)
     presets = under_presets(system, material.latents)
     measured = measure(material.split, presets, rebuilt_by(system, material))
     card = model_card(manifest, collection, measured)

@@ -21,6 +21,9 @@ from training.losses import terms
 from training.losses.objective import downscale, unsupervised_terms, weighted
 from training.models.guided_vae import GuidedVAE
 
+FOLD_SETTINGS = ("data.train_folds", "data.validation_folds")
+"""Settings of a recipe that a run must be resumed with: on other folds it would learn those that are to measure it."""
+
 
 class GuidedTraining(lightning.LightningModule):
     """Trains `network` and keeps `averaged`, the moving average of its weights, which is what gets exported."""
@@ -62,13 +65,19 @@ class GuidedTraining(lightning.LightningModule):
         checkpoint["classes"] = list(self.vocabulary.codes)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to resume a run with other diagnoses: it was on another collection."""
+        """Refuse to resume a run of another collection, or one that was trained on other folds."""
         before = checkpoint.get("classes", list(self.vocabulary.codes))
         if before != list(self.vocabulary.codes):
             raise BadInput(
                 f"the run {self.config.name!r} was begun on a collection with the diagnoses {', '.join(before)}; "
                 f"this one has {', '.join(self.vocabulary.codes)}: name another --store"
             )
+        for setting in FOLD_SETTINGS:
+            if (begun := checkpoint["recipe"].get(setting)) not in (None, self.recipe[setting]):
+                raise BadInput(
+                    f"the run {self.config.name!r} was begun with {setting} {begun!r} and is now to go on with "
+                    f"{self.recipe[setting]!r}: name another --store, or remove the run"
+                )
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Seed the step, so that a resumed run repeats it."""

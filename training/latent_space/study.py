@@ -36,7 +36,10 @@ class Folds:
 
     @property
     def held_out(self) -> tuple[int, ...]:
-        """Folds never trained on, which clinical weights and calibration come from."""
+        """Folds never trained on, which clinical weights and calibration come from.
+
+        The test folds only where a run has no validation folds; its figures are then flattered.
+        """
         return self.validation or self.test
 
     @property
@@ -60,8 +63,9 @@ class Study:
     """One trained network on one collection.
 
     Axes, their mean and spread come from the training folds; the clinical weights, temperature and calibration from
-    held-out lesions: those of the validation folds, or of the test folds where a run trains on all others. A network
-    trained on all folds takes them from the proof of its recipe, `proven`.
+    the validation folds, so that the test folds report and choose nothing. A network trained on all folds takes them
+    from the proof of its recipe, `proven`. With `compared`, the validation folds are the test folds too: runs that are
+    compared with one another, to choose among them, must not open the test folds.
     """
 
     def __init__(
@@ -72,12 +76,13 @@ class Study:
         collection: Collection,
         folder: Path,
         proven: HeldOutCalibration | None = None,
+        compared: bool = False,
     ) -> None:
         self.network, self.collection, self._folder, self.proven = network, collection, folder, proven
         self.model = network.config
-        known = {case.fold for case in collection.cases}
         train, validation = data.train_folds, data.validation_folds
-        self.folds = Folds(train, validation, tuple(sorted(known - set(train) - set(validation))))
+        others = {case.fold for case in collection.cases} - set(train) - set(validation)
+        self.folds = Folds(train, (), validation) if compared else Folds(train, validation, tuple(sorted(others)))
         if not self.folds.held_out and proven is None:
             raise BadInput("no fold was held out to calibrate by: name the bundle that proves the recipe (--proof)")
         self._guided = self.model.diagnosis_dimensions
@@ -90,10 +95,15 @@ class Study:
         if self.proven is not None:
             own = f"this network was trained on {_listed(folds.train)} and has no figures of its own"
             return f"{own}; those of its recipe: {self.proven.protocol}"
+        chosen = (
+            f"weights and calibration chosen on {_listed(folds.validation)}, "
+            f"figures with queries of {_listed(folds.test)}, by which nothing of this run was chosen, "
+            if folds.validation
+            else f"figures with queries of {_listed(folds.test)}, by which weights and calibration were chosen too, "
+        )
         return (
-            f"folds by lesion; trained on {_listed(folds.train)}, "
-            f"weights and calibration from {_listed(folds.held_out)}, "
-            f"figures with queries of {_listed(folds.test)} against a gallery of {_listed(folds.gallery)}; "
+            f"folds by lesion; trained on {_listed(folds.train)}, {chosen}"
+            f"against a gallery of {_listed(folds.gallery)}; "
             "no match of the query's own lesion; preset clinical unless named visual"
         )
 

@@ -13,7 +13,7 @@ from training.config.guided import CONFIGS, Config
 def test_cli__fits_evaluates_and_exports(collection_folder: Path, tiny: Config, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setitem(CONFIGS, "tiny", tiny)
     given = ["--data", str(collection_folder), "--config", "tiny", "--store", str(tmp_path)]
-    checkpoint = str(tmp_path / "runs" / "tiny-choose" / "last.ckpt")
+    checkpoint = str(tmp_path / "runs" / "tiny-prove" / "last.ckpt")
     runner = CliRunner()
     assert runner.invoke(app, ["fit", *given, "--epochs", "1"]).exit_code == 0
     target = tmp_path / "bundle"
@@ -52,9 +52,9 @@ def test_recipe__proves_on_fold_0_and_ships_what_has_seen_all(
     assert result.exit_code == 0, result.output
     proof, shipped = (open_bundle(tmp_path / "bundles" / name).manifest for name in ("proof", "default"))
     assert (proof.version, shipped.version) == ("tiny-4-proof", "tiny-4")
-    assert proof.provenance.recipe["data.train_folds"] == "1 2 3 4"
+    assert proof.provenance.recipe["data.train_folds"] == "2 3 4"
     assert shipped.provenance.recipe["data.train_folds"] == "0 1 2 3 4"
-    assert (proof.provenance.recipe["held.folds"], "held.folds" in shipped.provenance.recipe) == ("0", False)
+    assert (proof.provenance.recipe["held.folds"], "held.folds" in shipped.provenance.recipe) == ("1", False)
     assert shipped.similarity == proof.similarity
     polished = tmp_path / "store" / "runs" / "tiny-ship" / "polished.ckpt"
     files = [polished, *(tmp_path / "bundles" / name / "bundle.json" for name in ("proof", "default"))]

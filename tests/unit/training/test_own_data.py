@@ -166,7 +166,7 @@ def test_fit__refuses_to_go_on_with_a_run_on_another_collection(
         ),
         ([], "neither a download of HAM10000, ISIC, NIH nor described by a collection.toml: cases.csv has File"),
         (["--config", "best"], "there is no configuration 'best'"),
-        (["--split", "most"], "there is no split 'most'; there are choose, prove, ship"),
+        (["--split", "most"], "there is no split 'most'; there are prove, ship"),
         (["--data", "nowhere"], "'nowhere' is no folder; name one with a collection, or phantoms"),
         (["--data", "phantoms:many"], "'phantoms:many' is no number of phantoms"),
     ],

@@ -72,6 +72,27 @@ def test_learned_from__includes_the_folds_of_the_run_that_weights_began_with(tin
     assert learned_from(BundleSystem(folder).provenance).weights == {0, 2, 3}
 
 
+def test_learned_from__includes_the_folds_of_other_clinics(tiny_bundle: Path) -> None:
+    known = read_manifest(tiny_bundle).provenance
+    recipe: dict[str, str | int | float | bool | None] = {"data.train_folds": "2 3 4", "clinics.train_folds": "0 2"}
+    learned = learned_from(known.model_copy(update={"recipe": recipe | {"held.folds": "1"}}))
+    assert learned == LearnedFrom(frozenset({0, 2, 3, 4}), frozenset({1}))
+
+
+@pytest.mark.parametrize(
+    ("learned", "expected"),
+    [
+        (LearnedFrom(frozenset({2, 3, 4}), frozenset({1})), (0,)),
+        (LearnedFrom(frozenset({1, 2, 3, 4}), frozenset({0})), (0,)),
+        (LearnedFrom(frozenset(range(5)), frozenset()), ()),
+    ],
+)
+def test_test_folds__are_those_that_chose_nothing_if_there_are_any(
+    learned: LearnedFrom, expected: tuple[int, ...]
+) -> None:
+    assert learned.test_folds(range(5)) == expected
+
+
 def test_refuse_trained_on__names_the_fold_that_a_bundle_has_seen(bundle: Path, proof: Path, tiny_bundle: Path) -> None:
     refuse_trained_on(read_manifest(proof), (0,))
     with pytest.raises(BadInput, match=r"was trained on fold 0, which this measures: name one trained without it"):

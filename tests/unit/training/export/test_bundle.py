@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from training.config.guided import Config, on_split
 from training.data.cases import read_collection
 from training.data.collection import Collection
 from training.evaluation.evaluate import Measured
-from training.evaluation.systems import BundleSystem
+from training.evaluation.systems import BundleSystem, learned_from
 from training.export.bundle import content_version, export
 from training.export.onnx_graphs import ParityLost, without_shuffles, write_graph
 from training.export.quantise import FIRST_BLOCK
@@ -79,6 +80,25 @@ def test_export__lists_the_diagnoses_in_the_order_of_the_head(exported: Path, st
     guessed = system.probabilities(system.embed(np.array(collection.pixels))).argmax(1)
     right = [system.classes[number] == case.diagnosis for number, case in zip(guessed, collection.cases, strict=True)]
     assert np.mean(right) > 0.8, "colours tell these diagnoses"
+
+
+def test_study__chooses_on_the_validation_fold_and_reports_the_test_fold(study: Study, exported: Path) -> None:
+    learned = learned_from(open_bundle(exported).manifest.provenance)
+    assert (learned.weights, learned.choices) == ({2, 3, 4}, {1})
+    assert study.folds.test == (0,)
+    said = "weights and calibration chosen on fold 1, figures with queries of fold 0, by which nothing of this run was"
+    assert said in open_bundle(exported).manifest.provenance.protocol
+
+
+def test_study__does_not_open_the_test_fold_where_runs_are_compared(study: Study, tiny: Config, tmp_path: Path) -> None:
+    compared = Study(tiny.data, study.network, {}, study.collection, tmp_path, compared=True)
+    assert (compared.folds.train, compared.folds.test, compared.folds.gallery) == ((2, 3, 4), (1,), (2, 3, 4))
+
+
+def test_study__says_where_the_queries_chose_too(study: Study, tiny: Config, tmp_path: Path) -> None:
+    without = replace(tiny.data, train_folds=(1, 2, 3, 4), validation_folds=())
+    flattered = Study(without, study.network, {}, study.collection, tmp_path)
+    assert "queries of fold 0, by which weights and calibration were chosen too" in flattered.protocol
 
 
 def test_study__fits_the_temperature_to_held_out_lesions(study: Study) -> None:
@@ -256,9 +276,6 @@ def test_renew_card__writes_the_same_card_from_the_bundle_alone(
     card, measured = (bundle / "MODEL_CARD.md").read_text(), (bundle / "measured.json").read_bytes()
     (bundle / "MODEL_CARD.md").unlink()
     (bundle / "measured.json").unlink()
-    manifest = json.loads((bundle / "bundle.json").read_text())
-    manifest["provenance"]["recipe"]["data.train_folds"] = "1 2 3 4"  # as of a proof, whose queries are fold 0
-    (bundle / "bundle.json").write_text(json.dumps(manifest))
     renew_card(bundle, bundle, read_collection(collection_folder), tmp_path / "store")
     again = (bundle / "MODEL_CARD.md").read_text()
     figures = re.compile(r"\d\.\d+(?:e-\d+)?")

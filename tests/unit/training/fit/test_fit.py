@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from casekin.phantoms import write_phantoms
 from tests.conftest import ROOT
 from training.config.guided import CONFIGS, Config, named
 from training.data.cases import read_collection
+from training.data.vocabulary import Vocabulary
 from training.fit.fit import SHOWN, fit
+from training.fit.guided_module import GuidedTraining
 from training.fit.tensorboard_images import STEPS
 
 
@@ -122,6 +125,18 @@ def test_fit__starts_from_the_averaged_weights_of_another_run(
     second = _weights(fit(still, collection_folder, tmp_path / "runs", tmp_path / "pixels", initial=unbroken))
     name = "encoder.diagnosis.weight"
     torch.testing.assert_close(second[f"network.{name}"], _weights(unbroken)[f"averaged.{name}"])
+
+
+def test_fit__refuses_to_resume_a_run_on_other_folds(tiny: Config) -> None:
+    def module(folds: tuple[int, ...]) -> GuidedTraining:
+        config = replace(tiny, data=replace(tiny.data, train_folds=folds))
+        return GuidedTraining(config, [0.5, 0.5], ["a", "b"], Vocabulary.of(["mel", "nv"], []))
+
+    begun: dict[str, Any] = {}
+    module((3, 4)).on_save_checkpoint(begun)
+    with pytest.raises(BadInput, match=r"begun with data.train_folds '3 4' and is now to go on with '2 3'"):
+        module((2, 3)).on_load_checkpoint(begun)
+    module((3, 4)).on_load_checkpoint(begun)
 
 
 def test_named__says_which_configurations_there_are() -> None:
