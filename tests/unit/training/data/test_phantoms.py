@@ -7,7 +7,8 @@ from casekin.errors import BadInput
 from casekin.phantoms import SCALES, make_up
 from training.data.cases import read_collection
 from training.data.phantoms import SEED, phantom_collection, phantom_factors
-from training.latent_space.image_factors import FACTORS, known_factors
+from training.latent_space.image_factors import known_factors
+from training.latent_space.lesion_measures import MEASURES
 
 
 @pytest.fixture(scope="module")
@@ -48,5 +49,5 @@ def test_known_factors__are_the_truth_of_phantoms_what_masks_show_or_nothing(
     phantoms = known_factors(drawn, ["PHANTOM_0007_000001"], pixels)
     assert "Skin tone" in phantoms.names
     assert phantoms.values.shape == (1, len(SCALES))
-    assert known_factors(collection_folder, ["ISIC_00000"], pixels).names == FACTORS
+    assert known_factors(collection_folder, ["ISIC_00000"], pixels).names == MEASURES
     assert known_factors(tmp_path, ["a"], pixels).values.shape == (1, 0)
