@@ -131,7 +131,7 @@ def _measured(row: Row, data: Path, runs: Path) -> dict[str, float]:
     config, pixels = row.config, default_cache() / "pixels"
     checkpoint = fit(config, data, runs, pixels, limit=_limit())
     collection = Collection(data, pixels, config.data, config.seed, _limit())
-    trained = load_trained(checkpoint, len(collection.classes))
+    trained = load_trained(checkpoint)
     network = recompute_batchnorm(trained.network, collection, config.augment) if row.recomputed else trained.network
     polishing = PolishConfig(epochs=1 if is_quick() else POLISH_EPOCHS, loss=config.loss)
     if row.condensing is not None:

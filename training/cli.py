@@ -15,6 +15,7 @@ from casekin.errors import BadInput, CasekinError
 from training.config.baselines import FAMILY, FamilyConfig, is_member, member
 from training.config.guided import CONFIGS, Config, named, on_split
 from training.data.cases import read_collection
+from training.data.collection import OtherImages
 from training.data.phantoms import WORD as PHANTOMS
 from training.data.phantoms import phantom_collection
 from training.fit.feature_pca import CondenseConfig
@@ -75,6 +76,22 @@ Version = Annotated[
         help="Name of the bundle and of its index; default: the collection, the date and a hash of the content."
     ),
 ]
+Copies = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--copies", metavar="DIR", file_okay=False, exists=True, help="The same images at another size; repeat."
+    ),
+]
+Further = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--further",
+        metavar="DIR",
+        file_okay=False,
+        exists=True,
+        help="Collection of another clinic to train on; repeat.",
+    ),
+]
 Store = Annotated[Path | None, typer.Option(help="Folder for runs and decoded images; default in ~/.cache.")]
 
 
@@ -92,6 +109,8 @@ def fit_command(
     devices: Annotated[int, typer.Option(help="GPUs, or processes on a CPU, to share the work.")] = 1,
     mapping: Reading = "",
     folds: Folds = 5,
+    copies: Copies = None,
+    further: Further = None,
 ) -> None:
     """Train, or resume an interrupted run; prints the checkpoint."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -103,12 +122,14 @@ def fit_command(
             "--limit": limit,
             "--mapping": mapping or None,
             "--folds": None if folds == 5 else folds,
+            "--copies": copies,
+            "--further": further,
         }
         _refuse(refused, f"a member of the family such as {config}")
         typer.echo(fit_member(_member_config(config, epochs, devices), data, runs, pixels))
     else:
         chosen = _with_schedule(_config(config, split, mapping, folds), epochs, devices)
-        typer.echo(fit_all(chosen, folder(data), runs, pixels, initial, limit))
+        typer.echo(fit_all(chosen, folder(data), runs, pixels, initial, limit, _others(copies, further)))
 
 
 @app.command()
@@ -152,13 +173,15 @@ def recipe(
     mapping: Reading = "",
     folds: Folds = 5,
     store: Store = None,
+    copies: Copies = None,
+    further: Further = None,
 ) -> None:
     """Prove the recipe on fold 0, then train on all folds what ships; an interrupted run resumes."""
     from training.recipe import Places, run_recipe  # noqa: PLC0415  ONNX takes seconds to import
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     setting = _with_data(named(config), mapping, folds)
-    run_recipe(setting, Places(data, store or default_cache(), bundles), version)
+    run_recipe(setting, Places(data, store or default_cache(), bundles, _others(copies, further)), version)
 
 
 @app.command("evaluate")
@@ -242,6 +265,10 @@ def calibrate_command(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     manifest = recalibrate(bundle, read_collection(data, mapping, folds), store or default_cache())
     typer.echo(manifest.neighbours.model_dump_json(indent=1) if manifest.neighbours else "")
+
+
+def _others(copies: list[Path] | None, further: list[Path] | None) -> OtherImages:
+    return OtherImages(tuple(copies or ()), tuple(further or ()))
 
 
 def _refuse(options: Mapping[str, object], of: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from casekin.atomic_files import write_durably
 from casekin.bundle import MANIFEST, read_manifest, sha256_of
 from training.config.guided import Config, on_split
-from training.data.collection import Collection
+from training.data.collection import NO_OTHERS, Collection, OtherImages
 from training.export.bundle import export
 from training.fit.allocator import keep_freed_memory
 from training.fit.batchnorm import recompute_batchnorm
@@ -34,6 +34,8 @@ class Places:
     """Folder of runs and decoded images."""
     bundles: Path
     """Folder of the bundles `proof` and `default`."""
+    others: OtherImages = NO_OTHERS
+    """Folders that are trained on as well."""
 
 
 def polish_checkpoint(
@@ -45,7 +47,7 @@ def polish_checkpoint(
     """
     keep_freed_memory()
     collection = Collection(data, cache, config.data, config.seed)
-    trained = load_trained(checkpoint, len(collection.classes))
+    trained = load_trained(checkpoint)
     recomputed = recompute_batchnorm(trained.network, collection, config.augment)
     condensed = condense(recomputed, collection, condensing, config.augment)
     # Images with an upright orientation have one view, whatever the setting.
@@ -68,7 +70,7 @@ def run_recipe(config: Config, places: Places, version: str = "") -> None:
 
 def _export(config: Config, split: str, places: Places, target: Path, version: str, proof: Path | None) -> None:
     chosen, cache = on_split(config, split), places.store / "pixels"
-    checkpoint = fit_all(chosen, places.data, places.store / "runs", cache)
+    checkpoint = fit_all(chosen, places.data, places.store / "runs", cache, others=places.others)
     polished = checkpoint.with_name("polished.ckpt")
     if not polished.exists() or polished.stat().st_mtime < checkpoint.stat().st_mtime:
         polish_checkpoint(chosen, checkpoint, places.data, cache, CondenseConfig(), PolishConfig())

@@ -17,9 +17,9 @@ class DataConfig:
     `collection.toml` and recognises downloads by their columns."""
     folds: int = 5
     """Number of folds when there is no `folds.csv`, which otherwise decides."""
-    height: int = 144
+    height: int = 192
     """Pixels; with width the 4:3 of dermatoscopes. More costs time in proportion."""
-    width: int = 192
+    width: int = 256
     """Pixels."""
     resample: Literal["bilinear", "box", "bicubic"] = "bilinear"
     """Pillow's filter of that name; serving uses the same one, named in the bundle."""
@@ -31,12 +31,21 @@ class DataConfig:
     """Images per step; the contrastive term needs several of each diagnosis in it."""
     balance: float = 0.5
     """Power p of sampling: a class of share s is drawn in proportion to s^(1-p). 0 as it is, 1 all classes alike."""
+    source_balance: float = 0.5
+    """The same power for the sources (clinics, devices) within a class: a network that meets one diagnosis from one
+    device alone learns the device."""
+    further_weight: float = 0.5
+    """Factor of the share of each source of further collections: their images may be small."""
+    attributes: tuple[str, ...] = ("globules", "milia_like_cyst", "negative_network", "pigment_network", "streaks")
+    """Columns of 0 and 1 that the network learns beside the diagnosis, from the images whose table has them: the
+    dermoscopic attributes of ISIC 2018 task 2."""
 
     def __post_init__(self) -> None:
         if shared := set(self.train_folds) & set(self.validation_folds):
             raise ValueError(f"validation_folds shares {sorted(shared)} with train_folds; a fold is one or the other")
-        if not 0 <= self.balance <= 1:
-            raise ValueError(f"balance is {self.balance}; it must lie in 0..1")
+        for name in ("balance", "source_balance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
 
 
 @dataclass(frozen=True)
@@ -55,15 +64,17 @@ class AugmentConfig:
     """Largest change of the pixel values, in 0..1 units."""
     contrast: float = 0.15
     """Largest relative change of contrast about the image's mean."""
-    saturation: float = 0.15
+    saturation: float = 0.2
     """Largest relative change of the distance to grey."""
-    tint: float = 0.05
+    tint: float = 0.1
     """Largest relative gain of one colour channel: white balance differs between dermatoscopes."""
-    degraded: float = 0.25
-    """Share of each batch that is degraded in one of the three ways that follow, drawn for each batch."""
-    coarsest: float = 0.5
+    corners: float = 0.1
+    """Share of each batch that is blackened outside of a circle, as some dermatoscopes leave it."""
+    degraded: float = 0.4
+    """Share of each batch that is degraded in one of the four ways that follow, drawn for each batch."""
+    coarsest: float = 0.35
     """Size to which an image may be scaled down before it is scaled up again: the same picture comes as 600 x 450 and
-    as 200 x 150 pixels."""
+    as 84 x 84 pixels."""
     sharpness: float = 0.6
     """Largest weight of the detail (image minus its 3 x 3 blur) that is added (sharper) or taken (blurred)."""
     jpeg_quality: float = 40.0
@@ -141,8 +152,16 @@ class LossConfig:
     """Of the class head."""
     contrastive: float = 1.0
     """Of the supervised contrastive term."""
+    across_sources: float = 1.0
+    """How much more a pair of one diagnosis counts in the contrastive term where its images are of two sources."""
+    copies: float = 0.25
+    """Of the term that tells an image's degraded copy from other images (InfoNCE), on the pooled features."""
+    copied_share: float = 0.25
+    """Share of each batch that is degraded to a copy for that term."""
+    attributes: float = 1.0
+    """Of the binary cross entropy of the attributes."""
     temperature: float = 0.1
-    """Of the supervised contrastive term, on unit vectors."""
+    """Of the contrastive terms, on unit vectors."""
     label_smoothing: float = 0.05
     """Of the class head; some of HAM10000's labels are one expert's opinion."""
     decoder_gradient: float = 0.0
@@ -155,8 +174,12 @@ class LossConfig:
 class OptimiserConfig:
     """AdamW, warmed up linearly and annealed by a cosine."""
 
-    epochs: int = 14
-    """Passes over as many images as the training folds have."""
+    epochs: int = 20
+    """Passes over as many images as the training folds of the collection have."""
+    coarse_share: float = 0.6
+    """Share of the epochs, the first ones, that see images at three quarters of their size, in half of the time. The
+    last see the full size, at which the statistics of features differ (Touvron 2019, "Fixing the train-test resolution
+    discrepancy")."""
     backbone_rate: float = 4e-4
     """Peak learning rate of pretrained layers."""
     new_rate: float = 2e-3

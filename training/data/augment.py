@@ -13,9 +13,12 @@ from training.data.degrade import DEGRADATIONS
 def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
     """Return the images [B,3,H,W] in 0..1 rotated, flipped, scaled, shifted and recoloured, each at random.
 
-    The last of the batch are degraded as well: images come in random order, so that is a random part of them.
+    The first of the batch lose their corners and the last are degraded as well: images come in random order, so that is
+    a random part of them.
     """
     changed = recolour(move(images, config, generator), config, generator)
+    if some := round(config.corners * len(images)):
+        changed[:some] = blacken_corners(changed[:some], generator)
     if some := round(config.degraded * len(images)):
         way = DEGRADATIONS[int(torch.randint(len(DEGRADATIONS), (), generator=generator))]
         changed[-some:] = way(changed[-some:], config, generator)
@@ -73,6 +76,16 @@ def recolour(images: Tensor, config: AugmentConfig, generator: torch.Generator |
     level = images.mean((1, 2, 3), keepdim=True)
     images = level + (images - level) * (1 + draw(config.contrast))
     return (images * (1 + draw(config.tint, 3)) + draw(config.brightness)).clamp(0, 1)
+
+
+def blacken_corners(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Return the images black outside of a circle about their middle, whose edge is near that of the image."""
+    batch, _, height, width = images.shape
+    down = torch.linspace(-height / 2, height / 2, height).view(1, 1, height, 1)
+    across = torch.linspace(-width / 2, width / 2, width).view(1, 1, 1, width)
+    radius = (0.45 + 0.12 * torch.rand(batch, 1, 1, 1, generator=generator)) * width  # 0.625 reaches the corner at 4:3
+    edge = ((radius - (down**2 + across**2).sqrt()) / (0.01 * width)).clamp(0, 1)
+    return images * edge.to(images)
 
 
 def _uniform(count: int, limit: float, generator: torch.Generator | None) -> Tensor:

@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from casekin.collections import (
@@ -45,6 +45,8 @@ class LabelledCase:
     """Clinic or device."""
     labels: tuple[str, ...] = ()
     """All diagnoses where the image has several, `diagnosis` first; else empty."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Further columns of the table."""
 
     @property
     def diagnoses(self) -> tuple[str, ...]:
@@ -119,6 +121,7 @@ def _case(row: Row, fold: Folding) -> LabelledCase:
         site=case.site or "",
         source=case.source or "",
         labels=row.labels if len(row.labels) > 1 else (),
+        columns=case.attributes,
     )
 
 

@@ -40,6 +40,19 @@ def resample(images: Tensor, config: AugmentConfig, generator: torch.Generator |
     return functional.interpolate(small, (height, width), mode="bilinear", align_corners=False)
 
 
+def recopy(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
+    """Return the images scaled down by one random factor, compressed at that size and scaled up again.
+
+    What a smaller file of the same picture looks like: its blocks of JPEG are not those of the larger one.
+    """
+    height, width = images.shape[-2:]
+    factor = config.coarsest ** float(torch.rand((), generator=generator))
+    size = (max(8, round(height * factor)), max(8, round(width * factor)))
+    small = functional.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+    small = compress(small, config, generator)
+    return functional.interpolate(small, (height, width), mode="bilinear", align_corners=False)
+
+
 def refocus(images: Tensor, config: AugmentConfig, generator: torch.Generator | None = None) -> Tensor:
     """Return the images blurred or sharpened (unsharp mask), each by its own draw."""
     amount = (torch.rand(len(images), 1, 1, 1, generator=generator) * 2 - 1) * config.sharpness
@@ -103,5 +116,5 @@ def _mixing() -> Tensor:
 
 
 Degradation = Callable[[Tensor, AugmentConfig, torch.Generator | None], Tensor]
-DEGRADATIONS: tuple[Degradation, ...] = (resample, refocus, compress)
+DEGRADATIONS: tuple[Degradation, ...] = (resample, refocus, compress, recopy)
 """One of them is drawn for each batch."""

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from casekin.atomic_files import stream_durably
 from training.config.baselines import HardwareConfig
 from training.config.guided import Config, ModelConfig, Scalar
-from training.data.collection import Collection
+from training.data.collection import NO_OTHERS, Collection, OtherImages
 from training.fit.allocator import keep_freed_memory
 from training.fit.guided_module import GuidedTraining
 from training.fit.tensorboard_images import Pictured
@@ -29,24 +29,32 @@ def default_cache() -> Path:
 
 
 def fit(
-    config: Config, folder: Path, runs: Path, cache: Path, initial: Path | None = None, limit: int | None = None
+    config: Config,
+    folder: Path,
+    runs: Path,
+    cache: Path,
+    initial: Path | None = None,
+    limit: int | None = None,
+    others: OtherImages = NO_OTHERS,
 ) -> Path:
     """Train and return the last checkpoint; an interrupted run resumes after its last whole epoch.
 
-    `initial` is a checkpoint of another run to start from; `limit` takes only so many cases.
+    `initial` is a checkpoint of another run to start from; `limit` takes only so many cases; `others` are trained on
+    beside the collection.
     """
     keep_freed_memory()
     torch.set_num_threads(config.optimiser.threads)
     lightning.seed_everything(config.start_seed)
-    collection = Collection(folder, cache, config.data, config.seed, limit)
+    collection = Collection(folder, cache, config.data, config.seed, limit, others)
     module = module_for(config, collection)
+    module.recipe |= others.flat()
     target = runs / config.name
     last = target / "last.ckpt"
     if initial is None and not last.exists():
         begin_with_components(module.network, collection.sample())
         module.averaged.load_state_dict(module.network.state_dict())
     if initial is not None and not last.exists():
-        start = load_trained(initial, len(collection.classes))
+        start = load_trained(initial)
         module.start_from(start.network)
         module.recipe |= {f"initial.{name}": value for name, value in start.recipe.items()}
     trainer = _trainer(module, collection, target)
@@ -56,9 +64,7 @@ def fit(
 
 def module_for(config: Config, collection: Collection) -> GuidedTraining:
     """Return an untrained module that fits the collection."""
-    lesions = [case.lesion for case in collection.cases]
-    labels = torch.from_numpy(collection.label_matrix) if collection.many_labels else None
-    return GuidedTraining(config, collection.drawn_shares().tolist(), lesions, collection.vocabulary, labels)
+    return GuidedTraining(config, collection)
 
 
 def _trainer(module: GuidedTraining, collection: Collection, target: Path) -> lightning.Trainer:
@@ -93,13 +99,13 @@ class Trained:
     """Each setting of its training by name; those of the run that it started from under `initial.`."""
 
 
-def load_trained(checkpoint: Path, classes: int) -> Trained:
+def load_trained(checkpoint: Path) -> Trained:
     """Return the averaged network of a checkpoint, of the shape that the checkpoint names, ready to measure."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    # What a checkpoint holds replaces the ImageNet weights anyway.
-    network = GuidedVAE(ModelConfig(**content["model"] | {"pretrained": False}), classes)
     prefix = "averaged."
     state = {n.removeprefix(prefix): v for n, v in content["state_dict"].items() if n.startswith(prefix)}
+    # What a checkpoint holds replaces the ImageNet weights anyway.
+    network = GuidedVAE(ModelConfig(**content["model"] | {"pretrained": False}), len(state["head.bias"]))
     network.load_state_dict(state)
     return Trained(network.to(memory_format=torch.channels_last).eval(), content["recipe"])  # type: ignore[call-overload]
 

@@ -8,18 +8,20 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from casekin.errors import BadInput
 from training.config.guided import Config
 from training.data.augment import augment, mix
-from training.data.vocabulary import Vocabulary
+from training.data.collection import Collection
+from training.data.degrade import recopy
 from training.evaluation.metrics import retrieval_metrics
 from training.evaluation.retrieval import Labelled
 from training.fit.trainer import seed_step, warmed_cosine
 from training.losses import terms
 from training.losses.objective import downscale, unsupervised_terms, weighted
-from training.models.guided_vae import GuidedVAE
+from training.models.backbone import POOLED_CHANNELS
+from training.models.guided_vae import GuidedVAE, Posterior
 
 FOLD_SETTINGS = ("data.train_folds", "data.validation_folds")
 """Settings of a recipe that a run must be resumed with: on other folds it would learn those that are to measure it."""
@@ -30,26 +32,24 @@ class GuidedTraining(lightning.LightningModule):
 
     log_prior: Tensor
     label_matrix: Tensor | None
+    attributes: Tensor
+    sources: Tensor
 
-    def __init__(
-        self,
-        config: Config,
-        shares: Sequence[float],
-        lesions: Sequence[str],
-        vocabulary: Vocabulary,
-        label_matrix: Tensor | None = None,
-    ) -> None:
-        """Take the share of each class among drawn images, and the lesion id of each position of the collection.
-
-        `label_matrix` [N,C] is given where images have several diagnoses: all of them are then targets.
-        """
+    def __init__(self, config: Config, collection: Collection) -> None:
+        """Take what is learned from each position of the collection: diagnoses, sources, attributes."""
         super().__init__()
-        self.config, self.lesions, self.vocabulary = config, lesions, vocabulary
+        self.config, self.vocabulary = config, collection.training_vocabulary
+        self.lesions = [case.lesion for case in collection.all_cases]
         self.recipe = config.flat()
-        self.network = GuidedVAE(config.model, len(shares)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = GuidedVAE(config.model, len(self.vocabulary)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.register_buffer("label_matrix", label_matrix, persistent=False)
-        self.register_buffer("log_prior", torch.tensor(shares).clamp(min=1e-6).log())
+        self.attribute_head = nn.Linear(POOLED_CHANNELS, len(config.data.attributes))
+        labels = torch.from_numpy(collection.label_matrix) if collection.many_labels else None
+        self.register_buffer("label_matrix", labels, persistent=False)
+        self.register_buffer("attributes", torch.from_numpy(collection.attribute_matrix), persistent=False)
+        self.register_buffer("sources", torch.from_numpy(collection.source_numbers), persistent=False)
+        shares = torch.tensor(collection.drawn_shares(), dtype=torch.float32)
+        self.register_buffer("log_prior", shares.clamp(min=1e-6).log())
         self._measured: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def start_from(self, network: GuidedVAE) -> None:
@@ -87,18 +87,39 @@ class GuidedTraining(lightning.LightningModule):
     def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
         """Return the loss of images uint8 [B,3,H,W], labels [B], positions [B]."""
         raw, labels, positions = batch
-        targets = self._targets(labels, positions)
-        images, targets = mix(augment(raw.float() / 255, self.config.augment), targets, self.config.augment)
-        images = images.contiguous(memory_format=torch.channels_last)
-        weight, model = self.config.loss, self.config.model
-        posterior = self.network.encoder(images)
+        targets, changes = self._targets(labels, positions), self.config.augment
+        images, targets = mix(augment(self._sized(raw.float() / 255), changes), targets, changes)
+        weight, model, network = self.config.loss, self.config.model, self.network
+        copied = recopy(images[: round(weight.copied_share * len(images))], changes)
+        both = torch.cat([images, copied]).contiguous(memory_format=torch.channels_last)
+        pooled, copies = network.encoder.pooled(both).split([len(images), len(copied)])  # one batch for BatchNorm
+        dropped = network.encoder.dropout(pooled)
+        parts = network.encoder.read(dropped), network.encoder.appearance(images)
+        posterior = Posterior(*(torch.cat(pair, 1) for pair in zip(*parts, strict=True)))
         some = max(1, round(weight.reconstruct_share * len(images)))
         # Blends come last, so that only unblended images are decoded.
         target = downscale(images[:some], model.output_height, model.output_width)
-        terms = unsupervised_terms(self.network, posterior, target, weight, len(self.lesions))
-        terms |= self._supervised_terms(posterior.mean, targets)
-        self.log_dict({f"train/{name}": value for name, value in terms.items()}, on_step=False, on_epoch=True)
-        return weighted(terms, weight, model.dimensions)
+        losses = unsupervised_terms(network, posterior, target, weight, len(self.lesions))
+        losses |= self._supervised_terms(posterior.mean, targets, self.sources[positions])
+        losses["attributes"] = terms.known_binary_cross_entropy(
+            self.attribute_head(dropped), self._unblended(self.attributes[positions])
+        )
+        if len(copied):
+            losses["copies"] = terms.copy_contrastive(pooled, copies, weight.temperature)
+        self.log_dict({f"train/{name}": value for name, value in losses.items()}, on_step=False, on_epoch=True)
+        return weighted(losses, weight, model.dimensions)
+
+    def _sized(self, images: Tensor) -> Tensor:
+        """Return the images [B,3,H,W] at the size of this epoch."""
+        chosen, (height, width) = self.config.optimiser, images.shape[-2:]
+        if self.current_epoch >= round(chosen.coarse_share * chosen.epochs):
+            return images
+        return downscale(images, height * 3 // 4, width * 3 // 4)
+
+    def _unblended(self, values: Tensor) -> Tensor:
+        """Return values [B,A] of which those of blended images, which come last, are unknown."""
+        blended = round(self.config.augment.mixed * len(values))
+        return torch.cat([values[: len(values) - blended], torch.full_like(values[len(values) - blended :], torch.nan)])
 
     def _targets(self, labels: Tensor, positions: Tensor) -> Tensor:
         """Return multi-hot targets [B,C]: the one label [B] of each image, or all of them."""
@@ -106,15 +127,16 @@ class GuidedTraining(lightning.LightningModule):
             return torch.nn.functional.one_hot(labels, len(self.vocabulary)).float()
         return self.label_matrix[positions]
 
-    def _supervised_terms(self, means: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Return the terms of class head and ranking, unweighted, for targets [B,C]."""
+    def _supervised_terms(self, means: Tensor, targets: Tensor, sources: Tensor) -> dict[str, Tensor]:
+        """Return the terms of class head and ranking, unweighted, for targets [B,C] and sources [B]."""
         weight, logits = self.config.loss, self.network.logits(means)
         ranked = means[:, : self.config.model.diagnosis_dimensions]
         if self.label_matrix is None:
             entropy = terms.adjusted_cross_entropy(logits, targets, self.log_prior, weight.label_smoothing)
+            preference = 1 + weight.across_sources * (sources[:, None] != sources[None, :])
             return {
                 "cross_entropy": entropy,
-                "contrastive": terms.supervised_contrastive(ranked, targets, weight.temperature),
+                "contrastive": terms.supervised_contrastive(ranked, targets, weight.temperature, preference),
             }
         odds = torch.logit(self.log_prior.exp(), eps=1e-6)
         entropy = terms.adjusted_binary_cross_entropy(logits, targets, odds, weight.label_smoothing)
@@ -162,6 +184,7 @@ class GuidedTraining(lightning.LightningModule):
         linear = self.network.linear_parameters()
         known = {id(p) for p in pretrained + linear}
         new = [p for p in self.network.parameters() if p.requires_grad and id(p) not in known]
+        new += self.attribute_head.parameters()
         optimiser = torch.optim.AdamW(
             [
                 {"params": pretrained, "lr": chosen.backbone_rate},

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from training.config.guided import Config, Scalar
-from training.data.collection import Collection
+from training.data.collection import NO_OTHERS, OtherImages
 from training.fit.fit import Trained, fit, load_trained, save_trained
 from training.models.guided_vae import GuidedVAE
 
@@ -25,20 +25,25 @@ SOUP = "soup"
 
 
 def fit_all(
-    config: Config, folder: Path, runs: Path, cache: Path, initial: Path | None = None, limit: int | None = None
+    config: Config,
+    folder: Path,
+    runs: Path,
+    cache: Path,
+    initial: Path | None = None,
+    limit: int | None = None,
+    others: OtherImages = NO_OTHERS,
 ) -> Path:
     """Train the run and the members of its soup; return the averaged checkpoint, or the run's own without a soup.
 
     Each resumes where it was interrupted; see `fit` for the parameters.
     """
-    checkpoints = [fit(one, folder, runs, cache, initial, limit) for one in (config, *config.soup_members())]
+    checkpoints = [fit(one, folder, runs, cache, initial, limit, others) for one in (config, *config.soup_members())]
     if len(checkpoints) == 1:
         return checkpoints[0]
     target = checkpoints[0].with_name(AVERAGED)
     if not target.exists() or any(target.stat().st_mtime < one.stat().st_mtime for one in checkpoints):
         log.info("averaging %s", ", ".join(map(str, checkpoints)))
-        classes = len(Collection(folder, cache, config.data, config.seed, limit).classes)
-        members = [load_trained(checkpoint, classes) for checkpoint in checkpoints]
+        members = [load_trained(checkpoint) for checkpoint in checkpoints]
         recipe = members[0].recipe | _differences([one.recipe for one in members])
         save_trained(Trained(average([one.network for one in members]), recipe), target)
     return target

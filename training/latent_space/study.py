@@ -259,7 +259,7 @@ def load_study(
     keep_freed_memory()
     torch.set_num_threads(config.optimiser.threads)
     collection = Collection(folder, cache, config.data, config.seed, limit)
-    trained = load_trained(checkpoint, len(collection.classes))
+    trained = load_trained(checkpoint)
     return Study(config.data, trained.network, trained.recipe, collection, folder, proven)
 
 

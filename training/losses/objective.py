@@ -45,6 +45,8 @@ def weighted(terms: dict[str, Tensor], weight: LossConfig, dimensions: int) -> T
         "total_correlation": weight.total_correlation / dimensions,
         "cross_entropy": weight.cross_entropy,
         "contrastive": weight.contrastive,
+        "copies": weight.copies,
+        "attributes": weight.attributes,
     }
     return torch.stack([scale[name] * value for name, value in terms.items()]).sum()
 

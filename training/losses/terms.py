@@ -54,16 +54,40 @@ def perceptual_error(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor
     return torch.stack(layers).mean()
 
 
-def supervised_contrastive(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
+def supervised_contrastive(
+    vectors: Tensor, labels: Tensor, temperature: float, preference: Tensor | None = None
+) -> Tensor:
     """Return the loss L_out of Khosla 2020, eq. 2, of vectors [B,D] (scaled to unit length here) and labels [B,C].
 
     A row holds the shares of an image's labels: one for certain, or those of a blend of images. The mean over positives
-    is weighted by the chance that a label drawn by either image's shares is the same. Images that are the only ones of
-    their label in the batch have no positive and are left out.
+    is weighted by the chance that a label drawn by either image's shares is the same, times the `preference` [B,B] of
+    the pair. Images that are the only ones of their label in the batch have no positive and are left out.
     """
     labels = labels.float()
     with torch.autocast(labels.device.type, enabled=False):
-        return _contrastive(vectors, labels @ labels.T, temperature)
+        likeness = labels @ labels.T
+        return _contrastive(vectors, likeness if preference is None else likeness * preference, temperature)
+
+
+def copy_contrastive(features: Tensor, copies: Tensor, temperature: float) -> Tensor:
+    """Return InfoNCE (van den Oord 2018, eq. 4): features of images [B,F] and of copies of the first of them [b,F].
+
+    Each copy is to be nearest to its own image. The mean over the batch is taken off first: pooled features are
+    positive and their cosines all near 1.
+    """
+    centre = features.float().mean(0, keepdim=True).detach()
+    images, again = (functional.normalize(part.float() - centre) for part in (features, copies))
+    with torch.autocast(images.device.type, enabled=False):
+        similarity = again @ images.T / temperature  # [b,B]
+    return functional.cross_entropy(similarity, torch.arange(len(again), device=similarity.device))
+
+
+def known_binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean binary cross entropy of logits [B,A] over the targets [B,A] that are not NaN; 0 without any."""
+    known = ~targets.isnan()
+    if not bool(known.any()):
+        return logits.sum() * 0
+    return functional.binary_cross_entropy_with_logits(logits.float()[known], targets.float()[known])
 
 
 def jaccard_contrastive(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:

@@ -6,7 +6,7 @@ from training.config.guided import AugmentConfig, Config, SoupMember, named, on_
 
 
 def test_further__differs_from_the_first_in_name_and_what_it_says() -> None:
-    config = on_split(replace(named("guided"), soup=(SoupMember("long", seed=3, epochs=20, mixed=0.5),)), "prove")
+    config = on_split(replace(named("guided"), soup=(SoupMember("long", seed=3, epochs=25, mixed=0.5),)), "prove")
     (run,) = config.soup_members()
     assert run.name == "guided-prove-long"
     first, second = config.flat(), run.flat()

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from training.config.guided import AugmentConfig
-from training.data.augment import augment, mix, move
+from training.data.augment import augment, blacken_corners, mix, move
 
-STILL = AugmentConfig(scale=0, shift=0, brightness=0, contrast=0, saturation=0, tint=0, degraded=0)
+STILL = AugmentConfig(scale=0, shift=0, brightness=0, contrast=0, saturation=0, tint=0, corners=0, degraded=0)
 
 
 def test_augment__stays_in_range_and_repeats_with_its_generator() -> None:
@@ -78,3 +78,17 @@ def test_mix__blends_the_last_of_a_batch_with_one_another_and_their_labels_alike
 def test_mix__of_none_changes_nothing() -> None:
     images, told = torch.rand(4, 3, 8, 8), torch.eye(4)
     assert mix(images, told, AugmentConfig()) == (images, told)
+
+
+def test_blacken_corners__leaves_the_middle_and_no_light_in_a_corner() -> None:
+    images = torch.ones(8, 3, 48, 64)
+    dark = blacken_corners(images, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(dark[..., 12:36, 16:48], images[..., 12:36, 16:48])
+    assert float(dark[..., 0, 0].max()) == 0
+    assert len({float(image.mean()) for image in dark}) == 8  # each has a radius of its own
+
+
+def test_augment__blackens_corners_of_a_share_of_the_batch() -> None:
+    images = torch.full((10, 3, 48, 64), 0.5)
+    changed = augment(images, replace(STILL, rotation=0, mirror=False, corners=0.3), torch.Generator().manual_seed(2))
+    assert [float(image[0, 0, 0]) == 0 for image in changed] == 3 * [True] + 7 * [False]

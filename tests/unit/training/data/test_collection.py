@@ -1,5 +1,4 @@
 import os
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from casekin.imaging.read import fit, read_image
 from tests.pictures import saved
 from training.config.guided import Config, DataConfig
 from training.data.cases import read_collection
-from training.data.collection import BalancedSampler, Collection
+from training.data.collection import Collection
 from training.data.image_cache import cached_pixels, encoder_pixels
 
 SPEC = InputSpec(height=32, width=64, resample="bilinear")
@@ -70,58 +69,6 @@ def test_encoder_pixels__of_a_grey_image_have_three_equal_channels() -> None:
     assert pixels.shape == (32, 64, 3)
     assert np.ptp(pixels, axis=2).max() == 0
     assert np.array_equal(pixels[0, :, 0], np.arange(64))
-
-
-def test_balanced_sampler__draws_by_the_power_of_the_share_and_repeats_an_epoch() -> None:
-    labels = [0] * 9000 + [1] * 1000
-    sampler = BalancedSampler(labels, balance=0.5, seed=3)
-    drawn = np.array(labels)[list(sampler)]
-    assert drawn.mean() == pytest.approx(1 / (1 + 3), abs=0.02)  # sqrt(1) against sqrt(9)
-    assert list(sampler) == list(sampler)
-    before = list(sampler)
-    sampler.set_epoch(1)
-    assert list(sampler) != before
-
-
-def test_balanced_sampler__takes_every_image_of_a_class_before_any_twice() -> None:
-    sampler = BalancedSampler([0] * 50 + [1] * 50, balance=1.0, seed=0)
-    drawn = [index for index in sampler if index < 50][:50]
-    assert len(set(drawn)) == len(drawn)
-
-
-@pytest.mark.parametrize("ranks", [1, 2, 3])
-def test_balanced_sampler__as_it_is_draws_every_image_once_whoever_draws_it(ranks: int) -> None:
-    labels = [0] * 41 + [1] * 13 + [2] * 6
-    drawn = [list(BalancedSampler(labels, balance=0, seed=5, rank=rank, ranks=ranks)) for rank in range(ranks)]
-    assert {len(part) for part in drawn} == {60 // ranks}
-    assert sorted(index for part in drawn for index in part) == list(range(60))
-
-
-@pytest.mark.parametrize("epoch", [0, 1])
-def test_balanced_sampler__ranks_share_out_what_one_process_would_draw(epoch: int) -> None:
-    labels = [0] * 90 + [1] * 10
-    ranks = [BalancedSampler(labels, 0.5, seed=5, rank=rank, ranks=4) for rank in range(4)]
-    alone = BalancedSampler(labels, 0.5, seed=5)
-    for sampler in (*ranks, alone):
-        sampler.set_epoch(epoch)
-    together = [index for step in zip(*ranks, strict=True) for index in step]
-    assert together == list(alone)
-
-
-def test_balanced_sampler__gives_each_rank_as_much_where_they_do_not_divide_the_images() -> None:
-    drawn = [list(BalancedSampler([0] * 10, balance=0, seed=1, rank=rank, ranks=4)) for rank in range(4)]
-    assert [len(part) for part in drawn] == [3, 3, 3, 3]
-    times = Counter(index for part in drawn for index in part)
-    assert len(times) == 10
-    assert max(times.values()) == 2
-
-
-def test_balanced_sampler__never_misses_a_rare_class() -> None:
-    sampler = BalancedSampler([0] * 997 + [1] * 3, balance=0.3, seed=0)
-    expected = sampler.shares[1] * 1000
-    for epoch in range(5):
-        sampler.set_epoch(epoch)
-        assert abs(sum(index >= 997 for index in sampler) - expected) < 1
 
 
 def test_collection__keeps_test_fold_out_of_both_loaders(collection_folder: Path, tmp_path: Path, tiny: Config) -> None:

@@ -7,7 +7,7 @@ from PIL import Image, ImageFilter
 
 from tests.pictures import lesion
 from training.config.guided import AugmentConfig
-from training.data.degrade import DEGRADATIONS, jpeg, refocus, resample
+from training.data.degrade import DEGRADATIONS, jpeg, recopy, refocus, resample
 
 
 def _tensor(picture: Image.Image) -> torch.Tensor:
@@ -68,3 +68,17 @@ def test_degradations__keep_shape_range_and_a_uniform_image(way) -> None:  # typ
     assert changed.max() <= 1
     grey = torch.full((2, 3, 24, 40), 0.25)
     torch.testing.assert_close(way(grey, AugmentConfig(), None), grey, atol=0.02, rtol=0)
+
+
+def test_recopy__leaves_an_image_about_as_far_off_as_a_real_smaller_file() -> None:
+    picture, file = _noisy(256, 192), io.BytesIO()
+    picture.resize((128, 96), Image.Resampling.BILINEAR).save(file, "JPEG", quality=60, subsampling=0)
+    smaller = Image.open(file).resize(picture.size, Image.Resampling.BILINEAR)
+    real = (_tensor(smaller) - _tensor(picture)).abs().mean()
+    config = AugmentConfig(coarsest=0.25)
+    ours = [(recopy(_tensor(picture), config, _seeded(seed)) - _tensor(picture)).abs().mean() for seed in range(20)]
+    assert min(ours) < real < max(ours)
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

@@ -28,7 +28,7 @@ def test_recompute_batchnorm__averages_each_layer_s_input(
     network: GuidedVAE, collection: Collection, tiny: Config
 ) -> None:
     still = replace(tiny.augment, rotation=0, mirror=False, scale=0, shift=0, brightness=0, contrast=0, saturation=0)
-    still = replace(still, tint=0, degraded=0)
+    still = replace(still, tint=0, corners=0, degraded=0)
     recomputed = recompute_batchnorm(network, collection, still)
     before, after = (
         one.encoder.backbone.blocks[1].expand[1] for one in (network, recomputed)

@@ -74,7 +74,15 @@ def test_condense__says_how_far_the_changes_of_training_move_an_image(
     collection: Collection, before: GuidedVAE, tiny: Config
 ) -> None:
     still = replace(
-        tiny.augment, scale=0.0, shift=0.0, brightness=0.0, contrast=0.0, saturation=0.0, tint=0.0, degraded=0.0
+        tiny.augment,
+        scale=0.0,
+        shift=0.0,
+        brightness=0.0,
+        contrast=0.0,
+        saturation=0.0,
+        tint=0.0,
+        corners=0.0,
+        degraded=0.0,
     )
     moving, resting = (
         encode(condense(before, collection, SMALL, changes), collection).log_variances[:, :6]

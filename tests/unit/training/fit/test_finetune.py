@@ -22,7 +22,7 @@ def test_polish__betters_the_reconstruction_and_leaves_the_latent(
     error = reconstruct(before, collection, encoded, rows).squared_error.mean()
     assert reconstruct(after, collection, again, rows).squared_error.mean() < 0.8 * error
     save_trained(Trained(after, {"epochs": 30}), tmp_path / "polished.ckpt")
-    loaded = load_trained(tmp_path / "polished.ckpt", 3)
+    loaded = load_trained(tmp_path / "polished.ckpt")
     assert all(torch.equal(a, b) for a, b in zip(loaded.network.parameters(), after.parameters(), strict=True))
     assert loaded.recipe == {"epochs": 30}
     assert list(tmp_path.glob("*.partial")) == []

@@ -38,14 +38,14 @@ def test_fit_all__trains_each_run_once_and_notes_what_was_averaged(
     given = (config, collection_folder, tmp_path / "runs", tmp_path / "pixels")
     checkpoint = fit_all(*given)
     assert checkpoint == tmp_path / "runs" / "tiny-prove" / "averaged.ckpt"
-    made = load_trained(checkpoint, 3)
+    made = load_trained(checkpoint)
     assert {name: value for name, value in made.recipe.items() if name.startswith("soup")} == {
         "soup.2.name": "tiny-prove-mixed",
         "soup.2.seed": 1,
         "soup.2.augment.mixed": 0.5,
         "soup.2.optimiser.epochs": 3,
     }
-    runs = [load_trained(tmp_path / "runs" / name / "last.ckpt", 3) for name in ("tiny-prove", "tiny-prove-mixed")]
+    runs = [load_trained(tmp_path / "runs" / name / "last.ckpt") for name in ("tiny-prove", "tiny-prove-mixed")]
     assert [run.recipe["seed"] for run in runs] == [tiny.seed, 1]
     expected = average([run.network for run in runs]).state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in made.network.state_dict().items())

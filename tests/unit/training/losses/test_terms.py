@@ -135,3 +135,38 @@ def test_adjusted_binary_cross_entropy__without_logits_is_the_entropy_of_each_la
     value = terms.adjusted_binary_cross_entropy(torch.zeros(10, 2), labels, torch.logit(share))
     entropy = -(share * share.log() + (1 - share) * (1 - share).log()).sum()
     assert float(value) == pytest.approx(float(entropy))
+
+
+def test_supervised_contrastive__a_preferred_pair_is_pulled_more() -> None:
+    vectors = torch.randn(6, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    labels = torch.eye(2)[[0, 0, 0, 1, 1, 1]]
+    alike = terms.supervised_contrastive(vectors, labels, 0.2, torch.ones(6, 6))
+    torch.testing.assert_close(alike, terms.supervised_contrastive(vectors, labels, 0.2))
+    preference = torch.ones(6, 6)
+    preference[0, 1] = preference[1, 0] = 50.0
+    unit = torch.nn.functional.normalize(vectors)
+    share = (unit @ unit.T / 0.2).fill_diagonal_(float("-inf")).log_softmax(1)
+    preferred = terms.supervised_contrastive(vectors, labels, 0.2, preference)
+    expected = [-(50 * share[0, 1] + share[0, 2]) / 51, -(50 * share[1, 0] + share[1, 2]) / 51]
+    expected += [-(share[row, a] + share[row, b]) / 2 for row, a, b in ((2, 0, 1), (3, 4, 5), (4, 3, 5), (5, 3, 4))]
+    torch.testing.assert_close(preferred, torch.stack(expected).mean())
+
+
+def test_copy_contrastive__is_small_where_each_copy_is_nearest_to_its_image() -> None:
+    features = torch.rand(12, 20, generator=torch.Generator().manual_seed(1)) + 5  # cosines near 1, as of pooled ones
+    own = terms.copy_contrastive(features, features[:4] + 0.001, 0.1)
+    others = terms.copy_contrastive(features, features[[1, 2, 3, 0]], 0.1)
+    assert float(own) < 0.05
+    assert float(others) > 5
+
+
+def test_known_binary_cross_entropy__counts_only_what_is_known() -> None:
+    logits = torch.tensor([[2.0, -1.0], [0.5, 3.0]], requires_grad=True)
+    targets = torch.tensor([[1.0, torch.nan], [torch.nan, 0.0]])
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([2.0, 3.0]), torch.tensor([1.0, 0.0]))
+    error = terms.known_binary_cross_entropy(logits, targets)
+    torch.testing.assert_close(error, expected)
+    error.backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 1] == logits.grad[1, 0] == 0
+    assert float(terms.known_binary_cross_entropy(logits, torch.full((2, 2), torch.nan))) == 0
