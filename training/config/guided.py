@@ -174,7 +174,7 @@ class LossConfig:
 class OptimiserConfig:
     """AdamW, warmed up linearly and annealed by a cosine."""
 
-    epochs: int = 20
+    epochs: int = 26
     """Passes over as many images as the training folds of the collection have."""
     coarse_share: float = 0.6
     """Share of the epochs, the first ones, that see images at three quarters of their size, in half of the time. The

@@ -76,6 +76,8 @@ class Collection(lightning.LightningDataModule):
         self.train_positions = self._in_folds("train_folds")
         self.validation_positions = self._in_folds("validation_folds")
         self.further_cases: list[LabelledCase] = []
+        self.further_notes: list[str] = []
+        """Of each further collection its title, training images, licence and citation, as a sentence."""
         self._described: list[Diagnosis] = []
         self._pictures = self._pictures_at(self.train_positions)
         for copy in others.copies:
@@ -195,6 +197,8 @@ class Collection(lightning.LightningDataModule):
         self._pictures += [Picture(pixels, rows[case.id], first + number) for number, case in enumerate(added)]
         self._described += source.info.diagnoses
         self.further_cases += added
+        licence, citation = source.info.licence or "licence not stated", source.info.citation or "no citation stated"
+        self.further_notes.append(f"{source.info.title}, {len(added)} images; {licence}. {citation}")
 
     def _training_vocabulary(self) -> Vocabulary:
         """Return the classes of training: those of the collection, then those that only further images have."""

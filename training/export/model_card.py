@@ -11,6 +11,7 @@ from training.evaluation.reconstruction import Reconstruction
 from training.evaluation.report.glossary import FIGURES, GROUPINGS, OF_DIAGNOSIS, SHORT
 from training.evaluation.subgroups import FEWEST, RESTRICTIONS, SHOWN, SMALLEST, Group
 from training.fit.feature_pca import CONDENSE
+from training.fit.fit import FURTHER
 from training.latent_space.held_out import TEMPERATURE
 
 TEMPLATE = """# Model card: {version}
@@ -24,7 +25,7 @@ light decoder ({out_height} x {out_width} px), a linear class head. It places an
 
 ## Data
 {data}; {licence}. {citation}
-{diagnoses}
+{further}{diagnoses}
 {evidence}
 {sources}
 
@@ -97,6 +98,7 @@ def model_card(manifest: BundleManifest, collection: LabelledCollection, measure
         data=manifest.provenance.data,
         licence=manifest.provenance.licence,
         citation=manifest.provenance.citation,
+        further=_further(manifest),
         diagnoses=_vocabulary(vocabulary),
         evidence=_evidence(collection),
         sources=_sources(collection),
@@ -120,6 +122,13 @@ def model_card(manifest: BundleManifest, collection: LabelledCollection, measure
         encoder_ms=figures["encoder_ms"],
         limits="\n".join(f"- {limit}" for limit in _limits(manifest, collection, measured, vocabulary)),
     )
+
+
+def _further(manifest: BundleManifest) -> str:
+    """Return a line for each collection of another clinic that the network learned from."""
+    recipe = manifest.provenance.recipe
+    notes = [str(note) for name, note in sorted(recipe.items()) if name.startswith(f"{FURTHER}.")]
+    return "".join(f"Learned from as well, and never a match: {note}\n" for note in notes)
 
 
 def _setting(manifest: BundleManifest, name: str) -> bool:

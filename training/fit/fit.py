@@ -1,6 +1,7 @@
 """Train the guided VAE, resuming an interrupted run."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from training.fit.trainer import stopping, trainer_for
 from training.models.guided_vae import GuidedVAE
 from training.models.pca import begin_with_components
 
+FURTHER = "data.further"
+"""Prefix of the entries of a recipe that describe the further collections, by number."""
 SHOWN = 8
 """Validation images whose reconstructions TensorBoard shows."""
 
@@ -47,7 +50,7 @@ def fit(
     lightning.seed_everything(config.start_seed)
     collection = Collection(folder, cache, config.data, config.seed, limit, others)
     module = module_for(config, collection)
-    module.recipe |= others.flat()
+    module.recipe |= others.flat() | further_recipe(collection.further_notes)
     target = runs / config.name
     last = target / "last.ckpt"
     if initial is None and not last.exists():
@@ -60,6 +63,11 @@ def fit(
     trainer = _trainer(module, collection, target)
     trainer.fit(module, datamodule=collection, ckpt_path=last if last.exists() else None, weights_only=False)
     return last
+
+
+def further_recipe(notes: Sequence[str]) -> dict[str, Scalar]:
+    """Return the entries of a recipe that name the further collections behind it, for the model card."""
+    return {f"{FURTHER}.{number}": note for number, note in enumerate(notes, 1)}
 
 
 def module_for(config: Config, collection: Collection) -> GuidedTraining:

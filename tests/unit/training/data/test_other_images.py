@@ -1,6 +1,7 @@
 """Training on copies at other sizes and on collections of other clinics beside the collection itself."""
 
 import csv
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_fit__on_other_images_ships_the_classes_of_the_collection_alone(
     assert len(trained.network.head.bias) == 4
     assert trained.recipe["data.copies"] == "small"
     assert trained.recipe["data.further"] == clinic.name
+    assert re.fullmatch(r"HAM10000, \d+ images; CC BY-NC 4\.0\. Tschandl.*", str(trained.recipe["data.further.1"]))
     condensing = CondenseConfig(diagnosis_dimensions=4)
     made = polish_checkpoint(config, last, collection_folder, tmp_path / "pixels", condensing, PolishConfig(epochs=1))
     assert len(load_trained(made).network.head.bias) == 3
