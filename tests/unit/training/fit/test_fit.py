@@ -15,8 +15,8 @@ from casekin.phantoms import write_phantoms
 from tests.conftest import ROOT
 from training.config.guided import CONFIGS, Config, named
 from training.data.cases import read_collection
-from training.data.vocabulary import Vocabulary
-from training.fit.fit import SHOWN, fit
+from training.data.collection import Collection
+from training.fit.fit import SHOWN, fit, module_for
 from training.fit.guided_module import GuidedTraining
 from training.fit.tensorboard_images import STEPS
 
@@ -127,10 +127,10 @@ def test_fit__starts_from_the_averaged_weights_of_another_run(
     torch.testing.assert_close(second[f"network.{name}"], _weights(unbroken)[f"averaged.{name}"])
 
 
-def test_fit__refuses_to_resume_a_run_on_other_folds(tiny: Config) -> None:
+def test_fit__refuses_to_resume_a_run_on_other_folds(collection_folder: Path, tiny: Config, tmp_path: Path) -> None:
     def module(folds: tuple[int, ...]) -> GuidedTraining:
         config = replace(tiny, data=replace(tiny.data, train_folds=folds))
-        return GuidedTraining(config, [0.5, 0.5], ["a", "b"], Vocabulary.of(["mel", "nv"], []))
+        return module_for(config, Collection(collection_folder, tmp_path, config.data, config.seed))
 
     begun: dict[str, Any] = {}
     module((3, 4)).on_save_checkpoint(begun)
