@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from benchmarks.cohort import DIMENSIONS, clinical_weights, cohort, cohort_manifest
 from benchmarks.page_requests import counted
 from benchmarks.report import is_quick, report
+from casekin.contracts.bundle import SAME_PICTURE
 from casekin.contracts.cases import Case
 from casekin.contracts.search import SearchRequest
-from services.search.retrieval.search import SAME_PICTURE, Searcher
+from services.search.retrieval.search import Searcher
 from services.search.storage.blob_store import BlobStore
 from services.search.storage.collection_info import CollectionInfoStore
 from services.search.vector_store.edge.index import EdgeIndex

@@ -136,6 +136,9 @@ Latent = Annotated[list[Coordinate], Field(min_length=1, max_length=4096)]
 Preset = Literal["visual", "clinical"]
 """A stored choice of weights: all 1, or those the bundle learned."""
 
+WeightsChoice = Preset | Literal["custom"]
+"""A preset, or weights that come with the request."""
+
 _LONGEST_URL = 300
 _LARGEST_PORT = 65_535
 

@@ -22,6 +22,9 @@ from casekin.contracts.base import BundleVersion, Code, Contract, Note, Preset
 from casekin.contracts.names import DimensionName
 
 GRAPHS = ("encoder.onnx", "decoder.onnx", "head.onnx")
+SAME_PICTURE = 1e-3
+"""Unweighted distance below which two latents are of one picture: an encoder repeats itself to within rounding.
+A bundle that measured how near re-saved pictures lie says more."""
 
 
 class InputSpec(Contract):
@@ -231,6 +234,11 @@ class BundleManifest(Contract):
     metrics: dict[Code, float]
     provenance: Provenance
     files: dict[Code, FileDigest]
+
+    @property
+    def same_picture_within(self) -> float:
+        """Unweighted distance up to which two latents are of one picture, saved anew or not."""
+        return max(SAME_PICTURE, self.neighbours.near_duplicate_distance if self.neighbours else 0.0)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -1,14 +1,15 @@
-"""Contracts of rollouts: images decoded along a line through the latent space, and the nearest cases of each step.
+"""Contracts of rollouts: images decoded along a line through the latent space, and the cases near each step.
 
 A rollout starts from a query's latent or from a case of the collection. Ranges are those of the collection: a step is
-named by its quantile, the share of the collection's cases that lie below it in that dimension.
+named by its quantile, the share of the collection's cases that lie below it in that dimension. Which cases are near is
+measured under the weights of the request, like a search; cases of the subject's own lesion are left out.
 """
 
 from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
-from casekin.contracts.base import BundleVersion, CaseId, Code, Contract, Latent
+from casekin.contracts.base import BundleVersion, CaseId, Code, Contract, Latent, WeightsChoice
 from casekin.contracts.maps import MapId
 
 _VERSION = "ham10000-2026.11.1"
@@ -16,6 +17,7 @@ _QUERY: dict[str, JsonValue] = {"bundle_version": _VERSION, "latent": [0.3, -1.2
 _STEP: dict[str, JsonValue] = {
     "image": "data:image/jpeg;base64,/9j/",
     "shares": {"nv": 0.8, "mel": 0.2},
+    "nearest": {"id": "ISIC_0000001", "diagnosis": "nv", "distance": 1.9},
     "x": 1.5,
     "y": -0.2,
 }
@@ -24,6 +26,8 @@ _SCENE: dict[str, JsonValue] = {
     "revision": "8470-9f2c",
     "map_id": "1f9a0c6e4b7d4e0a9c1d2b3a4f5e6d7c",
     "neighbours": 15,
+    "cases": 8470,
+    "preset": "clinical",
     "width": 128,
     "height": 96,
     "here": _STEP,
@@ -35,7 +39,7 @@ class FromSubject(Contract):
 
     bundle_version: BundleVersion
     latent: Latent | None = Field(default=None, description="of a query")
-    case: CaseId | None = Field(default=None, description="of the collection; its own lesion is no neighbour of it")
+    case: CaseId | None = Field(default=None, description="of the collection")
     map_id: MapId | None = Field(
         default=None, description="of a kept map; the default is the current one, if there is one"
     )
@@ -47,7 +51,18 @@ class FromSubject(Contract):
         return self
 
 
-class Rollout(FromSubject):
+class SteppedRollout(FromSubject):
+    """A rollout whose steps say which cases are near them.
+
+    The subject's own case, copies of its picture, and their lesions are never near.
+    """
+
+    preset: WeightsChoice = Field(default="clinical", description="weights of the distance between cases and a step")
+    weights: list[float] | None = Field(default=None, max_length=4096, description="D numbers, with preset custom only")
+    own_lesion: Code | None = Field(default=None, description="the lesion of a query, where the user named it")
+
+
+class Rollout(SteppedRollout):
     """Decode images while one dimension varies over its range in the collection and the others stay."""
 
     model_config = ConfigDict(
@@ -59,7 +74,7 @@ class Rollout(FromSubject):
     steps: int = Field(default=11, ge=3, le=21)
 
 
-class JointRollout(FromSubject):
+class JointRollout(SteppedRollout):
     """Decode a grid of images while two dimensions vary together."""
 
     model_config = ConfigDict(
@@ -84,7 +99,7 @@ class Animation(FromSubject):
     milliseconds: int = Field(default=80, ge=20, le=1000, description="each frame is shown")
 
 
-class Trajectory(FromSubject):
+class Trajectory(SteppedRollout):
     """A straight line through the latent space, from the subject to a case."""
 
     model_config = ConfigDict(
@@ -96,12 +111,24 @@ class Trajectory(FromSubject):
     steps: int = Field(default=11, ge=3, le=41)
 
 
+class NearestCase(Contract):
+    """The real case of the collection that is nearest to a step."""
+
+    id: CaseId
+    diagnosis: Code | None
+    distance: float = Field(ge=0, description="from the case to the step, under the weights of the request")
+
+
 class Step(Contract):
     """One point of a rollout."""
 
     image: str = Field(description="data URI")
     shares: dict[Code, float] | None = Field(
         description="diagnoses of the nearest cases, most frequent first; none where the collection could not be read"
+    )
+    nearest: NearestCase | None = Field(
+        description="none where the collection could not be read, or has nothing but the subject's own lesion; several "
+        "steps may have the same"
     )
     x: float | None = Field(description="place on the map; none where there is no map")
     y: float | None
@@ -114,6 +141,10 @@ class Scene(Contract):
     revision: str | None = Field(description="of the collection that the neighbours are from")
     map_id: MapId | None = Field(description="of the map that the places are on")
     neighbours: int = Field(description="nearest cases behind each distribution")
+    cases: int = Field(
+        ge=0, description="among which they were looked for: all of the collection, or a sample of a very large one"
+    )
+    preset: WeightsChoice = Field(description="weights that nearness was measured under")
     width: int = Field(description="of the images, pixels")
     height: int
     here: Step = Field(description="the query or case itself")
@@ -213,5 +244,5 @@ class TrajectoryResult(Scene):
     )
 
     to: CaseId
-    distance: float = Field(ge=0, description="from start to case, under the clinical weights")
+    distance: float = Field(ge=0, description="from start to case, under the weights of the request")
     steps: list[Step]

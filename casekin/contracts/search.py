@@ -10,7 +10,7 @@ from casekin.contracts.base import (
     Code,
     Contract,
     Latent,
-    Preset,
+    WeightsChoice,
 )
 from casekin.contracts.cases import CASE_EXAMPLE, Case
 from casekin.contracts.conditions import Condition, Filters
@@ -62,7 +62,7 @@ class SearchRequest(Contract):
         default=(), max_length=32, description="more like these, less like those; they are no matches themselves"
     )
     filters: Filters = ()
-    preset: Preset | Literal["custom"] = "clinical"
+    preset: WeightsChoice = "clinical"
     weights: list[float] | None = Field(default=None, description="D numbers, with preset custom only")
     k: int = Field(default=12, ge=1, le=200)
     offset: int = Field(

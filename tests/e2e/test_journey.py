@@ -150,11 +150,13 @@ def _rollouts(tab: Watched) -> None:
     page.locator("#tab-rollouts").click()
     expect(page.locator(".rollout")).to_have_count(8, timeout=120_000)
     expect(page.locator(".rollout").first.locator("img")).to_have_count(11)
+    expect(page.locator(".rollout").first.locator("button.real-case")).to_have_count(11)
     expect(page.locator(".step.origin")).to_have_count(8)
     expect(page.locator(".rollout").first.locator(".share-bar")).to_have_count(11)
     expect(page.locator(".share-legend").first).not_to_be_empty()
     with _never_polls(tab, "rollouts-poll", "the rollouts are there"):
         tab.shoot("7-rollouts")
+        _real_cases(tab)
     page.locator("#rollouts-all").click()
     page.wait_for_function("document.querySelectorAll('.rollout').length > 8", timeout=120_000)
     expect(page.locator("#rollouts-all")).to_be_hidden()
@@ -168,6 +170,28 @@ def _rollouts(tab: Watched) -> None:
     page.locator(".rollout").first.get_by_role("button", name="on the map").click()
     expect(page.locator("#map .legend")).to_contain_text(name)
     tab.shoot("9-way")
+
+
+def _real_cases(tab: Watched) -> None:
+    """Steps show decoded images, real cases or both, by pointer and keyboard; a real case opens."""
+    page = tab.page
+    decoded, real = page.locator(".rollout .decoded").first, page.locator(".rollout button.real-case").first
+    expect(page.locator("#rollouts .real-note")).to_contain_text(f"the nearest of {COUNT} cases")
+    page.locator("#rollouts-steps").get_by_text("Real").click()
+    expect(decoded).to_be_hidden()
+    expect(real).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(real).to_be_hidden()
+    expect(decoded).to_be_visible()
+    page.keyboard.press("ArrowLeft")  # round to the last
+    expect(decoded).to_be_visible()
+    case = real.get_attribute("data-case")
+    real.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#case-title")).to_contain_text(str(case))
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(real).to_be_focused()
 
 
 def _name(tab: Watched) -> None:
@@ -223,6 +247,8 @@ def _way_to_a_case(tab: Watched) -> None:
     page.locator("button.match-card").nth(2).click()
     page.get_by_role("button", name="Show the path to this case").click()
     expect(page.locator("#case-path .step img")).to_have_count(11)
+    case = page.locator("#case-title .mono").inner_text()
+    expect(page.locator("#case-path button.real-case").last).to_have_attribute("data-case", case)
     page.locator("#case-path").scroll_into_view_if_needed()
     tab.shoot("10-way-to-a-case")
     page.locator("#case-path-map").click()
@@ -276,6 +302,28 @@ def test_keyboard__is_enough(tab: Watched, lesion: Path) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.locator("button.match-card").first).to_be_focused()
+
+
+def test_steps__show_what_was_chosen_after_a_reload_and_by_the_weights_of_the_search(
+    tab: Watched, lesion: Path
+) -> None:
+    page = tab.open()
+    tab.upload(lesion)
+    page.locator("#tab-rollouts").click()
+    real = page.locator(".rollout button.real-case").first
+    expect(real).to_be_visible(timeout=120_000)
+    page.locator("#rollouts-steps").get_by_text("Decoded").click()
+    expect(real).to_be_hidden()
+    page.reload()
+    page.wait_for_selector(".facet input")
+    tab.upload(lesion)
+    page.locator("#tab-rollouts").click()
+    expect(page.locator(".rollout .decoded").first).to_be_visible(timeout=120_000)
+    expect(real).to_be_hidden()
+    page.locator("#rollouts-steps").get_by_text("Both").click()
+    expect(page.locator("#rollouts .real-note")).to_contain_text("by the clinical weights")
+    page.locator("#preset").get_by_text("Visual").click()
+    expect(page.locator("#rollouts .real-note")).to_contain_text("by the visual weights")
 
 
 def test_two_users__each_see_their_own(tab: Watched, second_tab: Watched, lesion: Path, other_lesion: Path) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from casekin.contracts.base import CaseId, Code
+from casekin.contracts.base import Code
 from casekin.errors import WrongLatent
 from services.projector.latents.collection_latents import CollectionLatents
 from services.projector.latents.exact_knn import ExactKnn, Floats, Indices
@@ -56,15 +56,6 @@ class WeightedKnn:
             )
         rows, distances = self._neighbourhood.of(queries * self._scale, min(k, len(self.collection.cases)))
         return rows, distances.astype(np.float64)
-
-    def same_lesion(self, case: CaseId) -> npt.NDArray[np.bool_]:
-        """Which cases are this one or of its lesion [N]."""
-        row = self.collection.row_of(case)
-        same = np.zeros(len(self.collection.cases), np.bool_)
-        same[row] = True
-        if (lesion := self.collection.lesions[row]) is not None:
-            same |= np.array([other == lesion for other in self.collection.lesions])
-        return same
 
     def shares(self, groups: Sequence[Indices]) -> list[dict[Code, float]]:
         """Of the cases of each group whose diagnosis is known, the share of each diagnosis, most frequent first."""

@@ -1,5 +1,7 @@
 """In-process cache of the interactive worker: the map used last with its cases' latents, or the latents alone."""
 
+from collections.abc import Sequence
+
 from casekin.contracts.maps import CaseMap, MapId
 from casekin.errors import Conflict
 from services.projector.latents.collection_latents import (
@@ -20,7 +22,8 @@ class MapCache:
     def __init__(self, maps: MapStore, reader: CollectionReader, manifests: ManifestCache) -> None:
         self._maps, self._reader, self.manifests = maps, reader, manifests
         self._placement_map: tuple[MapId, CollectionLatents, PlacementMap] | None = None
-        self._knn: tuple[CollectionLatents, WeightedKnn] | None = None
+        self._sample: tuple[CollectionLatents, CollectionLatents] | None = None
+        self._knn: WeightedKnn | None = None
 
     def placement_map(self, map_id: MapId) -> PlacementMap:
         """A kept map with the latents of its cases; raises `NotFound`, or `Conflict` where it is of another bundle."""
@@ -41,7 +44,7 @@ class MapCache:
 
     def forget(self) -> None:
         """Drop everything."""
-        self._placement_map = self._knn = None
+        self._placement_map = self._sample = self._knn = None
 
     def collection(self, bundle_version: str) -> CollectionLatents | None:
         """The collection, if it has cases, can be read, and is of this bundle."""
@@ -50,11 +53,26 @@ class MapCache:
             return None
         return collection
 
-    def knn(self, collection: CollectionLatents) -> WeightedKnn:
-        """The collection under the clinical weights, for when there is no map."""
+    def knn(
+        self, collection: CollectionLatents, weights: Sequence[float], placement_map: PlacementMap | None = None
+    ) -> WeightedKnn:
+        """The collection, or a sample of a very large one, under `weights`; that of the map where it has the same."""
+        searched = self._searched(collection)
+        if placement_map is not None:
+            of_map = placement_map.knn
+            if of_map.weights == list(weights) and len(of_map.collection.cases) >= len(searched.cases):
+                return of_map
         cached = self._knn
+        if cached is None or cached.collection is not searched or cached.weights != list(weights):
+            self._knn = cached = WeightedKnn(searched, list(weights))
+        return cached
+
+    def _searched(self, collection: CollectionLatents) -> CollectionLatents:
+        """At most `INTERACTIVE_CASES` of the collection."""
+        if len(collection.cases) <= INTERACTIVE_CASES:
+            return collection
+        cached = self._sample
         if cached is None or cached[0] is not collection:
-            weights = self.manifests.of(collection.bundle_version).clinical_weights
-            sample = collection.part(stable_sample(collection.cases, INTERACTIVE_CASES))
-            self._knn = cached = (collection, WeightedKnn(sample, weights))
+            part = collection.part(stable_sample(collection.cases, INTERACTIVE_CASES))
+            self._sample = cached = (collection, part)
         return cached[1]

@@ -14,7 +14,7 @@ from casekin.contracts.rollouts import FromSubject, JointResult, JointRollout, R
 from casekin.errors import BadInput, WrongLatent
 from services.projector.jobs.progress import Report
 from services.projector.latents.collection_latents import CollectionLatents
-from services.projector.rollouts.steps import RolloutContext
+from services.projector.rollouts.steps import StepContext
 
 Floats = npt.NDArray[np.float64]
 _ENDS = (0.01, 0.99)
@@ -71,7 +71,7 @@ def values_at(
     return np.asarray(np.interp(quantiles, places, values), np.float64).round(4)
 
 
-def roll_out(payload: Rollout, context: RolloutContext, latent: Floats, report: Report) -> RolloutResult:
+def roll_out(payload: Rollout, context: StepContext, latent: Floats, report: Report) -> RolloutResult:
     """A row of steps for each requested dimension."""
     wanted = check_dimensions(payload.dimensions, context.manifest)
     quantiles = quantiles_of(payload.steps)
@@ -94,7 +94,7 @@ def roll_out(payload: Rollout, context: RolloutContext, latent: Floats, report: 
     return RolloutResult(**frame, rows=rows)
 
 
-def roll_out_jointly(payload: JointRollout, context: RolloutContext, latent: Floats, report: Report) -> JointResult:
+def roll_out_jointly(payload: JointRollout, context: StepContext, latent: Floats, report: Report) -> JointResult:
     """A grid of steps; the first dimension varies along a row."""
     quantiles, S = quantiles_of(payload.steps), payload.steps
     across, down = (values_at(quantiles, index, context.collection, context.manifest) for index in payload.dimensions)

@@ -1,39 +1,39 @@
-"""From latents to steps: the decoded image, the diagnoses of the nearest cases, and the place on the map.
+"""From latents to steps: the decoded image, the cases near it, and the place on the map.
 
-N latents, D dimensions, k neighbours.
+N latents, D dimensions.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from casekin.clients import EncoderClient
-from casekin.contracts.base import CaseId, Code
+from casekin.contracts.base import CaseId, WeightsChoice
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.maps import MapId
-from casekin.contracts.rollouts import FromSubject, Step
+from casekin.contracts.rollouts import FromSubject, Step, SteppedRollout
 from casekin.errors import Conflict
+from casekin.weights import weights_for
 from services.projector.jobs.progress import Report
 from services.projector.latents.collection_latents import CollectionLatents
-from services.projector.latents.weighted_knn import WeightedKnn
 from services.projector.projection.map_cache import MapCache
-from services.projector.projection.placement import PlacementMap
 from services.projector.rollouts.decoding import start_decoding
+from services.projector.rollouts.near_cases import NEIGHBOURS, UNKNOWN, NearCases, own_cases
 
-NEIGHBOURS = 15
 Floats = npt.NDArray[np.float64]
 
 
 class RolloutFrame(TypedDict):
-    """The fields of the contract `Scene`, which all results of rollouts share."""
+    """The fields of the contract `Scene`, which all results with steps share."""
 
     bundle_version: str
     revision: str | None
     map_id: MapId | None
     neighbours: int
+    cases: int
+    preset: WeightsChoice
     width: int
     height: int
     here: Step
@@ -41,56 +41,11 @@ class RolloutFrame(TypedDict):
 
 @dataclass(frozen=True)
 class RolloutContext:
-    """Model, collection and map that the steps of one job are computed with."""
+    """Model and collection that one job is computed with."""
 
     manifest: BundleManifest
     encoder: EncoderClient
     collection: CollectionLatents | None
-    knn: WeightedKnn | None
-    placement_map: PlacementMap | None
-    case: CaseId | None
-    """The subject, where it is a case: it and its lesion do not count as neighbours."""
-
-    def steps(self, latents: Floats, report: Report) -> tuple[RolloutFrame, list[Step]]:
-        """The frame around the first latent, which is the subject, and a step for each other latent of [N,D]."""
-        with start_decoding(self.encoder, self.manifest.version, latents) as pending:
-            shares, places = self._neighbours(latents)
-            decoded = pending.finish(report)
-        subject, *steps = (
-            Step(image=image, shares=share, x=x, y=y)
-            for image, share, (x, y) in zip(decoded.images, shares, places, strict=True)
-        )
-        frame = RolloutFrame(
-            bundle_version=self.manifest.version,
-            revision=self.collection.revision if self.collection else None,
-            map_id=self.placement_map.version.id if self.placement_map else None,
-            neighbours=NEIGHBOURS,
-            width=decoded.width,
-            height=decoded.height,
-            here=subject,
-        )
-        return frame, steps
-
-    def _neighbours(
-        self, latents: Floats
-    ) -> tuple[list[dict[Code, float] | None], list[tuple[float | None, float | None]]]:
-        if self.knn is None:
-            return [None] * len(latents), [(None, None)] * len(latents)
-        rows, distances = self.knn.nearest(latents, NEIGHBOURS + self._same_lesion.sum())
-        others = [one[~self._same_lesion[one]][:NEIGHBOURS] for one in rows]
-        shares: list[dict[Code, float] | None] = [*self.knn.shares(others)]
-        if self.placement_map is None:
-            return shares, [(None, None)] * len(latents)
-        places = self.placement_map.places(rows[:, :NEIGHBOURS], distances[:, :NEIGHBOURS]).round(4)
-        return shares, [(float(x), float(y)) for x, y in places]
-
-    @cached_property
-    def _same_lesion(self) -> npt.NDArray[np.bool_]:
-        """Which of the M cases of the k-NN are the subject or of its lesion [M]."""
-        assert self.knn is not None
-        if self.case is None or self.case not in self.knn.collection.cases:
-            return np.zeros(len(self.knn.collection.cases), np.bool_)
-        return self.knn.same_lesion(self.case)
 
     def latent_of(self, case: CaseId) -> Floats:
         """[D] of a case; raises `NotFound` where it is not in the collection (any more)."""
@@ -99,15 +54,70 @@ class RolloutContext:
         latent: Floats = self.collection.latents[self.collection.row_of(case)].astype(np.float64)
         return latent
 
+    def subject(self, payload: FromSubject) -> Floats:
+        """The latent [D] that the rollout starts from; raises as `latent_of` does."""
+        if payload.latent is not None:
+            return np.asarray(payload.latent, np.float64)
+        assert payload.case is not None, "the contract requires one of both"
+        return self.latent_of(payload.case)
 
-def rollout_context(payload: FromSubject, encoder: EncoderClient, map_cache: MapCache) -> tuple[RolloutContext, Floats]:
-    """The context of a payload, and the latent of its subject [D]."""
+
+@dataclass(frozen=True)
+class StepContext(RolloutContext):
+    """Also what the cases near a step are found with."""
+
+    preset: WeightsChoice
+    weights: list[float]
+    """[D]"""
+    near_cases: NearCases | None
+
+    def steps(self, latents: Floats, report: Report) -> tuple[RolloutFrame, list[Step]]:
+        """The frame around the first latent, which is the subject, and a step for each other latent of [N,D]."""
+        with start_decoding(self.encoder, self.manifest.version, latents) as pending:
+            around = self.near_cases.around(latents) if self.near_cases else [UNKNOWN] * len(latents)
+            decoded = pending.finish(report)
+        subject, *steps = (
+            Step(image=image, **surroundings) for image, surroundings in zip(decoded.images, around, strict=True)
+        )
+        near, collection = self.near_cases, self.collection
+        frame = RolloutFrame(
+            bundle_version=self.manifest.version,
+            revision=collection.revision if collection else None,
+            map_id=near.placement_map.version.id if near and near.placement_map else None,
+            neighbours=NEIGHBOURS,
+            cases=len(near.knn.collection.cases) if near else 0,
+            preset=self.preset,
+            width=decoded.width,
+            height=decoded.height,
+            here=subject,
+        )
+        return frame, steps
+
+
+def rollout_context(payload: FromSubject, encoder: EncoderClient, map_cache: MapCache) -> RolloutContext:
+    """The context of a payload without steps."""
     manifest = map_cache.manifests.of(payload.bundle_version)
-    collection = map_cache.collection(payload.bundle_version)
-    placement_map = map_cache.placement_map(payload.map_id) if payload.map_id and collection else None
-    knn = placement_map.knn if placement_map else map_cache.knn(collection) if collection else None
-    context = RolloutContext(manifest, encoder, collection, knn, placement_map, payload.case)
-    if payload.latent is not None:
-        return context, np.asarray(payload.latent)
-    assert payload.case is not None, "the contract requires one of both"
-    return context, context.latent_of(payload.case)
+    return RolloutContext(manifest, encoder, map_cache.collection(payload.bundle_version))
+
+
+def step_context(payload: SteppedRollout, encoder: EncoderClient, map_cache: MapCache) -> tuple[StepContext, Floats]:
+    """The context of a payload with steps, and the latent of its subject [D]; raises `WrongWeights`, `NotFound`."""
+    context = rollout_context(payload, encoder, map_cache)
+    manifest, collection, latent = context.manifest, context.collection, context.subject(payload)
+    weights = weights_for(manifest, payload.preset, payload.weights)
+    near = _near_cases(payload, latent, weights, manifest, collection, map_cache) if collection else None
+    return StepContext(manifest, encoder, collection, payload.preset, weights, near), latent
+
+
+def _near_cases(
+    payload: SteppedRollout,
+    latent: Floats,
+    weights: list[float],
+    manifest: BundleManifest,
+    collection: CollectionLatents,
+    map_cache: MapCache,
+) -> NearCases:
+    placement_map = map_cache.placement_map(payload.map_id) if payload.map_id else None
+    knn = map_cache.knn(collection, weights, placement_map)
+    own = own_cases(payload, latent, collection, knn.collection, manifest.same_picture_within)
+    return NearCases(knn, own, placement_map)

@@ -26,8 +26,8 @@ class AnimationHandler(JobHandler[Animation, AnimationResult]):
     def run(self, job: RunningJob[Animation], tools: WorkerTools) -> AnimationResult:
         """Raises `NotFound` where the subject was deleted meanwhile."""
         payload = job.payload
-        context, latent = rollout_context(payload, tools.encoder, tools.map_cache)
-        webp, frames, width, height = animate(payload, context, latent, job.report)
+        context = rollout_context(payload, tools.encoder, tools.map_cache)
+        webp, frames, width, height = animate(payload, context, context.subject(payload), job.report)
         _, size = job.attach(".webp", lambda stream: stream.write(webp))
         return AnimationResult(
             bundle_version=payload.bundle_version,

@@ -2,10 +2,10 @@
 
 from casekin.contracts.rollouts import JointResult, JointRollout
 from services.projector.rollouts.rollouts import check_joint, roll_out_jointly
-from services.projector.rollouts.steps import rollout_context
+from services.projector.rollouts.steps import step_context
 from services.projector.settings import ProjectorSettings
 from services.projector.tasks.handler import JobHandler, RunningJob, SubmissionTools, WorkerTools
-from services.projector.tasks.rollout_subject import manifest_of, prepare_subject
+from services.projector.tasks.rollout_subject import manifest_of_steps, prepare_subject
 
 
 class JointRolloutHandler(JobHandler[JointRollout, JointResult]):
@@ -18,11 +18,11 @@ class JointRolloutHandler(JobHandler[JointRollout, JointResult]):
         return settings.click_limit_s
 
     def prepare(self, payload: JointRollout, tools: SubmissionTools) -> tuple[JointRollout, list[str]]:
-        """Raises `WrongLatent`, `BadInput` unless two different dimensions are named, `NotFound`, `Conflict`."""
-        check_joint(payload, manifest_of(payload, tools))
+        """Raises `WrongLatent`, `WrongWeights`, `NotFound`, `Conflict`; `BadInput` unless two dimensions are named."""
+        check_joint(payload, manifest_of_steps(payload, tools))
         return prepare_subject(payload, tools)
 
     def run(self, job: RunningJob[JointRollout], tools: WorkerTools) -> JointResult:
         """Raises `NotFound` where the subject was deleted meanwhile."""
-        context, latent = rollout_context(job.payload, tools.encoder, tools.map_cache)
+        context, latent = step_context(job.payload, tools.encoder, tools.map_cache)
         return roll_out_jointly(job.payload, context, latent, job.report)

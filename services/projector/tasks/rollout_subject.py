@@ -7,8 +7,9 @@ from casekin.contracts.base import CaseId
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.collection import Collection
 from casekin.contracts.maps import MapId
-from casekin.contracts.rollouts import FromSubject
+from casekin.contracts.rollouts import FromSubject, SteppedRollout
 from casekin.errors import Conflict, NotFound
+from casekin.weights import weights_for
 from services.projector.projection.map_store import MapStore
 from services.projector.rollouts.rollouts import check_subject
 from services.projector.tasks.handler import SubmissionTools
@@ -20,6 +21,13 @@ def manifest_of(payload: FromSubject, tools: SubmissionTools) -> BundleManifest:
     """The manifest that the payload is for; raises `WrongLatent` where the encoder runs another bundle."""
     manifest = tools.manifests.of(payload.bundle_version)
     check_subject(payload, manifest)
+    return manifest
+
+
+def manifest_of_steps(payload: SteppedRollout, tools: SubmissionTools) -> BundleManifest:
+    """The manifest that the payload is for; raises `WrongLatent`, `WrongWeights` where the weights do not fit."""
+    manifest = manifest_of(payload, tools)
+    weights_for(manifest, payload.preset, payload.weights)
     return manifest
 
 

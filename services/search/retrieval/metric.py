@@ -7,13 +7,9 @@ from numpy.typing import NDArray
 
 from casekin.contracts.bundle import BundleManifest
 from casekin.contracts.search import SearchRequest
-from casekin.errors import WrongLatent, WrongWeights
+from casekin.errors import WrongLatent
+from casekin.weights import weights_for
 from services.search.vector_store.named_vectors import Metric
-
-SMALLEST = 1e-6
-"""Of the largest weight: below it float32 tells no distances apart."""
-LARGEST = 1e6
-"""Of a weight: beyond it float32 has no room for squares of weighted coordinates."""
 
 
 def check_version(manifest: BundleManifest, version: str) -> None:
@@ -34,26 +30,5 @@ def check_latent(manifest: BundleManifest, latent: Sequence[float], whose: str =
 
 def metric_for(manifest: BundleManifest, request: SearchRequest) -> Metric:
     """The distance that a request asks for; raises `WrongWeights`."""
-    if request.preset == "custom":
-        return Metric("weighted", _custom(manifest, request.weights))
-    if request.weights is not None:
-        raise WrongWeights(f"weights go with preset custom; the preset is {request.preset}: leave one of them out")
-    if request.preset == "visual":
-        return Metric("visual", np.ones(len(manifest.dimensions)))
-    return Metric("clinical", np.array(manifest.clinical_weights, np.float64))
-
-
-def _custom(manifest: BundleManifest, weights: Sequence[float] | None) -> NDArray[np.float64]:
-    D = len(manifest.dimensions)
-    if weights is None:
-        raise WrongWeights(f"preset custom needs weights: {D} non-negative numbers, one a dimension")
-    if len(weights) != D:
-        raise WrongWeights(f"{len(weights)} weights were sent; bundle {manifest.version} has {D} dimensions")
-    for i, weight in enumerate(weights):
-        if not 0 <= weight <= LARGEST:  # false for NaN too
-            raise WrongWeights(f"weight {i} is {weight}; it must be a number from 0 to {LARGEST:.0f}")
-    if (largest := max(weights)) < SMALLEST:
-        raise WrongWeights(
-            f"the largest weight is {largest:g}, so every case is equally near; give one dimension {SMALLEST:g} or more"
-        )
-    return np.array(weights, np.float64)
+    weights = np.array(weights_for(manifest, request.preset, request.weights), np.float64)
+    return Metric("weighted" if request.preset == "custom" else request.preset, weights)

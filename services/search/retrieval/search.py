@@ -24,9 +24,6 @@ from services.search.storage.collection_info import CollectionInfoStore
 from services.search.vector_store.payload import point_id
 from services.search.vector_store.port import CaseIndex, IndexView, StoredCase
 
-SAME_PICTURE = 1e-3
-"""Unweighted distance below which two latents are of one picture: an encoder repeats itself to within rounding.
-A bundle that measured how near re-saved pictures lie says more."""
 POOL = 256
 """Nearest cases among which diverse ones are chosen, on every page the same."""
 
@@ -39,8 +36,7 @@ class Searcher:
         self._description = description
         self._similarity = Similarity(manifest)
         self._voting = NeighbourVoting(manifest)
-        near = manifest.neighbours.near_duplicate_distance if manifest.neighbours else 0.0
-        self._same_within = max(SAME_PICTURE, near)
+        self._same_within = manifest.same_picture_within
         self._counts = CountsCache(index)
         self._own_lesions = OwnLesions()
 

@@ -167,8 +167,8 @@
     return keys.length === Object.keys(b).length && keys.every((key) => same(a[key], b[key]));
   }
 
-  /* Which case to open: a card, a point of the map, or a step from the open one. */
-  function openCase(_cards, point, previous, next, open, results) {
+  /* Which case to open: of a card, of a step of a rollout, of a point of the map, or next to the open one. */
+  function openCase(_cards, _realCases, point, previous, next, open, results) {
     const context = trigger();
     const cause = context.triggered_id;
     // quick clicks arrive together, as one call with a number that has grown by two
@@ -230,6 +230,23 @@
     return path ? [path, "map", false] : [none(), none(), none()];
   }
 
+  /* What decides which cases are near: it changes with weights and own lesion only, so that filters start no rollout. */
+  function nearness(steering, lesion, current) {
+    const chosen = { preset: steering.preset, weights: steering.weights, own_lesion: lesion || null };
+    return same(chosen, current) ? none() : chosen;
+  }
+
+  /* What steps show, chosen on either switch and kept for the session; the style sheet does the rest. */
+  function showSteps(inRollouts, inPath, kept) {
+    const cause = trigger().triggered_id;
+    const chosen = { "rollouts-steps": inRollouts, "case-path-steps": inPath }[cause] || kept || "both";
+    document.documentElement.dataset.steps = chosen;
+    // not outputs: the switches are inputs here, and Dash calls no callbacks in a circle
+    if (inRollouts !== chosen) window.dash_clientside.set_props("rollouts-steps", { value: chosen });
+    if (inPath !== chosen) window.dash_clientside.set_props("case-path-steps", { value: chosen });
+    if (kept !== chosen) window.dash_clientside.set_props("steps-shown", { data: chosen });
+  }
+
   const known = window.dash_clientside || {};
   const functions = {
     stage,
@@ -241,6 +258,8 @@
     setOwnLesion,
     turnPage,
     openCase,
+    nearness,
+    showSteps,
     mapLook,
     hover,
     showPath,
@@ -251,7 +270,8 @@
   document.addEventListener("keydown", (event) => {
     const button = { ArrowLeft: "case-previous", ArrowRight: "case-next" }[event.key];
     const body = document.getElementById("case-body");
-    if (!button || event.altKey || event.ctrlKey || event.metaKey || !body || body.offsetParent === null) return;
+    // a switch in the dialog has the arrow keys for itself
+    if (!button || event.target instanceof HTMLInputElement || event.altKey || event.ctrlKey || event.metaKey || !body || body.offsetParent === null) return;
     const element = document.getElementById(button);
     if (element && !element.disabled) element.click();
   });

@@ -1,4 +1,4 @@
-"""One case in a dialog: opened from a card or from the map, stepped through with buttons and arrow keys."""
+"""One case in a dialog: opened from a card, the map or a step, stepped through with buttons and arrow keys."""
 
 from dataclasses import dataclass
 
@@ -50,6 +50,7 @@ def register(app: Dash, catalog: Catalog) -> None:
         "openCase",
         Output("open-case", "data"),
         Input({"type": "match", "id": ALL}, "n_clicks"),
+        Input({"type": "real-case", "id": ALL, "at": ALL}, "n_clicks"),
         Input("map", "clickData"),
         Input("case-previous", "n_clicks"),
         Input("case-next", "n_clicks"),

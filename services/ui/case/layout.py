@@ -10,7 +10,7 @@ from casekin.contracts.search import Match
 from services.ui.presentation import texts
 from services.ui.presentation.components import aria, bar, dot, facts, icon
 from services.ui.presentation.vocabulary import Vocabulary
-from services.ui.rollouts.step_figure import share_legend, step_figure
+from services.ui.rollouts.step_figure import real_cases_note, share_legend, step_figure, steps_switch
 
 SHOWN_DIMENSIONS = 12
 
@@ -71,20 +71,24 @@ def _path_panel() -> Component:
         html.Button("Show the path to this case", id="case-path-make", className="button small", type="button"),
         html.Button("On the map", id="case-path-map", className="button small", type="button", hidden=True),
     ]
-    line = html.Div(buttons, className="row-buttons")
+    switch = html.Div(steps_switch("case-path-steps"), id="case-path-switch", className="steps-switch")
+    line = html.Div([html.Div(buttons, className="row-buttons"), switch], className="panel-line")
     return html.Div([line, html.Div(id="case-path")], id="case-path-panel", className="case-path", hidden=True)
 
 
 def path_figure(result: TrajectoryResult, vocabulary: Vocabulary, start: str) -> Component:
-    """Decoded images between the latent of `start` and the case, and the diagnoses of the cases near each."""
+    """Decoded images between the latent of `start` and the case, and the cases near each."""
     last = len(result.steps) - 1
     captions = [start, *([""] * (last - 1)), "this case"]
     figures = [
-        step_figure(step, captions[number], f"Step {number + 1} of {last + 1} to the case", vocabulary)
+        step_figure(
+            step, captions[number], f"Step {number + 1} of {last + 1} to the case", vocabulary, f"path-{number}"
+        )
         for number, step in enumerate(result.steps)
     ]
-    title = html.H3(f"From {start} to this case, as the model decodes it")
-    return html.Div([title, html.Div(figures, className="steps"), share_legend(result.steps, vocabulary)])
+    title = html.H3(f"From {start} to this case")
+    legend = share_legend(result.steps, vocabulary)
+    return html.Div([title, real_cases_note(result), html.Div(figures, className="steps"), legend])
 
 
 def case_title(case: Case, vocabulary: Vocabulary) -> list[Component]:

@@ -18,7 +18,7 @@ from services.ui.presentation.components import error_box
 from services.ui.session.collection_vocabulary import vocabulary_of
 from services.ui.session.service_cache import Catalog
 from services.ui.session.stores import Json, OpenCase, dumped
-from services.ui.session.subject import subject_of
+from services.ui.session.subject import nearness_in, subject_of
 
 TIMEOUT_S = 30.0
 
@@ -62,15 +62,18 @@ def register(app: Dash, catalog: Catalog) -> None:
             "query": State("query", "data"),
             "case": State("start-case", "data"),
             "collection": State("collection", "data"),
+            "nearness": State("nearness", "data"),
         },
         prevent_initial_call=True,
     )
     @in_thread
-    def make(_make: int | None, opening: Json, query: Json, case: str | None, collection: Json) -> PathOutputs:
+    def make(
+        _make: int | None, opening: Json, query: Json, case: str | None, collection: Json, nearness: Json
+    ) -> PathOutputs:
         subject = subject_of(query, case, collection)
         if subject is None or opening is None:
             raise PreventUpdate
-        payload = Trajectory(**subject.start, to=OpenCase.model_validate(opening).id)
+        payload = Trajectory(**subject.start, **nearness_in(nearness).fields, to=OpenCase.model_validate(opening).id)
         projector = catalog.services.projector
         try:
             result = projector.wait(projector.submit(payload), TrajectoryResult, timeout_s=TIMEOUT_S)

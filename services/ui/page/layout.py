@@ -41,6 +41,7 @@ STORES = (
     "open-case",
     "case-lesion",
     "map-look",
+    "nearness",
 )
 """In the memory of the tab only."""
 LAGOON = (
@@ -71,8 +72,8 @@ def page() -> Component:
     """The page as first sent, without data."""
     stores = [dcc.Store(id=name, storage_type="memory") for name in STORES]
     steering = dcc.Store(id="steering", storage_type="memory", data=Steering().model_dump())
-    # setting them takes a while and they say nothing of a patient, so they outlive a reload of the tab
-    weights = dcc.Store(id="weights", storage_type="session")
+    # choices that say nothing of a patient, so they outlive a reload of the tab
+    kept = [dcc.Store(id=name, storage_type="session") for name in ("weights", "steps-shown")]
     side = html.Aside([upload_panel(), filter_panel()], className="side")
     body = html.Div(
         [
@@ -88,7 +89,7 @@ def page() -> Component:
             name_modal(),
             *stores,
             steering,
-            weights,
+            *kept,
             dcc.Interval(id="collection-poll", interval=15_000),
         ],
         id="workspace",

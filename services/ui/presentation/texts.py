@@ -54,8 +54,21 @@ OLD_MAP = "Drawn before the collection last changed: newer cases are missing."
 NO_ROLLOUTS = "Upload an image, or search from a case, to see what each latent dimension changes in it."
 ROLLOUTS = (
     "Each row changes one latent dimension over the range met in the collection and keeps the others. Below a step: "
-    "the share of the collection's cases that lie lower, and the diagnoses of the cases nearest to that step. "
-    "The outlined step is nearest to your image, or to the case that you search from."
+    "the diagnoses of the cases nearest to it, the share of the collection's cases that lie lower, and the nearest "
+    "real case, which a click opens. The outlined step is nearest to your image, or to the case that you search from."
+)
+STEPS_SHOWN = {"decoded": "Decoded", "real": "Real", "both": "Both"}
+"""What steps of rollouts and paths show: the decoded image, the nearest real case, or both."""
+STEPS_SWITCH = "What each step shows"
+REAL_BY = {
+    "clinical": "Real cases: the nearest of {0} to each step by the clinical weights, your own lesion left out.",
+    "visual": "Real cases: the nearest of {0} to each step by the visual weights, your own lesion left out.",
+    "custom": "Real cases: the nearest of {0} to each step by your own weights, your own lesion left out.",
+}
+"""By the weights of the search; with the number of cases."""
+NO_REAL_CASE = "no other case"
+NO_REAL_CASES = (
+    "There is no real case to show: the collection is empty, or its cases have not been read for this model yet."
 )
 JOBS = "Work in the background. A job continues when this page is closed, and after a restart."
 NO_JOBS = "Maps, rollouts and ingests appear here with their progress."

@@ -9,6 +9,7 @@ from dash.exceptions import PreventUpdate
 from casekin.contracts.projector import Job, JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import CasekinError
+from services.ui.dash_support.clientside import in_browser
 from services.ui.dash_support.polling import paused_while_awaited
 from services.ui.dash_support.threads import in_thread
 from services.ui.jobs.job_line import JobLine, line_of, line_outputs
@@ -19,7 +20,7 @@ from services.ui.rollouts.layout import FIRST, rollout_rows, rollouts_empty
 from services.ui.session.collection_vocabulary import vocabulary_of
 from services.ui.session.service_cache import Catalog
 from services.ui.session.stores import Json, Stored, dimension_names, dumped
-from services.ui.session.subject import Subject, subject_of
+from services.ui.session.subject import Nearness, Subject, nearness_in, subject_of
 
 
 class RolloutJob(Stored):
@@ -27,6 +28,9 @@ class RolloutJob(Stored):
 
     id: str
     subject: Subject
+    nearness: Nearness
+    whole: bool
+    """Whether all dimensions were requested."""
     shown: bool = False
     """Whether its rows are on the page."""
 
@@ -43,7 +47,23 @@ class RolloutOutputs(JobLine):
 
 
 def register(app: Dash, catalog: Catalog) -> None:
-    """Register rollouts and their job."""
+    """Register rollouts and their job, and what steps show."""
+    in_browser(
+        app,
+        "nearness",
+        Output("nearness", "data"),
+        Input("steering", "data"),
+        Input("own-lesion", "data"),
+        State("nearness", "data"),
+        at_start=True,
+    )
+    in_browser(
+        app,
+        "showSteps",
+        Input("rollouts-steps", "value"),
+        Input("case-path-steps", "value"),
+        Input("steps-shown", "data"),
+    )
 
     @app.callback(
         output={
@@ -61,6 +81,7 @@ def register(app: Dash, catalog: Catalog) -> None:
             "_all": Input("rollouts-all", "n_clicks"),
             "_poll": Input("rollouts-poll", "n_intervals"),
             "model": Input("model", "data"),
+            "nearness": Input("nearness", "data"),
             "job": State("rollouts-job", "data"),
             "collection": State("collection", "data"),
         },
@@ -75,21 +96,25 @@ def register(app: Dash, catalog: Catalog) -> None:
         _all: int | None,
         _poll: int | None,
         model: Json,
+        nearness: Json,
         job: Json,
         collection: Json,
     ) -> RolloutOutputs:
         subject = subject_of(query, case, collection)
         if subject is None:
             return RolloutOutputs(rows=rollouts_empty())
+        near = nearness_in(nearness)
         current = None if job is None else RolloutJob.model_validate(job)
         try:
             if ctx.triggered_id in ("rollouts-poll", "model"):
                 return _poll_job(catalog, current, model, collection)
             if tab != "rollouts":
                 raise PreventUpdate
-            is_all = ctx.triggered_id == "rollouts-all"
-            if current is None or current.subject != subject or is_all:
-                return _start_job(catalog, subject, current, None if is_all else len(dimension_names(model)))
+            stays = current is not None and current.subject == subject
+            whole = ctx.triggered_id == "rollouts-all" or (current is not None and stays and current.whole)
+            if current is None or (current.subject, current.nearness, current.whole) != (subject, near, whole):
+                dimensions = len(dimension_names(model))
+                return _start_job(catalog, subject, near, dimensions, whole=whole, keep=stays)
             if current.shown:
                 raise PreventUpdate
             return _poll_job(catalog, current, model, collection)  # back on the tab: its polling ended with leaving
@@ -98,14 +123,13 @@ def register(app: Dash, catalog: Catalog) -> None:
 
 
 def _start_job(
-    catalog: Catalog, subject: Subject, current: RolloutJob | None, dimensions: int | None
+    catalog: Catalog, subject: Subject, near: Nearness, dimensions: int, *, whole: bool, keep: bool
 ) -> RolloutOutputs:
-    """Submit the first rows of a subject of so many dimensions, 0 if unknown; None submits all rows."""
+    """Submit all rows of a subject, or the first of so many dimensions, 0 if unknown."""
     size = dimensions or len(subject.latent or ())
-    wanted = None if dimensions is None or not size else list(range(min(FIRST, size)))
-    job = catalog.services.projector.submit(Rollout(**subject.start, dimensions=wanted))
-    keep = current is not None and current.subject == subject
-    return _running(job, RolloutJob(id=job.id, subject=subject), keep=keep)
+    wanted = None if whole or not size else list(range(min(FIRST, size)))
+    job = catalog.services.projector.submit(Rollout(**subject.start, **near.fields, dimensions=wanted))
+    return _running(job, RolloutJob(id=job.id, subject=subject, nearness=near, whole=whole), keep=keep)
 
 
 def _poll_job(catalog: Catalog, current: RolloutJob | None, model: Json, collection: Json) -> RolloutOutputs:

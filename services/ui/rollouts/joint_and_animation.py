@@ -18,7 +18,7 @@ from services.ui.session.collection_vocabulary import vocabulary_of
 from services.ui.session.data_uri import data_uri
 from services.ui.session.service_cache import Catalog
 from services.ui.session.stores import Json, dimension_names
-from services.ui.session.subject import subject_of
+from services.ui.session.subject import nearness_in, subject_of
 
 TIMEOUT_S = 30.0
 
@@ -81,6 +81,12 @@ def _register_choices(app: Dash) -> None:
 
 def _register_grid(app: Dash, catalog: Catalog) -> None:
     @app.callback(
+        Output("joint", "children", allow_duplicate=True), Input("nearness", "data"), prevent_initial_call=True
+    )
+    async def clear(_nearness: Json) -> None:
+        """Other cases are near the steps of the grid now."""
+
+    @app.callback(
         output={"grid": Output("joint", "children"), "error": Output("joint-error", "children")},
         inputs={
             "_make": Input("joint-make", "n_clicks"),
@@ -90,6 +96,7 @@ def _register_grid(app: Dash, catalog: Catalog) -> None:
             "case": State("start-case", "data"),
             "model": State("model", "data"),
             "collection": State("collection", "data"),
+            "nearness": State("nearness", "data"),
         },
         prevent_initial_call=True,
     )
@@ -102,11 +109,12 @@ def _register_grid(app: Dash, catalog: Catalog) -> None:
         case: str | None,
         model: Json,
         collection: Json,
+        nearness: Json,
     ) -> GridOutputs:
         subject = subject_of(query, case, collection)
         if subject is None or across is None or down is None:
             raise PreventUpdate
-        payload = JointRollout(**subject.start, dimensions=(int(across), int(down)))
+        payload = JointRollout(**subject.start, **nearness_in(nearness).fields, dimensions=(int(across), int(down)))
         projector = catalog.services.projector
         try:
             result = projector.wait(projector.submit(payload), JointResult, timeout_s=TIMEOUT_S)

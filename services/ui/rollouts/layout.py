@@ -1,4 +1,4 @@
-"""Rollouts: a row of decoded images for each dimension, two dimensions as a grid."""
+"""Rollouts: a row of steps for each dimension, two dimensions as a grid."""
 
 import dash_mantine_components as dmc
 from dash import html
@@ -9,7 +9,7 @@ from services.ui.jobs.job_line import job_line, job_poll
 from services.ui.presentation import texts
 from services.ui.presentation.components import aria, data, empty
 from services.ui.presentation.vocabulary import Vocabulary
-from services.ui.rollouts.step_figure import share_legend, step_figure
+from services.ui.rollouts.step_figure import real_cases_note, share_legend, step_figure, steps_switch
 
 FIRST = 8
 """Dimensions that are shown before all are requested."""
@@ -19,7 +19,13 @@ def rollouts_panel() -> Component:
     """The panel before any rollout; callbacks fill it."""
     return html.Div(
         [
-            html.P(texts.ROLLOUTS, className="muted explain"),
+            html.Div(
+                [
+                    html.P(texts.ROLLOUTS, className="muted explain"),
+                    html.Div(steps_switch("rollouts-steps"), className="steps-switch"),
+                ],
+                className="rollouts-head",
+            ),
             job_line("rollouts", "Progress of the rollouts"),
             html.Div(id="rollouts-error"),
             html.Div(rollouts_empty(), id="rollouts"),
@@ -63,7 +69,7 @@ def rollout_rows(result: RolloutResult, names: list[str], vocabulary: Vocabulary
     rows = [
         _row(row, texts.dimension_name(row.dimension, names), vocabulary, start, on_map=on_map) for row in result.rows
     ]
-    return html.Div([legend, *rows], className="rollouts")
+    return html.Div([legend, real_cases_note(result), *rows], className="rollouts")
 
 
 def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, start: str, *, on_map: bool) -> Component:
@@ -72,7 +78,8 @@ def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, start: str, *, on_m
     for number, step in enumerate(row.steps):
         at = texts.percent(row.quantiles[number])
         alt = f"{name} at {at} of the collection{f', nearest to {start}' if number == nearest else ''}"
-        steps.append(step_figure(step, at, alt, vocabulary, outlined=number == nearest))
+        place = f"rollout-{row.dimension}-{number}"
+        steps.append(step_figure(step, at, alt, vocabulary, place, outlined=number == nearest))
     parts = [_head(row, name, start, on_map=on_map), html.Div(steps, className="steps")]
     return html.Section(parts, className="rollout", **data(dimension=row.dimension))
 
@@ -127,11 +134,14 @@ def joint_grid(result: JointResult, names: list[str], vocabulary: Vocabulary) ->
     for number in reversed(range(len(result.grid))):
         lines.append(html.Span(at[number], className="muted figure axis"))
         lines += [
-            step_figure(step, "", f"{across} at {at[column]}, {down} at {at[number]}", vocabulary)
+            step_figure(
+                step, "", f"{across} at {at[column]}, {down} at {at[number]}", vocabulary, f"joint-{number}-{column}"
+            )
             for column, step in enumerate(result.grid[number])
         ]
     lines += [html.Span(), *(html.Span(label, className="muted figure axis") for label in at)]
     style = {"gridTemplateColumns": f"44px repeat({len(at)}, minmax(0, 1fr))"}
     legend = share_legend([step for row in result.grid for step in row], vocabulary)
     axes = html.P([html.Strong(across), " grows to the right, ", html.Strong(down), " upwards."], className="explain")
-    return html.Div([axes, legend, html.Div(lines, className="joint-grid", style=style)])
+    grid = html.Div(lines, className="joint-grid", style=style)
+    return html.Div([axes, legend, real_cases_note(result), grid])

@@ -1,8 +1,6 @@
 """How a search is steered, and the request that follows from that and from where it starts."""
 
-from typing import Literal
-
-from casekin.contracts.base import Preset
+from casekin.contracts.base import WeightsChoice
 from casekin.contracts.neighbours import ImageMeasures
 from casekin.contracts.search import MOST_DIVERSE, SearchRequest, SearchResponse, Sort
 from services.ui.session.filter_state import FilterState
@@ -16,7 +14,7 @@ class Steering(Stored):
     """Filters, weights, order and page, as the controls of the page stand."""
 
     filters: FilterState = FilterState()
-    preset: Preset | Literal["custom"] = "clinical"
+    preset: WeightsChoice = "clinical"
     weights: list[float] | None = None
     """[D] of the user's own, with preset custom only."""
     k: int = 12

@@ -1,8 +1,11 @@
-"""What rollouts and paths start from: the case that the search starts from, else the uploaded image."""
+"""What rollouts and paths start from, and what decides which cases are near their steps.
+
+They start from the case that the search starts from, else from the uploaded image.
+"""
 
 from typing import TypedDict
 
-from casekin.contracts.base import CaseId, Latent
+from casekin.contracts.base import CaseId, Code, Latent, WeightsChoice
 from services.ui.session.stores import Json, Stored, collection_in, query_in
 
 
@@ -12,6 +15,27 @@ class PayloadStart(TypedDict, total=False):
     bundle_version: str
     latent: Latent
     case: CaseId
+
+
+class PayloadNearness(TypedDict):
+    """The fields of the projector's payloads that decide which cases are near a step."""
+
+    preset: WeightsChoice
+    weights: list[float] | None
+    own_lesion: Code | None
+
+
+class Nearness(Stored):
+    """The weights of the search, and the lesion that the user calls their own: as search has them, without filters."""
+
+    preset: WeightsChoice = "clinical"
+    weights: list[float] | None = None
+    own_lesion: Code | None = None
+
+    @property
+    def fields(self) -> PayloadNearness:
+        """As the projector's payloads need them."""
+        return PayloadNearness(preset=self.preset, weights=self.weights, own_lesion=self.own_lesion)
 
 
 class Subject(Stored):
@@ -35,6 +59,11 @@ class Subject(Stored):
         elif self.latent is not None:
             start["latent"] = self.latent
         return start
+
+
+def nearness_in(data: Json) -> Nearness:
+    """What the browser's store holds, or the default before it holds anything."""
+    return Nearness() if data is None else Nearness.model_validate(data)
 
 
 def subject_of(query: Json, case: CaseId | None, collection: Json) -> Subject | None:

@@ -34,7 +34,11 @@ def _work(station: Station, client: ProjectorClient) -> list[str]:
     assert GONE in client.wait(place, Placement, timeout_s=20).neighbours
     rollout = client.submit(Rollout(bundle_version="tiny-1", case=GONE, steps=3))
     client.wait(rollout, RolloutResult, timeout_s=20)
-    return [place.id, rollout.id]
+    near = client.submit(Rollout(bundle_version="tiny-1", latent=latent, steps=3))
+    nearest = client.wait(near, RolloutResult, timeout_s=20).here.nearest
+    assert nearest is not None
+    assert nearest.id == GONE, "the rollout of a query names it too"
+    return [place.id, rollout.id, near.id]
 
 
 def _delete(station: Station) -> None:
@@ -56,7 +60,7 @@ def test_purge__leaves_no_file_with_the_case_and_no_result_of_it(
         assert files_with(station.settings.folder, GONE.encode())
         _delete(station)
         try:
-            assert client.purge([GONE], user="dr.lee") == PurgeResult(cases=1, latents=1, maps=2, results=2)
+            assert client.purge([GONE], user="dr.lee") == PurgeResult(cases=1, latents=1, maps=2, results=3)
             assert files_with(station.settings.folder, GONE.encode()) == []
             for job in jobs:
                 with pytest.raises(Gone, match="only until it is deleted"):

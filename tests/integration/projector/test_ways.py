@@ -13,12 +13,13 @@ from casekin.contracts.rollouts import (
     AnimationResult,
     JointResult,
     JointRollout,
+    NearestCase,
     Rollout,
     RolloutResult,
     Trajectory,
     TrajectoryResult,
 )
-from casekin.errors import BadInput, NotFound, WrongLatent
+from casekin.errors import BadInput, NotFound, WrongLatent, WrongWeights
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
 from tests.integration.projector.small_search import WEIGHTS
@@ -63,18 +64,25 @@ def test_rollout__tells_at_each_step_which_cases_lie_there_and_where_that_is(
     station: Station, client: ProjectorClient
 ) -> None:
     fitted, held = leave_map(station), station.collection
-    at = held.latents[31]
+    at = held.latents[31]  # its picture is in the collection: that case and its lesion tell nothing
+    own = [row for row, case in enumerate(held.cases) if case.lesion_id == held.cases[31].lesion_id]
     result = _roll(client, latent=at.astype(np.float32).tolist(), dimensions=[2], steps=5)
     assert result.map_id == fitted.version.id
     assert (result.here.x, result.here.y) == pytest.approx((at[0], at[1]), abs=1e-3)
     for value, step in zip(result.rows[0].values, result.rows[0].steps, strict=True):
         there = at.copy()
         there[2] = value
-        near = np.argsort((WEIGHTS["clinical"] * (held.latents - there) ** 2).sum(1))[: result.neighbours]
+        squared = (WEIGHTS["clinical"] * (held.latents - there) ** 2).sum(1)
+        near = [row for row in np.argsort(squared) if row not in own][: result.neighbours]
         assert step.shares is not None
+        assert step.nearest is not None
+        first = held.cases[near[0]]
+        assert (step.nearest.id, step.nearest.diagnosis) == (first.id, first.diagnosis)
+        assert step.nearest.distance == pytest.approx(np.sqrt(squared[near[0]]), abs=1e-3)
         expected = np.mean([held.cases[row].diagnosis == "nv" for row in near])
         assert step.shares.get("nv", 0) == pytest.approx(expected, abs=1e-3)
-        low, high = held.latents[near, :2].min(0) - 1e-3, held.latents[near, :2].max(0) + 1e-3
+        around = np.argsort(squared)[: result.neighbours]
+        low, high = held.latents[around, :2].min(0) - 1e-3, held.latents[around, :2].max(0) + 1e-3
         assert (low <= [step.x, step.y]).all()
         assert ([step.x, step.y] <= high).all()
 
@@ -93,6 +101,37 @@ def test_rollout__of_a_case_is_that_of_its_latent_without_its_own_lesion(
     expected = np.mean([cases[row].diagnosis == "nv" for row in others[: own.neighbours]])
     assert own.here.shares is not None
     assert own.here.shares.get("nv", 0) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("weighing", [{"preset": "visual"}, {"preset": "custom", "weights": [0.0, 0.0, 9.0, 0.01]}])
+def test_rollout__names_the_nearest_case_under_the_weights_of_the_request_and_places_under_those_of_the_map(
+    station: Station, client: ProjectorClient, weighing: dict[str, object]
+) -> None:
+    leave_map(station)
+    held, weights = station.collection, np.array(weighing.get("weights", WEIGHTS["visual"]))
+    clinical = _roll(client, dimensions=[1], steps=5)
+    result = _roll(client, dimensions=[1], steps=5, **weighing)
+    assert (result.preset, result.cases) == (weighing["preset"], len(held.cases))
+    for value, step, other in zip(result.rows[0].values, result.rows[0].steps, clinical.rows[0].steps, strict=True):
+        there = np.array(LATENT)
+        there[1] = value
+        squared = (weights * (held.latents - there) ** 2).sum(1)
+        assert step.nearest is not None
+        assert step.nearest.id == held.cases[squared.argmin()].id
+        assert step.nearest.distance == pytest.approx(np.sqrt(squared.min()), abs=1e-3)
+        assert (step.x, step.y) == (other.x, other.y), "the map stays as it is"
+
+
+def test_nearest__is_of_the_collection_and_not_only_of_the_map(station: Station, client: ProjectorClient) -> None:
+    leave_map(station)
+    held, before = station.collection, station.collection.latents
+    held.latents = np.vstack([before, [LATENT]]) + np.array([0, 0, 0, 0.1])  # one case more than the map has
+    try:
+        result = _roll(client, dimensions=[1], steps=3)
+    finally:
+        held.latents = before
+    assert result.here.nearest is not None
+    assert (result.here.nearest.id, result.cases) == ("C00060", 61)
 
 
 def test_rollout__of_a_case_that_was_deleted_in_between_fails_by_name(
@@ -154,6 +193,7 @@ def test_trajectory__leads_from_the_query_to_the_case(station: Station, client: 
     there = station.collection.latents[45]
     assert len(way.steps) == 5
     assert way.steps[0] == way.here
+    assert way.steps[-1].nearest == NearestCase(id="C00045", diagnosis="mel", distance=0)
     assert (way.steps[-1].x, way.steps[-1].y) == pytest.approx((there[0], there[1]), abs=1e-3)
     own = _roll(client, latent=there.astype(np.float32).tolist(), dimensions=[0], steps=3)
     assert _colour(way.steps[-1].image) == pytest.approx(_colour(own.here.image), abs=2)
@@ -171,6 +211,14 @@ def test_way__that_cannot_be_gone_says_why(client: ProjectorClient) -> None:
         client.submit(JointRollout.model_validate(QUERY | {"dimensions": (2, 2)}))
     with pytest.raises(BadInput, match="either latent"):
         client._call("POST", "/v1/jobs", json={"kind": "trajectory", "bundle_version": "tiny-1", "to": "C00001"})
+    with pytest.raises(WrongWeights, match="3 weights were sent; bundle tiny-1 has 4 dimensions"):
+        client.submit(Rollout.model_validate(QUERY | {"preset": "custom", "weights": [1.0] * 3}))
+    with pytest.raises(WrongWeights, match="the preset is clinical: leave one of them out"):
+        client.submit(Trajectory.model_validate(QUERY | {"to": "C00001", "weights": [1.0] * 4}))
+    with pytest.raises(WrongWeights, match="the largest weight is 0"):
+        client.submit(
+            JointRollout.model_validate(QUERY | {"dimensions": (0, 1), "preset": "custom", "weights": [0] * 4})
+        )
     with pytest.raises(NotFound, match="GET /v1/maps"):
         client.submit(Rollout.model_validate(QUERY | {"map_id": "a" * 32}))
 

@@ -1,9 +1,9 @@
-"""Who lies around a point: weights, lesions, shares of diagnoses."""
+"""The cases around a point: weights, shares of diagnoses."""
 
 import numpy as np
 import pytest
 
-from casekin.errors import NotFound, WrongLatent
+from casekin.errors import WrongLatent
 from services.projector.latents.collection_latents import CollectionLatents
 from services.projector.latents.weighted_knn import WeightedKnn
 
@@ -26,14 +26,6 @@ def test_nearest__takes_all_where_there_are_few() -> None:
     assert WeightedKnn(COLLECTION, [1.0, 1.0]).nearest([[0, 0], [9, 9]], 50)[0].shape == (2, 4)
     with pytest.raises(WrongLatent, match="3 numbers"):
         WeightedKnn(COLLECTION, [1.0, 1.0]).nearest([[0, 0, 0]], 1)
-
-
-def test_lesion__is_the_case_and_its_siblings() -> None:
-    knn = WeightedKnn(COLLECTION, [1.0, 1.0])
-    assert knn.same_lesion("b").tolist() == [True, True, False, False]
-    assert knn.same_lesion("d").tolist() == [False, False, False, True]
-    with pytest.raises(NotFound, match="may have been deleted"):
-        knn.same_lesion("e")
 
 
 def test_shares__leave_out_the_unknown_and_name_the_most_frequent_first() -> None:

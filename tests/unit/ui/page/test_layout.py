@@ -1,13 +1,15 @@
 import json
 from typing import Any
 
+import pytest
 from plotly.utils import PlotlyJSONEncoder
 
 from casekin.contracts.cases import Case
 from casekin.contracts.collection import CollectionInfo, Diagnosis
 from casekin.contracts.facets import Facets, FacetValue
 from casekin.contracts.neighbours import ConformalSet, DiagnosisShare, NeighbourStatistics, OutOfDistribution
-from casekin.contracts.rollouts import JointResult, RolloutResult, RolloutRow, Step, TrajectoryResult
+from casekin.contracts.paths import url_segment
+from casekin.contracts.rollouts import JointResult, NearestCase, RolloutResult, RolloutRow, Step, TrajectoryResult
 from casekin.contracts.search import Example, Hidden, Match, OwnCase, SearchResponse
 from casekin.errors import BadInput, Unavailable
 from services.ui.case.layout import contributions, path_figure
@@ -166,12 +168,15 @@ def test_age_note__tells_what_becomes_of_unknown_ages() -> None:
 
 
 SHARES = {"nv": 0.8, "mel": 0.2}
-STEP = Step(image="data:a", shares=SHARES, x=1.0, y=2.0)
+NEAREST = NearestCase(id="C/7", diagnosis="mel", distance=1.234)
+STEP = Step(image="data:a", shares=SHARES, nearest=NEAREST, x=1.0, y=2.0)
 SCENE = {
     "bundle_version": "b",
     "revision": "r",
     "map_id": "0" * 32,
     "neighbours": 5,
+    "cases": 8470,
+    "preset": "clinical",
     "width": 4,
     "height": 3,
     "here": STEP,
@@ -185,7 +190,7 @@ def rollouts(**changed: object) -> RolloutResult:
         origin_quantile=0.6,
         values=[-1.0, 0.0, 1.0],
         quantiles=[0.01, 0.5, 0.99],
-        steps=[STEP, STEP, Step(image="data:c", shares=SHARES, x=3.0, y=4.0)],
+        steps=[STEP, STEP, Step(image="data:c", shares=SHARES, nearest=None, x=3.0, y=4.0)],
     )
     return RolloutResult.model_validate({**SCENE, "rows": [row]} | changed)
 
@@ -211,10 +216,42 @@ def test_rollouts__say_in_words_which_cases_lie_at_a_step() -> None:
     assert not [one for one in every(bare, "Div") if one.get("className") == "share-bar"]
 
 
+def test_step__shows_the_nearest_real_case_with_diagnosis_and_distance_and_opens_it() -> None:
+    drawn = sent(rollout_rows(rollouts(), ["Hair", "Size"], VOCABULARY, "your image"))
+    shown = [one for one in every(drawn, "Button") if one["className"] == "real-case"]
+    assert [one["id"] for one in shown] == [
+        {"type": "real-case", "id": "C/7", "at": "rollout-1-0"},
+        {"type": "real-case", "id": "C/7", "at": "rollout-1-1"},
+    ], "steps may share a case, and the third has none"
+    assert text_of(shown[0]["children"]) == f"{VOCABULARY.diagnosis('mel')} distance 1.23"
+    said = f"case C/7, {VOCABULARY.diagnosis('mel')}, distance 1.23"
+    assert shown[0]["aria-label"] == f"Size at 1 % of the collection: nearest real {said}. Open."
+    (picture,) = [one for one in every(shown[0]["children"], "Span") if one.get("className") == "real-picture"]
+    assert picture["style"] == {"backgroundImage": f'url("/thumbnails/{url_segment("C/7")}")'}
+    assert [text_of(one) for one in every(drawn, "Div") if "none" in one.get("className", "").split()] == [
+        "no other case"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scene", "text"),
+    [
+        ({}, "the nearest of 8,470 cases to each step by the clinical weights"),
+        ({"preset": "custom", "cases": 1}, "the nearest of 1 case to each step by your own weights"),
+        ({"cases": 0, "revision": None}, "There is no real case to show: the collection is empty"),
+    ],
+)
+def test_real_cases__say_by_which_weights_they_are_near_or_why_there_is_none(
+    scene: dict[str, object], text: str
+) -> None:
+    assert text in text_of(sent(rollout_rows(rollouts(**scene), [], VOCABULARY, "your image")))
+
+
 def test_rollouts__are_shown_on_the_map_only_where_there_is_one() -> None:
     for map_id, hidden in (("0" * 32, False), (None, True)):
         drawn = sent(rollout_rows(rollouts(map_id=map_id), [], VOCABULARY, "your image"))
-        assert [one.get("hidden") for one in every(drawn, "Button")] == [None, hidden, None]
+        buttons = [one for one in every(drawn, "Button") if one["className"] == "button small"]
+        assert [one.get("hidden") for one in buttons] == [None, hidden, None]
 
 
 def test_moving_picture__can_be_kept() -> None:
@@ -238,6 +275,8 @@ def test_joint__grows_to_the_right_and_upwards() -> None:
     )
     drawn = sent(joint_grid(result, ["Hair", "Size"], VOCABULARY))
     assert [one["src"] for one in every(drawn, "Img")] == ["data:10", "data:11", "data:00", "data:01"]
+    places = [one["id"]["at"] for one in every(drawn, "Button")]
+    assert places == ["joint-1-0", "joint-1-1", "joint-0-0", "joint-0-1"]
     assert every(drawn, "Img")[0]["alt"] == "Hair at 1 %, Size at 99 %"
 
 
@@ -245,6 +284,7 @@ def test_way_to_a_case__names_both_ends() -> None:
     result = TrajectoryResult.model_validate({**SCENE, "to": "C1", "distance": 1.5, "steps": [STEP] * 4})
     drawn = sent(path_figure(result, VOCABULARY, "case C0"))
     assert [text_of(one["children"]) for one in every(drawn, "Figcaption")] == ["case C0", "", "", "this case"]
+    assert [one["id"]["at"] for one in every(drawn, "Button")] == [f"path-{number}" for number in range(4)]
     assert path_to_case(result) == MapPath(map_id="0" * 32, name="Path to C1", x=[1.0] * 4, y=[2.0] * 4)
 
 
