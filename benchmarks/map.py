@@ -220,7 +220,15 @@ def _displacement(part: Plane, onto: Plane, placed: Plane, there: Plane, wide: f
 
 def _quality(points: Plane, collection: CollectionLatents, xy: Plane) -> MapQuality:
     about, places = points.astype(np.float32), xy.astype(np.float32)
-    return assess(about, places, collection.diagnoses, k=PLAIN.neighbours, min_dist=PLAIN.min_dist, moved=None)
+    return assess(
+        about,
+        places,
+        collection.diagnoses,
+        collection.lesions,
+        k=PLAIN.neighbours,
+        min_dist=PLAIN.min_dist,
+        moved=None,
+    )
 
 
 def _case_map(collection: CollectionLatents, laid: Layout, weights: Plane, quality: MapQuality | None) -> CaseMap:

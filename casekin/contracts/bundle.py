@@ -200,6 +200,7 @@ EXAMPLE: dict[str, JsonValue] = {
         },
     },
     "metrics": {"p_at_1_macro": 0.57},
+    "held_out_agreement": {"clinical": {"mel": 0.48, "nv": 0.85}},
     "provenance": {
         "data": "HAM10000",
         "licence": "CC BY-NC 4.0",
@@ -232,6 +233,12 @@ class BundleManifest(Contract):
         default=None, description="none where the bundle was made without: search then says that it is not calibrated"
     )
     metrics: dict[Code, float]
+    held_out_agreement: dict[Preset, dict[Code, float]] = Field(
+        default_factory=dict,
+        description="share of the 10 nearest cases of other lesions that have an image's diagnosis, by preset and "
+        "diagnosis, over images that the encoder (or the proof of its recipe) was not trained on; empty where the "
+        "bundle does not say. Images that it was trained on find more",
+    )
     provenance: Provenance
     files: dict[Code, FileDigest]
 

@@ -53,7 +53,11 @@ class MapPlace(Contract):
 
 
 class Agreement(Contract):
-    """How often a case's nearest cases share its diagnosis, on the map and in the latent space behind it."""
+    """How often a case's nearest cases of other lesions share its diagnosis, on the map and in the latent space.
+
+    An encoder that was trained on the collection's images finds their diagnoses more often than a new image's:
+    `BundleManifest.held_out_agreement` says how often that is found.
+    """
 
     diagnosis: Code
     cases: int = Field(ge=1, description="of the diagnosis that were looked at")

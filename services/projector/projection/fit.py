@@ -124,9 +124,9 @@ def _place_rest(xy: Floats, points: Floats, rows: Rows, min_dist: float, report:
 
 def _quality(points: Floats, collection: CollectionLatents, laid: Layout, payload: MapFit) -> MapQuality:
     rows = stable_sample(collection.cases, laid.fitted)
-    diagnoses = [collection.diagnoses[row] for row in rows]
+    diagnoses, lesions = ([of[row] for row in rows] for of in (collection.diagnoses, collection.lesions))
     k, min_dist = payload.neighbours, payload.min_dist
-    return assess(points[rows], laid.xy[rows], diagnoses, k=k, min_dist=min_dist, moved=laid.moved)
+    return assess(points[rows], laid.xy[rows], diagnoses, lesions, k=k, min_dist=min_dist, moved=laid.moved)
 
 
 def _start_map(payload: MapFit, maps: MapStore) -> CaseMap | None:

@@ -22,9 +22,20 @@ Rows = npt.NDArray[np.intp]
 
 
 def assess(
-    points: Floats, xy: Floats, diagnoses: Sequence[Code | None], *, k: int, min_dist: float, moved: float | None
+    points: Floats,
+    xy: Floats,
+    diagnoses: Sequence[Code | None],
+    lesions: Sequence[Code | None],
+    *,
+    k: int,
+    min_dist: float,
+    moved: float | None,
 ) -> MapQuality:
-    """The quality of a map: points [N,D] as UMAP saw them, their places xy [N,2]."""
+    """The quality of a map: points [N,D] as UMAP saw them, their places xy [N,2].
+
+    Cases of one lesion do not count for one another's agreement: a second photograph of a lesion lies beside the first
+    whatever the diagnosis, as it never does for a new lesion.
+    """
     k = min(k, (len(points) - 1) // 2)
     rows = np.sort(np.random.default_rng(0).permutation(len(points))[:LOOKED_AT])
     near, distances = _others(points, rows, k)
@@ -34,7 +45,7 @@ def assess(
         looked_at=len(rows),
         trustworthiness=round(trustworthiness(points, rows, near_on_map), 5),
         continuity=round(trustworthiness(xy, rows, near), 5),
-        agreement=_agreement(diagnoses, rows, near_on_map, near),
+        agreement=_agreement(diagnoses, lesions, rows, near_on_map, near),
         placing=_placing_errors(xy, rows, near, distances, min_dist),
         moved=moved,
     )
@@ -68,25 +79,35 @@ def _others(points: Floats, rows: Rows, k: int) -> tuple[Indices, Floats]:
     return indices[other].reshape(-1, k), distances[other].reshape(-1, k)
 
 
-def _agreement(diagnoses: Sequence[Code | None], rows: Rows, on_map: Indices, in_latent: Indices) -> list[Agreement]:
+def _agreement(
+    diagnoses: Sequence[Code | None], lesions: Sequence[Code | None], rows: Rows, on_map: Indices, in_latent: Indices
+) -> list[Agreement]:
+    labels, lesion = _numbered(diagnoses), _numbered(lesions)
     codes = sorted({code for code in diagnoses if code is not None})
-    number = {code: i for i, code in enumerate(codes)}
-    labels = np.array([number.get(code, -1) if code is not None else -1 for code in diagnoses])
-    own = labels[rows]
-    shares = {name: (labels[near] == own[:, None]).mean(1) for name, near in (("map", on_map), ("latent", in_latent))}
+
+    def share(near: Indices) -> npt.NDArray[np.float64]:
+        """Of the neighbours `near` [S,k] of other lesions, the share of the own diagnosis [S]; NaN without any."""
+        other = (lesion[near] != lesion[rows][:, None]) | (lesion[near] < 0)
+        hits = other & (labels[near] == labels[rows][:, None])
+        with np.errstate(invalid="ignore"):
+            return np.asarray(hits.sum(1) / other.sum(1))
+
+    shares = share(on_map), share(in_latent)
+    measured = ~np.isnan(shares).any(0)
     by_diagnosis = []
-    for i, code in enumerate(codes):
-        if (mine := own == i).any():
-            on_map_share, in_latent_share = (float(shares[name][mine].mean()) for name in ("map", "latent"))
+    for number, code in enumerate(codes):
+        if (mine := (labels[rows] == number) & measured).any():
+            on_map_share, in_latent_share = (round(float(one[mine].mean()), 4) for one in shares)
             by_diagnosis.append(
-                Agreement(
-                    diagnosis=code,
-                    cases=int(mine.sum()),
-                    on_map=round(on_map_share, 4),
-                    in_latent=round(in_latent_share, 4),
-                )
+                Agreement(diagnosis=code, cases=int(mine.sum()), on_map=on_map_share, in_latent=in_latent_share)
             )
     return by_diagnosis
+
+
+def _numbered(codes: Sequence[Code | None]) -> Rows:
+    """A number for each code by its order, -1 for none [N]."""
+    number = {code: i for i, code in enumerate(sorted({code for code in codes if code is not None}))}
+    return np.array([-1 if code is None else number[code] for code in codes], np.intp)
 
 
 def _placing_errors(xy: Floats, rows: Rows, near: Indices, distances: Floats, min_dist: float) -> list[PlacingError]:

@@ -1,15 +1,18 @@
 """Choosing among the kept maps, and how far the current one can be trusted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dash import Dash, Input, NoUpdate, Output, State, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from casekin.contracts.base import Code
+from casekin.contracts.maps import MapVersion
 from casekin.errors import CasekinError
 from services.ui.dash_support.outputs import Outputs
 from services.ui.dash_support.threads import in_thread
-from services.ui.map.versions_layout import Choice, kept_maps, map_choices, map_quality
+from services.ui.map.versions_layout import Choice, held_out_of, kept_maps, map_choices, map_quality
 from services.ui.presentation import texts
 from services.ui.presentation.components import error_box
 from services.ui.session.collection_vocabulary import vocabulary_of
@@ -66,8 +69,17 @@ def _register_list(app: Dash, catalog: Catalog) -> None:
             choices=map_choices(kept),
             chosen=figure.id,
             hidden=len(kept.maps) < 2,
-            quality=[map_quality(shown, vocabulary_of(collection)), kept_maps(kept)] if shown else None,
+            quality=[map_quality(shown, vocabulary_of(collection), _held_out(catalog, shown)), kept_maps(kept)]
+            if shown
+            else None,
         )
+
+
+def _held_out(catalog: Catalog, version: MapVersion) -> Mapping[Code, float]:
+    try:
+        return held_out_of(catalog.manifest(), version)
+    except CasekinError:  # the page's header shows it
+        return {}
 
 
 def _register_choose(app: Dash, catalog: Catalog) -> None:

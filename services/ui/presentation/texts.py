@@ -50,6 +50,17 @@ NO_MAP_OF_OWN_WEIGHTS = (
 )
 SUPERVISED = "Draw cases of one diagnosis together"
 SUPERVISED_HINT = "Drawn with the diagnoses: it shows more than what the images alone tell."
+AGREEMENT_ON_MAP = (
+    "Nearest cases of other lesions. Where the encoder was trained on these very images, they agree more often than "
+    "those of a new image."
+)
+HELD_OUT_AGREEMENT = (
+    "New images: the 10 nearest cases of images that this model, or the one that was trained to test its recipe, had "
+    "never seen."
+)
+NO_HELD_OUT_AGREEMENT = (
+    "The model does not say how often that is for images it had never seen, with these weights: expect less."
+)
 OLD_MAP = "Drawn before the collection last changed: newer cases are missing."
 NO_ROLLOUTS = "Upload an image, or search from a case, to see what each latent dimension changes in it."
 ROLLOUTS = (
@@ -108,6 +119,10 @@ EQUALLY_COMMON = "If all diagnoses were equally common"
 EQUALLY_COMMON_HINT = "How likely each diagnosis would be if all were equally common"
 AGREEMENT_HINT = "Each neighbour votes with its similarity, times the weight of its evidence"
 NOT_CALIBRATED = "Not calibrated"
+CASE_MAY_BE_KNOWN = (
+    "This case is of the collection. Where the encoder was trained on its image, its nearest cases agree more often "
+    "than those of a new image, which these percentages are calibrated for."
+)
 CANNOT_BE_EXCLUDED = "Cannot be excluded"
 CONFORMAL_HINT = "Of validation images of each diagnosis, {0} have theirs in such a list."
 OUT_OF_DISTRIBUTION = "This image is unlike those of the collection: its nearest cases may mean little."

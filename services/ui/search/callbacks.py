@@ -100,7 +100,8 @@ def register(app: Dash, catalog: Catalog) -> None:
             response = catalog.services.search.search(request)
         except CasekinError as error:
             return SearchOutputs(error=error_box(error, doing=texts.SEARCHING, retry="search"))
-        return _found(response, steered, known, vocabulary_of(collection), dimension_names(model))
+        of_case = request.case is not None
+        return _found(response, steered, known, vocabulary_of(collection), dimension_names(model), of_case=of_case)
 
 
 def _is_due(triggers: list[Trigger], *, found_nothing: bool) -> bool:
@@ -121,6 +122,8 @@ def _found(
     collection: Collection | None,
     vocabulary: Vocabulary,
     names: list[str],
+    *,
+    of_case: bool,
 ) -> SearchOutputs:
     if response.matches:
         shown = cards(response, vocabulary, names, steering)
@@ -132,7 +135,7 @@ def _found(
         results=rounded(response),
         matches=shown,
         status=status(response, steering),
-        statistics=statistics(response, vocabulary),
+        statistics=statistics(response, vocabulary, of_case=of_case),
         own=own_cases(response.own, vocabulary),
         previous_disabled=steering.offset == 0,
         next_disabled=not (response.more and steering.has_next_page),

@@ -11,8 +11,11 @@ from services.ui.presentation.components import aria, dot
 from services.ui.presentation.vocabulary import Vocabulary
 
 
-def statistics(response: SearchResponse, vocabulary: Vocabulary) -> Component | None:
-    """Both kinds of shares as strips, with the conformal set and a warning for an image out of distribution."""
+def statistics(response: SearchResponse, vocabulary: Vocabulary, *, of_case: bool = False) -> Component | None:
+    """Both kinds of shares as strips, with the conformal set and a warning for an image out of distribution.
+
+    `of_case` says that the search starts from a case of the collection, whose image the encoder may know.
+    """
     votes = response.statistics
     if not votes.diagnoses:
         return None
@@ -27,6 +30,7 @@ def statistics(response: SearchResponse, vocabulary: Vocabulary) -> Component | 
                 texts.EQUALLY_COMMON, texts.EQUALLY_COMMON_HINT, [(e, e.corrected) for e in votes.diagnoses], vocabulary
             ),
             html.Div(_calibration(votes, vocabulary), className="calibration"),
+            html.P(texts.CASE_MAY_BE_KNOWN, className="muted") if of_case else None,
         ],
         className="statistics",
         **aria(label=heading),

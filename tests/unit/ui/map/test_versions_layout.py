@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from casekin.contracts.bundle import EXAMPLE, BundleManifest
 from casekin.contracts.maps import Agreement, MapVersion, MapVersions
-from services.ui.map.versions_layout import kept_maps, map_choices, map_quality
+from services.ui.map.versions_layout import held_out_of, kept_maps, map_choices, map_quality
+from services.ui.presentation import texts
 from tests.unit.ui.conftest import every, sent, text_of
 from tests.unit.ui.page.test_layout import VOCABULARY
 
@@ -14,6 +16,10 @@ def version(**changed: Any) -> MapVersion:
     example = MapVersion.model_config["json_schema_extra"]
     assert isinstance(example, dict)
     return MapVersion.model_validate(example["example"]).model_copy(update=changed)
+
+
+def _with(agreement: list[Agreement]) -> MapVersion:
+    return version(quality=version().quality.model_copy(update={"agreement": agreement}))
 
 
 def test_choices__say_when_how_and_of_how_many() -> None:
@@ -35,7 +41,7 @@ def test_choices__say_when_how_and_of_how_many() -> None:
 )
 def test_quality__tells_what_there_is_to_tell(fitted: int, moved: float | None, told: list[str]) -> None:
     quality = version().quality.model_copy(update={"moved": moved})
-    drawn = sent(map_quality(version(fitted=fitted, quality=quality), VOCABULARY))
+    drawn = sent(map_quality(version(fitted=fitted, quality=quality), VOCABULARY, {}))
     names = [text_of({"props": one}) for one in every(drawn, "Dt")]
     assert names == [
         "Neighbours on the map that are truly similar",
@@ -50,9 +56,44 @@ def test_quality__compares_each_diagnosis_with_the_latents_behind_the_map() -> N
         Agreement(diagnosis="nv", cases=9, on_map=0.88, in_latent=0.9),
         Agreement(diagnosis="mel", cases=3, on_map=0.4, in_latent=0.5),
     ]
-    quality = version().quality.model_copy(update={"agreement": agreement})
-    rows = every(sent(map_quality(version(quality=quality), VOCABULARY)), "Tr")[1:]
-    assert [text_of({"props": row}) for row in rows] == ["Melanoma 40 % 50 %", "Nevus 88 % 90 %"]
+    drawn = sent(map_quality(_with(agreement), VOCABULARY, {}))
+    rows = [text_of({"props": row}) for row in every(drawn, "Tr")]
+    assert rows == [
+        "Nearest cases of the same diagnosis on the map in latents",
+        "Melanoma 40 % 50 %",
+        "Nevus 88 % 90 %",
+    ]
+
+
+def test_quality__stands_beside_what_is_so_for_images_that_the_encoder_never_saw() -> None:
+    agreement = [
+        Agreement(diagnosis="vasc", cases=9, on_map=0.97, in_latent=1.0),
+        Agreement(diagnosis="mel", cases=3, on_map=0.9, in_latent=0.95),
+    ]
+    drawn = sent(map_quality(_with(agreement), VOCABULARY, {"mel": 0.47, "nv": 0.85}))
+    rows = [text_of({"props": row}) for row in every(drawn, "Tr")]
+    assert rows[0].endswith("on the map in latents new images")
+    assert rows[1] == "Melanoma 90 % 95 % 47 %"
+    assert rows[2].endswith("97 % 100 % -"), "not measured of that diagnosis"
+    assert texts.AGREEMENT_ON_MAP in text_of(drawn)
+    assert texts.HELD_OUT_AGREEMENT in text_of(drawn)
+
+
+def test_quality__says_so_where_the_model_has_no_figure_for_new_images() -> None:
+    drawn = text_of(
+        sent(map_quality(_with([Agreement(diagnosis="nv", cases=9, on_map=1, in_latent=1)]), VOCABULARY, {}))
+    )
+    assert f"{texts.AGREEMENT_ON_MAP} {texts.NO_HELD_OUT_AGREEMENT}" in drawn
+    assert texts.AGREEMENT_ON_MAP not in text_of(sent(map_quality(_with([]), VOCABULARY, {}))), "no figure to explain"
+
+
+def test_held_out__is_of_the_weights_and_the_bundle_of_the_map() -> None:
+    manifest = BundleManifest.model_validate(EXAMPLE | {"version": version().bundle_version})
+    shares = manifest.held_out_agreement["clinical"]
+    assert held_out_of(manifest, version()) == shares != {}
+    visual = version().recipe.model_copy(update={"preset": "visual"})
+    assert held_out_of(manifest, version(recipe=visual)) == {}
+    assert held_out_of(manifest, version(bundle_version="another-1")) == {}
 
 
 def test_kept_maps__each_has_its_quality_beside_it() -> None:
@@ -63,6 +104,7 @@ def test_kept_maps__each_has_its_quality_beside_it() -> None:
     unknown = quality.model_copy(update={"agreement": []})
     kept = MapVersions(current=None, maps=[version(quality=quality), version(id="2" * 32, quality=unknown)])
     rows = [text_of({"props": row}) for row in every(sent(kept_maps(kept)), "Tr")[1:]]
+    assert texts.AGREEMENT_ON_MAP in text_of(sent(kept_maps(kept)))
     assert rows == [
         "2026-11-22 12:00 · clinical · 8,470 cases 97 % 95 % 70 %",
         "2026-11-22 12:00 · clinical · 8,470 cases 97 % 95 % unknown",

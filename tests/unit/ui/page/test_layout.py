@@ -17,6 +17,7 @@ from services.ui.filters.chips import condition_texts
 from services.ui.filters.layout import age_note, column_values, facet_values
 from services.ui.map.paths import path_to_case, paths_by_dimension
 from services.ui.page.layout import page
+from services.ui.presentation import texts
 from services.ui.presentation.components import error_box
 from services.ui.presentation.vocabulary import Vocabulary
 from services.ui.rollouts.layout import animation_figure, joint_grid, rollout_rows
@@ -128,6 +129,8 @@ def test_statistics__say_what_is_promised_and_what_is_strange() -> None:
     assert "unlike those of the collection" in words
     assert "Far from every case" in words
     usual = strange.model_copy(update={"is_out_of_distribution": False})
+    assert texts.CASE_MAY_BE_KNOWN not in words
+    assert texts.CASE_MAY_BE_KNOWN in text_of(sent(statistics(answered(read), VOCABULARY, of_case=True)))
     assert "unlike" not in text_of(sent(statistics(answered(votes([share], out_of_distribution=usual)), VOCABULARY)))
 
 
