@@ -240,15 +240,20 @@ def card_command(
     proof: Annotated[
         Path | None, typer.Option(help="Bundle that was measured for it, where its own training held out no fold.")
     ] = None,
+    clinic: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of another clinic's collection, for its own line in the card; may be repeated."),
+    ] = None,
     mapping: Reading = "",
     folds: Folds = 5,
     store: Store = None,
 ) -> None:
-    """Measure a bundle again on its held-out folds and rewrite its model card; its manifest and graphs stay."""
+    """Measure a bundle again on its test folds and rewrite its model card; its manifest and graphs stay."""
     from training.export.renew_card import renew_card  # noqa: PLC0415  ONNX takes seconds to import
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    typer.echo(renew_card(bundle, proof or bundle, read_collection(data, mapping, folds), store or default_cache()))
+    collection = read_collection(data, mapping, folds)
+    typer.echo(renew_card(bundle, proof or bundle, collection, store or default_cache(), clinic or (), folds))
 
 
 @app.command("calibrate")

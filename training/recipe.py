@@ -9,6 +9,7 @@ from casekin.bundle import MANIFEST, read_manifest, sha256_of
 from training.config.guided import Config, on_split
 from training.data.collection import NO_OTHERS, Collection, OtherImages
 from training.export.bundle import export
+from training.export.renew_card import renew_card
 from training.fit.allocator import keep_freed_memory
 from training.fit.batchnorm import recompute_batchnorm
 from training.fit.feature_pca import CondenseConfig, condense
@@ -81,6 +82,10 @@ def _export(config: Config, split: str, places: Places, target: Path, version: s
     log.info("exporting %s to %s", polished, target)
     study = load_study(chosen, polished, places.data, cache, proven=read_proof(proof) if proof else None)
     export(study, target, version, suffix="" if proof else PROOF_SUFFIX)
+    if proof is None and places.others.further:
+        # Their test folds are queries too; the bundle that ships takes the figures from the proof.
+        source, folds = study.collection.source, config.data.folds
+        renew_card(target, target, source, places.store, clinics=places.others.further, folds=folds)
     write_durably(stamp, sha256_of(target / MANIFEST).encode())
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,10 @@ from training.evaluation.baselines import OWN_FEATURES, cosine, frozen_imagenet,
 from training.evaluation.bootstrap import Interval, diagnosis_intervals, retrieval_intervals
 from training.evaluation.calibration import Reliability, divided_by_prior, of_probabilities, of_similarity
 from training.evaluation.leakage import LeakAudit, audit_leaks
+from training.evaluation.metrics import by_diagnosis, counted_once
+from training.evaluation.other_clinics import ClinicFigures
 from training.evaluation.reconstruction import Reconstruction, reconstruction
-from training.evaluation.retrieval import Floats, Ints, Outcomes
+from training.evaluation.retrieval import VALUES, Floats, Ints, Outcomes
 from training.evaluation.robustness import robustness
 from training.evaluation.split import Split, Vectors
 from training.evaluation.subgroups import Group, subgroups
@@ -44,6 +46,10 @@ class Measured:
     """Under the first preset."""
     reconstruction: Reconstruction | None = None
     """None for a model without a decoder."""
+    agreement: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By preset and diagnosis, the share of the 10 nearest cases that have the query's diagnosis."""
+    other_clinics: list[ClinicFigures] = field(default_factory=list)
+    """Of queries of other clinics, under the first preset, before the same gallery."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,15 @@ def measure(split: Split, presets: Sequence[Vectors], rebuilt: Reconstruction | 
         gallery=len(split.gallery),
         subgroups=subgroups(split, first),
         reconstruction=rebuilt,
+        agreement={name: _agreement(found) for name, found in outcomes.items()},
     )
+
+
+def _agreement(outcomes: Outcomes) -> dict[str, float]:
+    """Return by diagnosis the share of the 10 nearest cases that have the query's diagnosis."""
+    means = by_diagnosis(outcomes, counted_once(outcomes))[0, :, VALUES.index("p_at_10")]
+    pairs = zip(outcomes.vocabulary.codes, means, strict=True)
+    return {code: round(float(mean), 4) for code, mean in pairs if not np.isnan(mean)}
 
 
 def rebuilt_by(system: System, material: Material) -> Reconstruction | None:

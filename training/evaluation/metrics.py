@@ -6,7 +6,8 @@ import numpy.typing as npt
 from training.data.vocabulary import Vocabulary
 from training.evaluation.retrieval import VALUES, Floats, Labelled, Outcomes, retrieve
 
-HEADLINE = ("p_at_1_macro", "p_at_5_macro", "knn5_balanced", "melanoma_p_at_5", "auc_malignant_16")
+AUC, MELANOMA = "auc_malignant_16", "melanoma_p_at_5"
+HEADLINE = ("p_at_1_macro", "p_at_5_macro", "knn5_balanced", MELANOMA, AUC)
 """Shown first. The last two need a collection that says what is malignant, and one of these a melanoma."""
 MACRO_AND_MICRO = {
     "p_at_1": ("p_at_1_macro", "p_at_1_micro"),

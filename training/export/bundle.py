@@ -134,6 +134,7 @@ def _shrunk(study: Study, held_out: HeldOutCalibration, folder: Path) -> dict[st
     figures = {"int8_encoder_ms": latency(small, images), "float_encoder_ms": latency(whole, images)}
     if study.proven is None:
         exact, rounded = (_held_out_retrieval(study, encoder) for encoder in (None, small))
+        figures |= {f"validation_{name}": value for name, value in exact.items()}
         figures |= {f"int8_change_{name}": rounded[name] - value for name, value in exact.items()}
         near = all(abs(figures[f"int8_change_{name}"]) <= WITHIN for name in exact)
         quick = figures["int8_encoder_ms"] <= AT_MOST * figures["float_encoder_ms"]
@@ -192,6 +193,11 @@ def _manifest(
         neighbours=held_out.neighbours,
         out_of_distribution=held_out.out_of_distribution,
         metrics={name: round(value, 6) for name, value in figures.items()},
+        held_out_agreement={
+            preset: held_out.measured.agreement[preset]
+            for preset in study.presets()
+            if preset in held_out.measured.agreement
+        },
         provenance=Provenance(
             data=f"{info.title}, {len(study.collection.cases)} images",
             licence=f"{info.licence or 'licence not stated'} (of the images; they are not part of the bundle)",

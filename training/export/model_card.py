@@ -7,6 +7,7 @@ from casekin.contracts.bundle import BundleManifest
 from training.data.cases import LabelledCollection
 from training.data.vocabulary import Vocabulary
 from training.evaluation.evaluate import Measured
+from training.evaluation.metrics import AUC
 from training.evaluation.reconstruction import Reconstruction
 from training.evaluation.report.glossary import FIGURES, GROUPINGS, OF_DIAGNOSIS, SHORT
 from training.evaluation.subgroups import FEWEST, RESTRICTIONS, SHOWN, SMALLEST, Group
@@ -34,7 +35,7 @@ light decoder ({out_height} x {out_width} px), a linear class head. It places an
 In brackets 95 % intervals: bootstrap over {lesions} lesions of {queries} queries; the gallery has {gallery} images.
 They cover the choice of queries, not that of another training run.
 
-{rows}
+{beside}{rows}
 
 ### On part of the queries
 Preset {headline}, the same gallery. A source of mostly benign images makes malignancy easy, and a diagnosis that no
@@ -42,7 +43,7 @@ tissue confirmed may be wrong: read the figures above beside these.
 
 {restricted}
 
-### By diagnosis
+{clinics}### By diagnosis
 Preset {headline}. A "vote by prior" is one of 16 matches, divided by the diagnosis' share of the gallery.
 
 {by_diagnosis}
@@ -70,6 +71,13 @@ that property in the training folds by at least 0.5 in size; one with a number g
 
 ## Limits
 {limits}
+"""
+CLINICS = """### Of other clinics
+Preset {headline}, queries of other clinics before the same gallery, which has no image of theirs. Lesions of these
+folds had no part in training.
+
+{table}
+{unknown}
 """
 CONDENSED = "are principal components of {roots}features that were learned for diagnosis"
 AS_TRAINED = "are shaped by diagnosis"
@@ -109,7 +117,9 @@ def model_card(manifest: BundleManifest, collection: LabelledCollection, measure
         gallery=measured.gallery,
         smallest=SMALLEST,
         fewest=FEWEST,
+        beside=_beside(measured),
         rows=_figures(measured),
+        clinics=_clinics(measured),
         restricted=_groups(measured, RESTRICTIONS),
         by_diagnosis=_by_diagnosis(measured, vocabulary),
         groups=_groups(measured, CARD_GROUPINGS),
@@ -191,7 +201,8 @@ def _limits(
         "A property that is not recorded (such as skin type) has no figures by group.",
         *_hardest_malignant(measured, vocabulary),
         "Groups are not equally frequent: see the figures by group, and mind the groups without figures.",
-        "Settings that were chosen by figures on these queries flatter the figures: expect a little less on others.",
+        "Whoever chooses settings by the figures of these queries flatters them: settings are to be chosen on other "
+        "folds, and these queries looked at once. Expect a little less on images of other places.",
         "Decoded images are smooth: they show what the latent keeps and must not be read as an image's detail.",
     ]
 
@@ -212,6 +223,43 @@ def _figures(measured: Measured) -> str:
     known = [name for name in FIGURES if name in next(iter(presets.values()))]
     rows = [[FIGURES[name], *(str(figures[name]) for figures in presets.values())] for name in known]
     return _table(["figure", *(f"preset {name}" for name in presets)], rows)
+
+
+def _beside(measured: Measured) -> str:
+    """Return the headline beside the same figures on each part of the queries that tells malignant from benign."""
+    name, headline = next(iter(measured.figures.items()))
+    parts = [group for group in measured.subgroups if group.by in RESTRICTIONS and AUC in group.figures]
+    if not parts:
+        return ""
+    header = [f"figure, preset {name}", "all queries", *(_named(group) for group in parts)]
+    rows = [
+        [SHORT[figure], str(headline[figure])]
+        + [str(group.figures[figure]) if figure in group.figures else "-" for group in parts]
+        for figure in SHOWN
+        if figure in headline
+    ]
+    return f"{_table(header, rows)}\n\n"
+
+
+def _clinics(measured: Measured) -> str:
+    """Return the section of other clinics' queries; empty where none was measured."""
+    if not measured.other_clinics:
+        return ""
+    header = ["clinic", "folds", "queries", "lesions", "malignant", *(SHORT[name] for name in SHOWN)]
+    rows = [
+        [one.title, ", ".join(map(str, one.folds)), str(one.queries), str(one.lesions), str(one.malignant)]
+        + [str(one.figures[name]) if name in one.figures else "-" for name in SHOWN]
+        for one in measured.other_clinics
+    ]
+    unknown = [
+        f"{one.title} has {', '.join(f'{count} of {code}' for code, count in one.unknown.items())}, "
+        "of which the gallery has no case: they count for the AUC alone."
+        for one in measured.other_clinics
+        if one.unknown
+    ]
+    return CLINICS.format(
+        headline=next(iter(measured.figures)), table=_table(header, rows), unknown="\n".join(["", *unknown])
+    )
 
 
 def _by_diagnosis(measured: Measured, vocabulary: Vocabulary) -> str:
@@ -243,7 +291,11 @@ def _group(group: Group, shown: list[str]) -> list[str]:
     else:
         cells = [str(group.figures[name]) if name in group.figures else "-" for name in shown]
     counts = [str(count) for count in (group.queries, group.malignant, group.diagnoses)]
-    return [f"{GROUPINGS[group.by]}: {group.name}", *counts, *cells]
+    return [_named(group), *counts, *cells]
+
+
+def _named(group: Group) -> str:
+    return f"{GROUPINGS[group.by]}: {group.name}"
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

@@ -22,6 +22,7 @@ from training.config.guided import Config, on_split
 from training.data.cases import read_collection
 from training.data.collection import Collection
 from training.evaluation.evaluate import Measured
+from training.evaluation.metrics import retrieval_metrics
 from training.evaluation.systems import BundleSystem, learned_from
 from training.export.bundle import content_version, export
 from training.export.onnx_graphs import ParityLost, without_shuffles, write_graph
@@ -86,6 +87,16 @@ def test_study__chooses_on_the_validation_fold_and_reports_the_test_fold(study: 
     learned = learned_from(open_bundle(exported).manifest.provenance)
     assert (learned.weights, learned.choices) == ({2, 3, 4}, {1})
     assert study.folds.test == (0,)
+    metrics = open_bundle(exported).manifest.metrics
+    assert metrics["validation_knn5_balanced"] == pytest.approx(
+        retrieval_metrics(
+            study.labelled((1,)), study.labelled((2, 3, 4)), study.clinical_weights, study.collection.vocabulary
+        )["knn5_balanced"],
+        abs=1e-6,
+    )
+    held_out = held_out_calibration(study).measured
+    assert open_bundle(exported).manifest.held_out_agreement == held_out.agreement
+    assert held_out.agreement["clinical"]["nv"] == pytest.approx(held_out.by_diagnosis["nv"]["p_at_10"].value, abs=1e-4)
     said = "weights and calibration chosen on fold 1, figures with queries of fold 0, by which nothing of this run was"
     assert said in open_bundle(exported).manifest.provenance.protocol
 
@@ -285,6 +296,19 @@ def test_renew_card__writes_the_same_card_from_the_bundle_alone(
         for text in ((bundle / "measured.json").read_bytes(), measured)
     )
     assert ours["clinical"]["knn5_balanced"].value == pytest.approx(theirs["clinical"]["knn5_balanced"].value, abs=0.1)
+
+
+def test_renew_card__queries_the_test_fold_of_another_clinic(
+    exported: Path, collection_folder: Path, tmp_path: Path
+) -> None:
+    # Another clinic's collection in the same form, whose folds are a hash of its lesions.
+    clinic = shutil.copytree(collection_folder, tmp_path / "clinic", ignore=shutil.ignore_patterns("folds.csv"))
+    bundle = shutil.copytree(exported, tmp_path / "tiny")
+    card = renew_card(bundle, bundle, read_collection(collection_folder), tmp_path / "store", [clinic])
+    (found,) = TypeAdapter(Measured).validate_json((bundle / "measured.json").read_bytes()).other_clinics
+    kept_apart = [case for case in read_collection(clinic).cases if case.fold == 0]
+    assert (found.folds, found.queries) == ([0], len(kept_apart))
+    assert f"| HAM10000 | 0 | {found.queries} | {found.lesions} |" in card
 
 
 def test_renew_card__refuses_a_bundle_that_was_trained_on_all_folds(
