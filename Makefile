@@ -10,6 +10,8 @@ QUICK ?=
 ARGS ?=
 JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 COMPOSE ?= docker compose
+# Images of containers often set this; each of the many processes of tests would then compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
