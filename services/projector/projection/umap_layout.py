@@ -169,6 +169,13 @@ def _umap() -> Any:
     import umap.layouts  # noqa: PLC0415
 
     umap.layouts.tqdm.monitor_interval = 0  # else a thread of tqdm's own would call the epoch stream too
+    for compiled in (
+        umap.umap_.smooth_knn_dist,
+        umap.umap_.compute_membership_strengths,
+        umap.umap_.fast_intersection,
+        umap.layouts._nb_optimize_layout_euclidean_single_epoch,
+    ):
+        compiled.enable_caching()  # umap does not, so that each process would compile them anew for eight seconds
     return umap
 
 

@@ -23,6 +23,10 @@ def test_epoch_stream__reads_the_bar_on_top_of_earlier_epochs_and_nothing_else()
     assert seen == [(200, 500), (212, 500), (500, 500)]
 
 
+def _ignore(_done: int, _total: int) -> None:
+    return
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # numba compiles
 @pytest.mark.parametrize("begun", [False, True])
@@ -39,6 +43,26 @@ def test_layout__tells_of_all_epochs_once_whether_it_begins_anew_or_from_a_map(b
     assert np.isfinite(xy).all()
     assert told == sorted(told)
     assert told[-1] == (500, 500)
+
+
+def test_layout__compiled_code_is_cached_on_disk_for_the_next_process() -> None:
+    import numba
+    import umap
+
+    points = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    labels = (np.arange(20) % 2).astype(np.int32)
+    lay_out(points, UmapSettings(5, 0.1, 0), near_step=_ignore, epoch_step=_ignore, labels=labels)
+    modules = (umap.umap_, umap.layouts, umap.utils)
+    compiled = {
+        name: function
+        for module in modules
+        for name, function in vars(module).items()
+        if isinstance(function, numba.core.registry.CPUDispatcher) and function.signatures
+    }
+    assert "smooth_knn_dist" in compiled
+    uncached = {name for name, function in compiled.items() if function.stats.cache_path is None}
+    # what others call is compiled into them; the two generators are, for their given types, on import
+    assert uncached <= {"clip", "tau_rand_int", "tau_rand"}
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 7])
