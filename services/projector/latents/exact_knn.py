@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.neighbors import NearestNeighbors
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
@@ -20,6 +19,8 @@ class ExactKnn:
     """Points that are searched again and again."""
 
     def __init__(self, points: Floats) -> None:
+        from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415 -- two seconds, and who only serves searches none
+
         self.points = points
         self._search = NearestNeighbors(algorithm="brute").fit(points)
 

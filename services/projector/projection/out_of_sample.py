@@ -9,7 +9,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import curve_fit
 
 Floats = npt.NDArray[np.float64]
 _ROUNDS = 60
@@ -20,6 +19,8 @@ _TOUCHING = 1e-3
 @cache
 def curve(min_dist: float) -> tuple[float, float]:
     """UMAP's a and b: 1 / (1 + a r^(2b)) fitted to 1 up to `min_dist` and exp(min_dist - r) beyond, over 0 < r < 3."""
+    from scipy.optimize import curve_fit  # noqa: PLC0415 -- a second, and only who places or fits needs it
+
     r = np.linspace(0, 3, 300)
     wanted = np.where(r < min_dist, 1.0, np.exp(min_dist - r))
     (a, b), _ = curve_fit(lambda x, a, b: 1 / (1 + a * x ** (2 * b)), r, wanted)

@@ -59,6 +59,8 @@ def run_worker(settings: ProjectorSettings, queues: Sequence[Queue], handlers: S
     def child(**_: Any) -> None:
         _prepare(queues, runner())
 
+    if "interactive" in queues:
+        _import_for_clicks()
     setup_logging.connect(logs, weak=False)
     worker_process_init.connect(child, weak=False)
     worker = app.Worker(
@@ -95,6 +97,11 @@ def make_runner(settings: ProjectorSettings) -> JobRunner:
     )
     store = JobStore(connect(settings.redis_url), settings)
     return JobRunner(store, JobResults(settings.folder, settings.result_lifetime_s), deletions, tools)
+
+
+def _import_for_clicks() -> None:
+    """Import before the fork what the first jobs would import: seconds that the children then share."""
+    import sklearn.neighbors  # noqa: F401, PLC0415
 
 
 def _prepare(queues: Sequence[Queue], runner: JobRunner) -> None:

@@ -137,6 +137,14 @@ def test_up__all_answer(up: Launcher, data: Path) -> None:
     assert logs == {f"{part}.log" for part in parts}
 
 
+def test_up__who_neither_draws_maps_nor_searches_latents_does_not_wait_for_scipy(up: Launcher, data: Path) -> None:
+    lines = processes_of(data)
+    light = [pid for pid, line in lines.items() if line.endswith("-m services.projector") or "bulk" in line]
+    assert len(light) >= 2
+    for pid in light:
+        assert "/scipy/" not in Path(f"/proc/{pid}/maps").read_text(), lines[pid]
+
+
 def test_ingest__finds_the_services_by_their_data_folder(up: Launcher, collection: Path, data: Path) -> None:
     command = [CASEKIN, "ingest", str(collection), "--data", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
