@@ -23,7 +23,7 @@ help: ## Say what each verb does
 demo: $(VENV)/.installed-standalone ## Install, ingest and serve on this machine: DATA=DIR of a collection, else phantoms
 	$(BIN)/casekin demo $${DATA:+"$$DATA"} $(ARGS)
 
-# A file's tests stay in one process, as do those of the browser: they share the services that they start.
+# A file's tests stay in one process, as do most of the browser: they share the services that they start.
 test: $(VENV)/.installed-dev ## Run all tests, JOBS processes side by side (one more than cores: they often wait): ARGS go to pytest
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 

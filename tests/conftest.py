@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 from casekin.launcher.plan import THREAD_POOLS
 
@@ -49,11 +50,48 @@ def pytest_runtest_makereport(
     return report
 
 
+JOURNEY = "tests/e2e/test_journey.py"
+LONGEST = (
+    JOURNEY,
+    "tests/e2e",
+    "tests/integration/projector/test_faults.py",
+    "tests/unit/training/vae_baselines/test_fit.py",
+    "tests/integration/launcher/test_services.py",
+    "tests/integration/projector/test_reindex_jobs.py",
+    "tests/integration/projector/test_ingest_jobs.py",
+    "tests/integration/ingest/test_ingest.py",
+    "tests/integration/search/test_crash.py",
+    "tests/unit/training/fit/test_fit.py",
+    "tests/unit/ui/page/test_callbacks.py",
+    "tests/integration/extras/test_extras.py",
+    "tests/integration/projector/test_map.py",
+    "tests/unit/training/test_cli.py",
+    "tests/unit/training/test_own_data.py",
+    "tests/unit/training/export/test_bundle.py",
+    "tests/integration/search/test_copies.py",
+    "tests/integration/projector/test_export.py",
+    "tests/integration/projector/test_purge.py",
+    "tests/unit/projector/projection/test_umap_layout.py",
+)
+"""What takes longest, first: begun late, one of these would be waited for while the other processes are idle."""
+
+
 class TogetherScheduling(LoadFileScheduling):
-    """A file's tests stay in one process, and so do all tests of the browser, which share one running Casekin."""
+    """A file's tests stay in one process, and so do tests of the browser, which share one running Casekin.
+
+    The journey takes as long as all others of the browser, and has a Casekin of its own. `LONGEST` begins, then files
+    follow by their number of tests.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/e2e" if nodeid.startswith("tests/e2e/") else str(super()._split_scope(nodeid))
+        file = str(super()._split_scope(nodeid))
+        return "tests/e2e" if file.startswith("tests/e2e/") and file != JOURNEY else file
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        longest = next((scope for scope in LONGEST if scope in self.workqueue), None)
+        if longest is not None:
+            self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)  # the mutation benchmark runs tests without xdist
