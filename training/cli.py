@@ -92,6 +92,16 @@ Further = Annotated[
         help="Collection of another clinic to train on; repeat.",
     ),
 ]
+Attributes = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--attributes",
+        metavar="DIR",
+        file_okay=False,
+        exists=True,
+        help="Collection whose table says which visual attributes its images show (ISIC 2018 task 2); repeat.",
+    ),
+]
 Store = Annotated[Path | None, typer.Option(help="Folder for runs and decoded images; default in ~/.cache.")]
 
 
@@ -155,13 +165,15 @@ def polish_command(
     folds: Folds = 5,
     store: Store = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = PolishConfig.epochs,
+    attributes: Attributes = None,
 ) -> None:
     """Condense the features to the latent that ships, then train appearance and decoder; prints `polished.ckpt`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     from training.recipe import polish_checkpoint  # noqa: PLC0415  ONNX takes seconds to import
 
     setting, cache = _config(config, split, mapping, folds), (store or default_cache()) / "pixels"
-    typer.echo(polish_checkpoint(setting, checkpoint, data, cache, CondenseConfig(), PolishConfig(epochs=epochs)))
+    polishing = PolishConfig(epochs=epochs)
+    typer.echo(polish_checkpoint(setting, checkpoint, data, cache, CondenseConfig(), polishing, attributes or ()))
 
 
 @app.command()
@@ -222,13 +234,15 @@ def export(
     proof: Annotated[
         Path | None, typer.Option(help="Bundle of the split `prove`, whose calibration one of the split `ship` takes.")
     ] = None,
+    attributes: Attributes = None,
 ) -> None:
     """Write the bundle of a checkpoint, with its figures or those of its proof; prints version and figures as JSON."""
     from training.export.bundle import export as write  # noqa: PLC0415  ONNX takes seconds to import
 
     proven = read_proof(proof) if proof else None
     chosen = _config(config, split, mapping, folds)
-    study = load_study(chosen, checkpoint, data, (store or default_cache()) / "pixels", proven=proven)
+    pixels = (store or default_cache()) / "pixels"
+    study = load_study(chosen, checkpoint, data, pixels, proven=proven, attributes=attributes or ())
     manifest = write(study, target, version)
     typer.echo(json.dumps({"version": manifest.version} | manifest.metrics, indent=1))
 

@@ -1,18 +1,20 @@
 """The whole recipe from images to the bundle that ships, step by step; an interrupted run resumes."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from casekin.atomic_files import write_durably
 from casekin.bundle import MANIFEST, read_manifest, sha256_of
 from training.config.guided import Config, on_split
+from training.data.attribute_images import read_attribute_images
 from training.data.collection import NO_OTHERS, Collection, OtherImages
 from training.export.bundle import export
 from training.export.renew_card import renew_card
 from training.fit.allocator import keep_freed_memory
 from training.fit.batchnorm import recompute_batchnorm
-from training.fit.feature_pca import CondenseConfig, condense
+from training.fit.feature_pca import ATTRIBUTES, SEPARATOR, CondenseConfig, condense
 from training.fit.finetune import PolishConfig, polish
 from training.fit.fit import Trained, load_trained, save_trained
 from training.fit.model_soup import fit_all
@@ -36,26 +38,35 @@ class Places:
     bundles: Path
     """Folder of the bundles `proof` and `default`."""
     others: OtherImages = NO_OTHERS
-    """Folders that are trained on as well."""
+    """Folders that are trained on as well; dimensions are named after attributes that their tables give."""
 
 
 def polish_checkpoint(
-    config: Config, checkpoint: Path, data: Path, cache: Path, condensing: CondenseConfig, polishing: PolishConfig
+    config: Config,
+    checkpoint: Path,
+    data: Path,
+    cache: Path,
+    condensing: CondenseConfig,
+    polishing: PolishConfig,
+    attributes: Sequence[Path] = (),
 ) -> Path:
     """Settle the backbone, condense its features to the latent that ships, train appearance and decoder for it.
 
-    Returns `polished.ckpt` beside the checkpoint.
+    The attributes that the tables of the folders `attributes` name get a dimension each. Returns `polished.ckpt` beside
+    the checkpoint.
     """
     keep_freed_memory()
     collection = Collection(data, cache, config.data, config.seed)
+    seen = read_attribute_images(attributes, collection.spec, cache)
     trained = load_trained(checkpoint)
     recomputed = recompute_batchnorm(trained.network, collection, config.augment)
-    condensed = condense(recomputed, collection, condensing, config.augment)
+    condensed = condense(recomputed, collection, condensing, config.augment, attributes=seen)
     # Images with an upright orientation have one view, whatever the setting.
     applied = replace(condensing, mirrored=condensed.config.mirrored)
     network = polish(condensed, collection, polishing)
     target = checkpoint.with_name("polished.ckpt")
-    save_trained(Trained(network, trained.recipe | applied.flat() | polishing.flat()), target)
+    appended = {ATTRIBUTES: SEPARATOR.join(seen.names)} if seen else {}
+    save_trained(Trained(network, trained.recipe | applied.flat() | appended | polishing.flat()), target)
     return target
 
 
@@ -74,13 +85,16 @@ def _export(config: Config, split: str, places: Places, target: Path, version: s
     checkpoint = fit_all(chosen, places.data, places.store / "runs", cache, others=places.others)
     polished = checkpoint.with_name("polished.ckpt")
     if not polished.exists() or polished.stat().st_mtime < checkpoint.stat().st_mtime:
-        polish_checkpoint(chosen, checkpoint, places.data, cache, CondenseConfig(), PolishConfig())
+        polish_checkpoint(
+            chosen, checkpoint, places.data, cache, CondenseConfig(), PolishConfig(), places.others.further
+        )
     stamp = checkpoint.with_name(EXPORTED)
     if _is_exported(stamp, polished, target, version, proof):
         log.info("%s holds the bundle of %s already", target, polished)
         return
     log.info("exporting %s to %s", polished, target)
-    study = load_study(chosen, polished, places.data, cache, proven=read_proof(proof) if proof else None)
+    proven = read_proof(proof) if proof else None
+    study = load_study(chosen, polished, places.data, cache, proven=proven, attributes=places.others.further)
     export(study, target, version, suffix="" if proof else PROOF_SUFFIX)
     if proof is None and places.others.further:
         # Their test folds are queries too; the bundle that ships takes the figures from the proof.

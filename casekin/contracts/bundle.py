@@ -45,6 +45,30 @@ class OutputSpec(Contract):
     width: int = Field(ge=16, le=2048)
 
 
+class NameEvidence(Contract):
+    """How well a dimension follows what it is named after, measured on lesions that the encoder was not trained on."""
+
+    figure: Literal["auc", "rank_correlation"] = Field(
+        description="auc of something that an image has or has not, rank_correlation of a measure"
+    )
+    value: float = Field(ge=-1, le=1)
+    low: float = Field(ge=-1, le=1, description="of the 95 % bootstrap interval over lesions")
+    high: float = Field(ge=-1, le=1, description="likewise")
+    p: float = Field(
+        gt=0, le=1, description="share of permutations of the labels, between lesions, that reach the value"
+    )
+    images: int = Field(ge=1)
+    positive: int | None = Field(default=None, ge=0, description="images that have it; none of a measure")
+    lesions: int = Field(ge=1)
+    data: Note = Field(description="where the images come from")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low <= self.high:
+            raise ValueError(f"the interval from {self.low} to {self.high} is empty")
+        return self
+
+
 class Dimension(Contract):
     """One coordinate of the latent."""
 
@@ -54,6 +78,10 @@ class Dimension(Contract):
     std: float = Field(gt=0, description="likewise")
     quantiles: dict[Code, float] = Field(
         description="of the standardised latent over the training set; keys 0.01 0.05 0.25 0.5 0.75 0.95 0.99"
+    )
+    evidence: NameEvidence | None = Field(
+        default=None,
+        description="for the default name; none where it is a number, or nothing was held out to measure",
     )
 
 

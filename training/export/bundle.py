@@ -217,10 +217,11 @@ def _dimensions(study: Study) -> list[Dimension]:
     return [
         Dimension(
             index=index,
-            name=name,
+            name=named.name,
             mean=float(study.mean[index]),
             std=float(study.std[index]),
             quantiles={str(q): float(cut) for q, cut in zip(QUANTILES, cuts[:, index], strict=True)},
+            evidence=named.evidence,
         )
-        for index, name in enumerate(dimension_names(study))
+        for index, named in enumerate(dimension_names(study))
     ]

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from casekin.contracts.bundle import BundleManifest
+from casekin.contracts.bundle import BundleManifest, Dimension
 from training.data.cases import LabelledCollection
 from training.data.vocabulary import Vocabulary
+from training.evaluation.bootstrap import Interval
 from training.evaluation.evaluate import Measured
 from training.evaluation.metrics import AUC
 from training.evaluation.reconstruction import Reconstruction
@@ -13,7 +14,7 @@ from training.evaluation.report.glossary import FIGURES, GROUPINGS, OF_DIAGNOSIS
 from training.evaluation.subgroups import FEWEST, RESTRICTIONS, SHOWN, SMALLEST, Group
 from training.fit.feature_pca import CONDENSE
 from training.fit.fit import FURTHER
-from training.latent_space.held_out import TEMPERATURE
+from training.latent_space.held_out import TEMPERATURE, ranking_dimensions
 
 TEMPLATE = """# Model card: {version}
 
@@ -63,9 +64,12 @@ the shares of diagnoses in the training data, not for a consultation.
 ONNX Runtime against torch: at most {parity:.1e} apart. Encoder: {encoder_ms:.1f} ms per image, one thread.
 
 ## Dimensions
-Diagnosis dimensions come first, by clinical weight; then appearance, by how much of the image they change. A dimension
-"Towards X" points along the class head's direction of diagnosis X. A dimension named after a property correlates with
-that property in the training folds by at least 0.5 in size; one with a number goes with no property that we know.
+Diagnosis dimensions come first, by clinical weight; then appearance, by how much of the image they change. They are
+turned so that as many as possible follow what a dermatologist sees (dermoscopic attributes), then what can be measured
+in the image and the mask of its lesion, then a diagnosis ("Towards X"); the turn changes no clinical distance. One with
+a number follows nothing that we know. Evidence comes from lesions that the network was not trained on: the area under
+the ROC curve of what an image has or has not, the rank correlation (Spearman) with what is measured, both with 95 %
+bootstrap interval over lesions. Names with evidence hold {share:.0%} of the clinical distance between two images.
 
 {names}
 
@@ -89,8 +93,8 @@ def model_card(manifest: BundleManifest, collection: LabelledCollection, measure
     figures, recipe = manifest.metrics, manifest.provenance.recipe
     vocabulary = collection.vocabulary(manifest.classes)
     pairs = zip(manifest.dimensions, manifest.clinical_weights, strict=True)
-    names = [f"{d.index + 1}. {d.name} (clinical weight {weight:.2f})" for d, weight in pairs]
-    guided = int(recipe.get(CONDENSE) or recipe["model.diagnosis_dimensions"] or 0)
+    names = [[str(d.index + 1), d.name, f"{weight:.2f}", *_evidence_of(d)] for d, weight in pairs]
+    guided = ranking_dimensions(manifest)
     roots = "roots of " if _setting(manifest, "rooted") else ""
     return TEMPLATE.format(
         version=manifest.version,
@@ -123,7 +127,8 @@ def model_card(manifest: BundleManifest, collection: LabelledCollection, measure
         restricted=_groups(measured, RESTRICTIONS),
         by_diagnosis=_by_diagnosis(measured, vocabulary),
         groups=_groups(measured, CARD_GROUPINGS),
-        names="\n".join(names),
+        names=_table(["", "dimension", "clinical weight", "evidence", "measured on"], names),
+        share=_share_with_evidence(manifest),
         reconstruction=_reconstruction(manifest, measured.reconstruction),
         head=figures["head_balanced"],
         head_balanced=figures["head_balanced_by_prior"],
@@ -139,6 +144,24 @@ def _further(manifest: BundleManifest) -> str:
     recipe = manifest.provenance.recipe
     notes = [str(note) for name, note in sorted(recipe.items()) if name.startswith(f"{FURTHER}.")]
     return "".join(f"Learned from as well, and never a match: {note}\n" for note in notes)
+
+
+def _evidence_of(dimension: Dimension) -> tuple[str, str]:
+    """Return the figure behind a dimension's name, and the images that it was measured on."""
+    evidence = dimension.evidence
+    if evidence is None:
+        return "none", "-"
+    what = "AUC" if evidence.figure == "auc" else "rank correlation"
+    having = "" if evidence.positive is None else f", {evidence.positive} with it"
+    images = f"{evidence.images} images of {evidence.lesions} lesions{having}; {evidence.data}"
+    return f"{what} {Interval(evidence.value, evidence.low, evidence.high)}", images
+
+
+def _share_with_evidence(manifest: BundleManifest) -> float:
+    """Return the share of the clinical distance, on average over pairs of images, in dimensions with evidence."""
+    pairs = list(zip(manifest.dimensions, manifest.clinical_weights, strict=True))
+    # All dimensions are standardised, so that each has a share in proportion to its weight.
+    return sum(weight for d, weight in pairs if d.evidence is not None) / sum(weight for _, weight in pairs)
 
 
 def _setting(manifest: BundleManifest, name: str) -> bool:

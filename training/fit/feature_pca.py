@@ -7,11 +7,17 @@ many dimensions (Eckart & Young 1936). A second view of the image brings what a 
 mean over mirrored views where images have no upright orientation. Their square roots are taken: features of common
 nevi are large and those of rare diagnoses small, so without roots the subtracted mean is that of nevi, which then lie
 around it in all directions with distances that carry no information.
+
+What a dermatologist calls by name (a pigment network, streaks) varies little between images, and most of it is in none
+of so few components. Where images teach such attributes, a dimension for each is appended that predicts it linearly
+from the features. They are narrow, so that they hardly count in a distance that undoes the standardisation, as the
+clinical weights do.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
@@ -19,15 +25,20 @@ from torch.nn import functional
 
 from casekin.errors import BadInput
 from training.config.guided import AugmentConfig, Scalar
+from training.data.attribute_images import AttributeImages, refuse_few
 from training.data.augment import augment
 from training.data.collection import Collection
 from training.losses import terms
 from training.models.guided_vae import LOG_VARIANCE_RANGE, NARROWED, GuidedVAE
+from training.models.ridge import direction
 
 MOVED = 1024
 """About so many images measure how far augmentation moves a latent."""
 CONDENSE = "condense.diagnosis_dimensions"
 """Entry in the recipe of each condensed network."""
+ATTRIBUTES = "condense.attributes"
+"""Entry in the recipe: the names of the attributes whose dimensions are appended, in their order."""
+SEPARATOR = "; "
 SHRINKAGE = 1e-4
 """L2 penalty of the class head's weights, which otherwise diverge where diagnoses are separable."""
 
@@ -42,6 +53,8 @@ class CondenseConfig:
     """As in `ModelConfig`; only where images have no upright orientation."""
     rooted: bool = True
     """As in `ModelConfig`."""
+    attribute_spread: float = 0.5
+    """Standard deviation of each dimension that is appended for an attribute, relative to the last component's."""
 
     def flat(self) -> dict[str, Scalar]:
         """Return the settings by name, as the recipe of a bundle lists them."""
@@ -49,11 +62,17 @@ class CondenseConfig:
 
 
 def condense(
-    network: GuidedVAE, collection: Collection, config: CondenseConfig, changes: AugmentConfig, seed: int = 0
+    network: GuidedVAE,
+    collection: Collection,
+    config: CondenseConfig,
+    changes: AugmentConfig,
+    seed: int = 0,
+    attributes: AttributeImages | None = None,
 ) -> GuidedVAE:
     """Return a network of the configuration's shape on the same backbone, its diagnosis dimensions and head fitted.
 
-    Raises `BadInput` where there are fewer training images than dimensions.
+    Raises `BadInput` where there are fewer training images than dimensions. `attributes` append a dimension each, which
+    their images in the training folds teach; `BadInput` where fewer than 10 of these have one or lack it.
 
     The rest is copied, except that the decoder has to be fitted to the new diagnosis dimensions. The variance of a
     diagnosis dimension is the mean squared shift along it under the augmentation `changes`.
@@ -61,7 +80,7 @@ def condense(
     torch.manual_seed(seed)
     shape = replace(
         network.config,
-        diagnosis_dimensions=config.diagnosis_dimensions,
+        diagnosis_dimensions=config.diagnosis_dimensions + (len(attributes.names) if attributes else 0),
         mirrored=config.mirrored and changes.is_orientation_free,
         rooted=config.rooted,
         pretrained=False,
@@ -70,7 +89,9 @@ def condense(
     result.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     _copy_weights(result, network)
     features = _pooled(result, collection, collection.train_positions)
-    _read_components(result, features)
+    _read_components(result, features, config.diagnosis_dimensions)
+    if attributes is not None:
+        _append_attributes(result, features, attributes, collection.config.train_folds, config)
     means = result.encoder.read(features).mean  # [N,S]
     step = -(-len(means) // MOVED)
     augmented = _pooled(result, collection, collection.train_positions[::step], changes)
@@ -91,9 +112,9 @@ def _copy_weights(result: GuidedVAE, network: GuidedVAE) -> None:
         ours[name][:, guided:] = network.state_dict()[name][:, before:]
 
 
-def _read_components(network: GuidedVAE, features: Tensor) -> None:
-    """Set the layer of the diagnosis dimensions to the components; log-variances become constant."""
-    layer, count = network.encoder.diagnosis, network.config.diagnosis_dimensions
+def _read_components(network: GuidedVAE, features: Tensor, count: int) -> None:
+    """Set the first `count` rows of the layer of the diagnosis dimensions to components; log-variances are constant."""
+    layer = network.encoder.diagnosis
     if len(features) <= count:
         raise BadInput(f"{len(features)} training images span no {count} diagnosis dimensions; there must be more")
     rooted = network.encoder.rooted_features(features)
@@ -104,6 +125,34 @@ def _read_components(network: GuidedVAE, features: Tensor) -> None:
     layer.bias.zero_()
     layer.weight[:count] = torch.from_numpy(axes).to(rooted)
     layer.bias[:count] = -layer.weight[:count] @ centre
+
+
+def _append_attributes(
+    network: GuidedVAE, features: Tensor, attributes: AttributeImages, folds: Sequence[int], config: CondenseConfig
+) -> None:
+    """Set the rows behind the components to the directions of the attributes.
+
+    They are regressions on features as the layer's output is scaled: divided by the length of the components.
+    """
+    layer, count = network.encoder.diagnosis, config.diagnosis_dimensions
+    rows = attributes.in_folds(folds)
+    for name, values in zip(attributes.names, attributes.values[rows].T, strict=True):
+        refuse_few(values[np.isfinite(values)] > 0, name)
+    with torch.no_grad():
+        pooled = torch.cat([network.encoder.pooled(images) for images in attributes.batches(rows)])
+    components = layer.weight[:count].double()
+    centre = network.encoder.rooted_features(features).double().mean(0)
+
+    def scaled(pooled: Tensor) -> Tensor:
+        centred = network.encoder.rooted_features(pooled).double() - centre
+        return torch.as_tensor(centred / (centred @ components.T).norm(dim=1, keepdim=True))
+
+    taught, train = scaled(pooled).numpy(), scaled(features)
+    slopes = torch.stack([torch.from_numpy(direction(taught, values)) for values in attributes.values[rows].T])  # [A,F]
+    narrowest = (train @ components[-1]).std()
+    slopes *= (config.attribute_spread * narrowest / (train @ slopes.T).std(0))[:, None]
+    layer.weight[count : count + len(slopes)] = slopes.to(layer.weight)
+    layer.bias[count : count + len(slopes)] = -(slopes @ centre).to(layer.bias)
 
 
 def _fit_head(means: Tensor, collection: Collection) -> nn.Linear:

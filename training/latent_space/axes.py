@@ -1,7 +1,7 @@
-"""Linear maps of the latent after which dimensions point at diagnoses and image properties, and can be named.
+"""Linear maps of the latent after which dimensions follow something that has a name.
 
-The maps are invertible, so they lose no information. Among the diagnosis dimensions it is a rotation after
-`spread_to_power`; the rotation does not change distances.
+The maps are invertible, so they lose no information. Among the diagnosis dimensions it is `spread_to_power` and then a
+rotation (`training.latent_space.named_axes`), which does not change distances.
 """
 
 from collections.abc import Sequence
@@ -39,21 +39,6 @@ class Axes:
     def reordered(self, order: Sequence[int]) -> "Axes":
         """Return the same with its dimensions in another order."""
         return Axes(self.centre, self.matrix[list(order)])
-
-
-def align_to_classes(head: Floats, means: Floats) -> Floats:
-    """Return orthonormal rows [S,S]: the nearest to the head's directions [C,S], then the principal axes of the rest.
-
-    The nearest orthonormal set to a set of directions is their polar factor (Higham 1989). With more directions than
-    dimensions there is no such set, and the rows are the principal axes of the latents [N,S].
-    """
-    classes = len(head)
-    if classes > head.shape[1]:
-        return _principal(means)
-    left, _, right = np.linalg.svd(head / np.linalg.norm(head, axis=1, keepdims=True), full_matrices=False)
-    polar = left @ right  # [C,S]
-    rest = np.linalg.svd(polar)[2][classes:]  # [S-C,S]
-    return np.concatenate([polar, _principal(means @ rest.T) @ rest])
 
 
 def spread_to_power(means: Floats, power: float) -> Floats:
@@ -97,7 +82,8 @@ def _principal_axes(values: Floats) -> tuple[Floats, Floats]:
     return variance, vectors
 
 
-def _principal(values: Floats) -> Floats:
+def principal(values: Floats) -> Floats:
+    """Return the principal axes of values [N,S] as orthonormal rows [S,S], the one of largest spread first."""
     _, vectors = _principal_axes(values)
     return np.asarray(vectors.T[::-1])
 

@@ -9,7 +9,8 @@ from training.evaluation.retrieval import NEIGHBOURS, neighbours
 from training.latent_space import embed
 from training.latent_space.clinical_metric import calibrate
 from training.latent_space.figures import figures, measured, rebuilt_by
-from training.latent_space.held_out import HeldOutCalibration
+from training.latent_space.held_out import HeldOutCalibration, ranking_names
+from training.latent_space.naming import dimension_names
 from training.latent_space.study import Study
 from training.latent_space.vote_calibration import calibrate_neighbours, light_of
 
@@ -24,6 +25,7 @@ def held_out_calibration(study: Study) -> HeldOutCalibration:
     presets = study.presets()
     similarity = {name: _calibrated(study, weights) for name, weights in presets.items()}
     measures, rebuilt = _image_measures(study), rebuilt_by(study)
+    named = dimension_names(study)
     return HeldOutCalibration(
         metric=study.metric,
         temperature=study.temperature,
@@ -33,6 +35,8 @@ def held_out_calibration(study: Study) -> HeldOutCalibration:
         metrics=figures(study, rebuilt),
         measured=measured(study, rebuilt),
         protocol=study.protocol,
+        evidence={one.name: one.evidence for one in named if one.evidence is not None},
+        chosen=ranking_names([one.name for one in named], study.diagnosis_dimensions),
     )
 
 

@@ -1,6 +1,6 @@
 """Encode a collection with a trained network, and decode it again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,13 @@ def encode(network: GuidedVAE, collection: Collection, positions: Sequence[int] 
         lesions=[case.lesion for case in cases],
         folds=np.array([case.fold for case in cases]),
     )
+
+
+@torch.no_grad()
+def means_of(network: GuidedVAE, batches: Iterable[torch.Tensor]) -> Floats:
+    """Return the means [N,D] of the posteriors of images [B,3,H,W] in 0..1."""
+    network.eval()
+    return torch.cat([network.encoder(images).mean for images in batches]).numpy()
 
 
 def reconstruct(network: GuidedVAE, collection: Collection, encoded: Encoded, rows: npt.NDArray[np.int64]) -> Quality:

@@ -1,5 +1,6 @@
 """A trained network on its collection: latents on the exported axes, clinical weights, temperature."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +13,18 @@ import torch
 from casekin.contracts.base import Preset
 from casekin.errors import BadInput
 from training.config.guided import Config, DataConfig, Scalar
+from training.data.attribute_images import AttributeImages, read_attribute_images
 from training.data.collection import Collection
 from training.evaluation.retrieval import Labelled
 from training.evaluation.systems import HELD_OUT_FOLDS
 from training.fit.allocator import keep_freed_memory
+from training.fit.feature_pca import ATTRIBUTES, SEPARATOR
 from training.fit.fit import load_trained
 from training.latent_space import clinical_metric, embed
-from training.latent_space.axes import Axes, align_to_classes, align_to_factors, spread_to_power
-from training.latent_space.held_out import POWER, SHARE, TEMPERATURE, HeldOutCalibration
+from training.latent_space.axes import Axes, align_to_factors, spread_to_power
+from training.latent_space.held_out import POWER, RANKING, SHARE, TEMPERATURE, HeldOutCalibration
 from training.latent_space.image_factors import KnownFactors, known_factors
+from training.latent_space.named_axes import NamedAxes, Target, name_axes, names_towards
 from training.models.guided_vae import GuidedVAE
 
 Floats = npt.NDArray[np.floating]
@@ -77,8 +81,10 @@ class Study:
         folder: Path,
         proven: HeldOutCalibration | None = None,
         compared: bool = False,
+        attributes: AttributeImages | None = None,
     ) -> None:
         self.network, self.collection, self._folder, self.proven = network, collection, folder, proven
+        self.attributes = attributes
         self.model = network.config
         train, validation = data.train_folds, data.validation_folds
         others = {case.fold for case in collection.cases} - set(train) - set(validation)
@@ -112,7 +118,7 @@ class Study:
         """Each setting behind the bundle by name."""
         own = {} if self.proven else {HELD_OUT_FOLDS: " ".join(map(str, self.folds.held_out))}
         learned = {POWER: self.metric.power, SHARE: self.metric.share, TEMPERATURE: self.temperature}
-        return self._recipe | learned | own
+        return self._recipe | learned | own | {RANKING: self._guided}
 
     @cached_property
     def encoded(self) -> embed.Encoded:
@@ -128,8 +134,17 @@ class Study:
     @cached_property
     def axes(self) -> Axes:
         """Diagnosis dimensions by clinical weight, then appearance dimensions by how much of the image they change."""
-        axes = self._axes_at(self.metric.power)
-        return axes.reordered(self._order(axes))
+        return self._unordered.reordered(self._order)
+
+    @cached_property
+    def ranking_names(self) -> list[str | None]:
+        """[S], what each diagnosis dimension follows, in the order of `axes`."""
+        return [self._named.names[index] for index in self._order[: self._guided]]
+
+    @cached_property
+    def attribute_latents(self) -> Floats:
+        """Standardised latents [N,D] of the images that teach attributes."""
+        return np.asarray((self.axes.transform(self._attribute_means) - self.mean) / self.std)
 
     @cached_property
     def latents(self) -> Floats:
@@ -192,12 +207,14 @@ class Study:
         return [self.encoded.positions[row] for row in self.rows(folds)]
 
     @property
-    def head_weights(self) -> Floats:
-        """[C,S], the class head's directions."""
-        return np.asarray(self.network.head.weight.detach().numpy())
+    def diagnosis_dimensions(self) -> int:
+        """S, the number of dimensions that rank; they come first."""
+        return self._guided
 
-    def _order(self, axes: Axes) -> list[int]:
+    @cached_property
+    def _order(self) -> list[int]:
         # Diagnosis dimensions by spread, which is their clinical weight; the others by effect on the image.
+        axes = self._unordered
         effect, spread = self._effect(axes), axes.transform(self.encoded.means).std(0)
         guided = sorted(range(self._guided), key=lambda index: -spread[index])
         return guided + sorted(range(self._guided, len(effect)), key=lambda index: -effect[index])
@@ -216,16 +233,60 @@ class Study:
         mean, std = train.mean(0), np.maximum(train.std(0), 1e-3)
         return Standardised((values - mean) / std, mean, std)
 
+    @cached_property
+    def _unordered(self) -> Axes:
+        """Axes of the metric's power, turned to what has a name."""
+        axes, guided = self._axes_at(self.metric.power), self._guided
+        matrix = axes.matrix.copy()
+        matrix[:guided, :guided] = self._named.matrix @ matrix[:guided, :guided]
+        return Axes(axes.centre, matrix)
+
     def _axes_at(self, power: float) -> Axes:
-        """Return unordered axes; distance among the diagnosis dimensions is that of the metric of this power."""
+        """Return axes not yet turned; distance among the diagnosis dimensions is that of the metric of this power."""
         means, guided = self.encoded.means[self.rows(self.folds.train)], self._guided
-        even = spread_to_power(means[:, :guided], power)
         matrix = np.zeros((self.model.dimensions, self.model.dimensions))
-        matrix[:guided, :guided] = (
-            align_to_classes(self.head_weights @ np.linalg.inv(even), means[:, :guided] @ even) @ even
-        )
+        matrix[:guided, :guided] = spread_to_power(means[:, :guided], power)
         matrix[guided:, guided:] = self._appearance_matrix
         return Axes(means.mean(0).astype(np.float64), matrix)
+
+    @cached_property
+    def _named(self) -> NamedAxes:
+        """The turn of the diagnosis dimensions; a network that ships takes the names that its proof chose."""
+        axes, train = self._axes_at(self.metric.power), self.rows(self.folds.train)
+        means = axes.transform(self.encoded.means[train])[:, : self._guided]
+        chosen = None if self.proven is None else self.proven.chosen
+        return name_axes(means, self._targets(axes), self._attribute_axes(axes), chosen)
+
+    def _attribute_axes(self, axes: Axes) -> dict[str, Floats]:
+        """Return the direction [S] of each attribute that the network has a dimension for, by name.
+
+        These dimensions are the last of those of diagnosis.
+        """
+        names = [name for name in str(self._recipe.get(ATTRIBUTES) or "").split(SEPARATOR) if name]
+        back = np.linalg.inv(axes.matrix[: self._guided, : self._guided])
+        return dict(zip(names, back[self._guided - len(names) :], strict=True))
+
+    def _targets(self, axes: Axes) -> list[Target]:
+        train = self.rows(self.folds.train)
+        means = axes.transform(self.encoded.means[train])[:, : self._guided]
+        lesions = np.array([self.encoded.lesions[row] for row in train], dtype=str)
+        labels = self.collection.label_matrix[[self.encoded.positions[row] for row in train]]
+        measures = zip(self.factors.names, self.factors.values[train].T, strict=True)
+        diagnoses = zip(self.diagnosis_names, labels.T.astype(float), strict=True)
+        found = [Target(name, "measure", means, values, lesions) for name, values in measures]
+        return found + [Target(name, "diagnosis", means, values, lesions) for name, values in diagnoses]
+
+    @property
+    def diagnosis_names(self) -> list[str]:
+        """[C], names of dimensions along which an image becomes more like one of a diagnosis."""
+        return names_towards([self.collection.vocabulary.name(code) for code in self.collection.classes])
+
+    @cached_property
+    def _attribute_means(self) -> Floats:
+        """Means [N,D] of the images that teach attributes, on the network's own axes."""
+        if self.attributes is None:
+            return np.empty((0, self.model.dimensions), np.float32)
+        return embed.means_of(self.network, self.attributes.batches(np.arange(len(self.attributes.values))))
 
     @cached_property
     def _appearance_matrix(self) -> Floats:
@@ -251,16 +312,19 @@ def load_study(
     cache: Path,
     limit: int | None = None,
     proven: HeldOutCalibration | None = None,
+    attributes: Sequence[Path] = (),
 ) -> Study:
     """Return the study of a checkpoint on the collection and folds that the configuration names.
 
-    A run on all folds needs the calibration that the proof of its recipe learned, `proven`.
+    A run on all folds needs the calibration that the proof of its recipe learned, `proven`. The tables of the folders
+    `attributes` say which attributes their images show; dimensions are named after these.
     """
     keep_freed_memory()
     torch.set_num_threads(config.optimiser.threads)
     collection = Collection(folder, cache, config.data, config.seed, limit)
     trained = load_trained(checkpoint)
-    return Study(config.data, trained.network, trained.recipe, collection, folder, proven)
+    seen = read_attribute_images(attributes, collection.spec, cache)
+    return Study(config.data, trained.network, trained.recipe, collection, folder, proven, attributes=seen)
 
 
 def _listed(folds: tuple[int, ...]) -> str:

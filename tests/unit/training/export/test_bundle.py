@@ -35,6 +35,7 @@ from training.latent_space.calibrate import held_out_calibration
 from training.latent_space.clinical_metric import temperature
 from training.latent_space.figures import figures, rebuilt_by
 from training.latent_space.held_out import read_proof
+from training.latent_space.naming import dimension_names
 from training.latent_space.recalibrate import recalibrate
 from training.latent_space.study import Study
 from training.models.guided_vae import Decoder
@@ -273,6 +274,28 @@ def test_model_card__names_data_licence_figures_and_limits(exported: Path) -> No
         assert words in card
 
 
+def test_export__stores_the_evidence_for_each_name_and_the_card_shows_it(exported: Path, study: Study) -> None:
+    manifest, card = open_bundle(exported).manifest, (exported / "MODEL_CARD.md").read_text()
+    named = dimension_names(study)
+    assert [(d.name, d.evidence) for d in manifest.dimensions] == [(one.name, one.evidence) for one in named]
+    assert len({one.name.casefold() for one in named}) == len(named)
+    assert not {one.name.casefold() for one in named} & {"melanoma", "melanocytic nevus", "basal cell carcinoma", "mel"}
+    known = [d for d in manifest.dimensions[: study.diagnosis_dimensions] if d.evidence is not None]
+    assert known
+    for dimension in known:
+        evidence = dimension.evidence
+        assert evidence is not None
+        assert evidence.images == 12, "of fold 1, which calibrates"
+        figure = f"{evidence.value:.3f} ({evidence.low:.3f} to {evidence.high:.3f})"
+        weight = manifest.clinical_weights[dimension.index]
+        what = "AUC" if evidence.figure == "auc" else "rank correlation"
+        assert f"| {dimension.index + 1} | {dimension.name} | {weight:.2f} | {what} {figure} |" in card
+    proof = read_proof(exported)
+    assert proof.evidence == {one.name: one.evidence for one in named if one.evidence}
+    names = [one.name for one in named[: study.diagnosis_dimensions]]
+    assert list(proof.chosen) == [name for name in names if not name.startswith("Dimension ")]
+
+
 def test_model_card__gives_squared_error_beside_that_of_components(exported: Path) -> None:
     card, metrics = (exported / "MODEL_CARD.md").read_text(), open_bundle(exported).manifest.metrics
     change = metrics["mse_pca"] / metrics["mse"] - 1
@@ -402,6 +425,10 @@ def test_export__of_a_network_that_saw_all_takes_what_its_proof_held(
         held.metric.share
     )
     assert all_seen.metric == held.metric
+    chosen = [name for name in all_seen.ranking_names if name]
+    assert set(chosen) == set(held.chosen)
+    ours = {d.name: d.evidence for d in manifest.dimensions[:guided]}
+    assert {name: ours[name] for name in chosen} == {name: held.evidence.get(name) for name in chosen}
     with pytest.raises(BadInput, match="no fold was held out to calibrate by"):
         Study(ship, study.network, tiny.flat(), collection, collection_folder)
 

@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 
 from casekin.errors import BadInput
 from training.config.guided import Config
+from training.data.attribute_images import AttributeImages
 from training.data.collection import Collection
 from training.fit.feature_pca import CondenseConfig, condense
 from training.fit.fit import module_for
@@ -91,6 +92,61 @@ def test_condense__says_how_far_the_changes_of_training_move_an_image(
     assert (moving == moving[0]).all()  # the same of every image
     assert (resting <= -7.9).all()
     assert (moving > -6).all()
+
+
+def seen(collection: Collection) -> AttributeImages:
+    """Two attributes of the images of the collection: a melanoma's, and a nevus', which is not known of them all."""
+    melanoma = np.array([case.diagnosis == "mel" for case in collection.cases], float)
+    nevus = np.array([case.diagnosis == "nv" for case in collection.cases], float)
+    nevus[::12] = np.nan
+    return AttributeImages(
+        names=("Streaks", "Globules"),
+        values=np.stack([melanoma, nevus], 1),
+        pixels=np.asarray(collection.pixels),
+        groups=np.array([case.lesion for case in collection.cases]),
+        folds=np.array([case.fold for case in collection.cases]),
+        title="made up",
+    )
+
+
+def test_condense__appends_a_narrow_dimension_for_each_attribute(
+    collection: Collection, before: GuidedVAE, tiny: Config
+) -> None:
+    plain = condense(before, collection, SMALL, tiny.augment)
+    after = condense(before, collection, SMALL, tiny.augment, attributes=seen(collection))
+    assert after.config.diagnosis_dimensions == 8
+    assert after.head.in_features == 8
+    ours, theirs = (encode(network, collection).means for network in (after, plain))
+    held_out = [row for row, case in enumerate(collection.cases) if row not in collection.train_positions]
+    melanoma = np.array([collection.cases[row].diagnosis == "mel" for row in held_out])
+    assert ours[held_out, 6][melanoma].min() > ours[held_out, 6][~melanoma].max()
+    spread = ours[collection.train_positions].std(0)
+    assert (spread[6:8] < 0.7 * spread[5]).all()
+    # Beside them the components are what they were, but for the common length.
+    direction, before_it = (values[:, :6] / np.linalg.norm(values[:, :6], axis=1)[:, None] for values in (ours, theirs))
+    np.testing.assert_allclose(direction, before_it, atol=1e-4)
+
+
+def test_condense__refuses_an_attribute_of_too_few_images(
+    collection: Collection, before: GuidedVAE, tiny: Config
+) -> None:
+    few = seen(collection)
+    few.values[10:, 1] = 0
+    with pytest.raises(BadInput, match=r"Globules: \d images have it and \d+ have not; learning it needs 10 of each"):
+        condense(before, collection, SMALL, tiny.augment, attributes=few)
+
+
+def test_condense__learns_attributes_from_training_folds_only(
+    collection: Collection, before: GuidedVAE, tiny: Config
+) -> None:
+    given = seen(collection)
+    wrong = given.values.copy()
+    wrong[~np.isin(given.folds, tiny.data.train_folds)] = 0.5
+    one, other = (
+        condense(before, collection, SMALL, tiny.augment, attributes=images)
+        for images in (given, replace(given, values=wrong))
+    )
+    assert torch.equal(one.encoder.diagnosis.weight, other.encoder.diagnosis.weight)
 
 
 def test_condense__is_the_same_at_each_call(collection: Collection, before: GuidedVAE, tiny: Config) -> None:

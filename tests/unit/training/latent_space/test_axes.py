@@ -1,30 +1,12 @@
 import numpy as np
 import pytest
 
-from training.latent_space.axes import Axes, align_to_classes, align_to_factors, spread_to_power
+from training.latent_space.axes import Axes, align_to_factors, principal, spread_to_power
 
 
-def test_align_to_classes__keeps_distances_and_points_at_the_classes() -> None:
-    random = np.random.default_rng(0)
-    head, means = random.normal(size=(3, 8)), random.normal(size=(50, 8))
-    turn = align_to_classes(head, means)
-    np.testing.assert_allclose(turn @ turn.T, np.eye(8), atol=1e-10)
-    along = head @ turn.T  # [C,S]
-    assert along[:, :3].argmax(1).tolist() == [0, 1, 2]
-    np.testing.assert_allclose(along[:, 3:], 0, atol=1e-10)
-
-
-def test_align_to_classes__puts_what_varies_most_right_behind_the_classes() -> None:
-    head = np.eye(2, 6)
-    means = np.random.default_rng(1).normal(size=(400, 6)) * [1, 1, 0.1, 0.1, 5, 0.1]
-    turn = align_to_classes(head, means)
-    np.testing.assert_allclose(np.abs(turn[:3]), np.eye(6)[[0, 1, 4]], atol=0.05)
-
-
-def test_align_to_classes__takes_principal_axes_with_more_classes_than_dimensions() -> None:
+def test_principal__puts_what_varies_most_first() -> None:
     means = np.random.default_rng(2).normal(size=(400, 3)) * [0.1, 3, 1]
-    turn = align_to_classes(np.ones((5, 3)), means)
-    np.testing.assert_allclose(np.abs(turn), np.eye(3)[[1, 2, 0]], atol=0.1)
+    np.testing.assert_allclose(np.abs(principal(means)), np.eye(3)[[1, 2, 0]], atol=0.1)
 
 
 def test_spread_to_power__leaves_all_at_power_1_and_whitens_at_power_0() -> None:
