@@ -15,6 +15,7 @@ from services.ui.page.header import collection_title, service_state
 from services.ui.page.sources import source_notices
 from services.ui.presentation import texts
 from services.ui.presentation.components import error_box
+from services.ui.presentation.evidence import evidence_by_dimension
 from services.ui.presentation.vocabulary import Vocabulary
 from services.ui.session.service_cache import Catalog
 from services.ui.session.stores import Json, Model, dumped
@@ -91,7 +92,13 @@ def _model(catalog: Catalog, manifest: BundleManifest, collection: Collection | 
     names = catalog.names()
     vocabulary = Vocabulary(collection.info) if collection else None
     shown = [vocabulary.dimension(name) for name in names] if vocabulary else names
-    return Model(version=manifest.version, names=names, dimensions=shown, clinical=manifest.clinical_weights)
+    return Model(
+        version=manifest.version,
+        names=names,
+        dimensions=shown,
+        clinical=manifest.clinical_weights,
+        evidence=evidence_by_dimension(manifest.dimensions, names),
+    )
 
 
 def _mismatch(manifest: BundleManifest | None, collection: Collection | None) -> Component | None:

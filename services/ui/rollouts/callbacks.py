@@ -19,7 +19,7 @@ from services.ui.presentation.components import error_box
 from services.ui.rollouts.layout import FIRST, rollout_rows, rollouts_empty
 from services.ui.session.collection_vocabulary import vocabulary_of
 from services.ui.session.service_cache import Catalog
-from services.ui.session.stores import Json, Stored, dimension_names, dumped
+from services.ui.session.stores import Json, Stored, dimension_names, dumped, name_evidence
 from services.ui.session.subject import Nearness, Subject, nearness_in, subject_of
 
 
@@ -161,7 +161,7 @@ def _shown(result: RolloutResult, current: RolloutJob, model: Json, collection: 
     paths = paths_by_dimension(result, names)
     return RolloutOutputs(
         job=dumped(current.model_copy(update={"shown": True})),
-        rows=rollout_rows(result, names, vocabulary_of(collection), current.subject.name),
+        rows=rollout_rows(result, names, vocabulary_of(collection), current.subject.name, name_evidence(model)),
         paths={index: dumped(path) for index, path in paths.items()} if paths is not None else None,
         all_hidden=len(result.rows) >= len(names),
     )

@@ -78,7 +78,7 @@ def _register_open(app: Dash, catalog: Catalog) -> None:
             history = catalog.services.projector.name_history(dimension)
         except CasekinError as error:
             return DialogOutputs(dimension, shown, error=error_box(error, doing=texts.RENAMING))
-        drawn = name_history(history, vocabulary_of(collection))
+        drawn = name_history(history, vocabulary_of(collection), dict(enumerate(known.evidence)).get(dimension, ""))
         return DialogOutputs(dimension, shown, drawn, undo_disabled=known.names[dimension] == history.default)
 
 
@@ -131,8 +131,10 @@ def _register_change(app: Dash, catalog: Catalog) -> None:
 def _changed(model: Model, dimension: int, name: str, history: NameHistory, vocabulary: Vocabulary) -> ChangeOutputs:
     names, shown = list(model.names), list(model.dimensions)
     names[dimension], shown[dimension] = name, vocabulary.dimension(name)
+    # Evidence is for the model's own name only; the next reading of the model brings that of an undone one back.
+    evidence = ["" if index == dimension else text for index, text in enumerate(model.evidence)]
     return ChangeOutputs(
-        model=dumped(model.model_copy(update={"names": names, "dimensions": shown})),
+        model=dumped(model.model_copy(update={"names": names, "dimensions": shown, "evidence": evidence})),
         text=shown[dimension],
         history=name_history(history, vocabulary),
         undo_disabled=name == history.default,

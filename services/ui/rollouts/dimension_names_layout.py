@@ -37,15 +37,14 @@ def name_modal() -> Component:
     return dialog
 
 
-def name_history(history: NameHistory, vocabulary: Vocabulary) -> Component:
-    """All changes, the last first."""
+def name_history(history: NameHistory, vocabulary: Vocabulary, evidence: str = "") -> Component:
+    """All changes, the last first, after the `evidence` for the model's own name."""
+    known = [html.P(evidence, className="muted")] if evidence else []
     if not history.changes:
-        return html.P(
-            f"The model's own name, {vocabulary.dimension(history.default)}, has not been changed.", className="muted"
-        )
-    return html.Ol(
-        [_change(change, vocabulary) for change in history.changes], className="name-history", **aria(label="Changes")
-    )
+        own = f"The model's own name, {vocabulary.dimension(history.default)}, has not been changed."
+        return html.Div([html.P(own, className="muted"), *known])
+    changes = [_change(change, vocabulary) for change in history.changes]
+    return html.Div([*known, html.Ol(changes, className="name-history", **aria(label="Changes"))])
 
 
 def _change(change: NameChange, vocabulary: Vocabulary) -> Component:

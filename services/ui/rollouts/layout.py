@@ -1,5 +1,7 @@
 """Rollouts: a row of steps for each dimension, two dimensions as a grid."""
 
+from collections.abc import Sequence
+
 import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
@@ -62,17 +64,30 @@ def rollouts_empty() -> Component:
     return empty("Nothing to vary yet", html.P(texts.NO_ROLLOUTS))
 
 
-def rollout_rows(result: RolloutResult, names: list[str], vocabulary: Vocabulary, start: str) -> Component:
-    """One row a dimension, in the order of the manifest; the latent of `start` is varied."""
+def rollout_rows(
+    result: RolloutResult, names: list[str], vocabulary: Vocabulary, start: str, evidence: Sequence[str] = ()
+) -> Component:
+    """One row a dimension, in the order of the manifest; the latent of `start` is varied.
+
+    `evidence` for the names is by dimension, where there is any.
+    """
     legend = share_legend([step for row in result.rows for step in row.steps], vocabulary)
     on_map = result.map_id is not None
     rows = [
-        _row(row, texts.dimension_name(row.dimension, names), vocabulary, start, on_map=on_map) for row in result.rows
+        _row(
+            row,
+            texts.dimension_name(row.dimension, names),
+            vocabulary,
+            start,
+            on_map=on_map,
+            evidence=evidence[row.dimension] if row.dimension < len(evidence) else "",
+        )
+        for row in result.rows
     ]
     return html.Div([legend, real_cases_note(result), *rows], className="rollouts")
 
 
-def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, start: str, *, on_map: bool) -> Component:
+def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, start: str, *, on_map: bool, evidence: str) -> Component:
     nearest = min(range(len(row.values)), key=lambda step: abs(row.values[step] - row.origin))
     steps = []
     for number, step in enumerate(row.steps):
@@ -80,11 +95,11 @@ def _row(row: RolloutRow, name: str, vocabulary: Vocabulary, start: str, *, on_m
         alt = f"{name} at {at} of the collection{f', nearest to {start}' if number == nearest else ''}"
         place = f"rollout-{row.dimension}-{number}"
         steps.append(step_figure(step, at, alt, vocabulary, place, outlined=number == nearest))
-    parts = [_head(row, name, start, on_map=on_map), html.Div(steps, className="steps")]
+    parts = [_head(row, name, start, on_map=on_map, evidence=evidence), html.Div(steps, className="steps")]
     return html.Section(parts, className="rollout", **data(dimension=row.dimension))
 
 
-def _head(row: RolloutRow, name: str, start: str, *, on_map: bool) -> Component:
+def _head(row: RolloutRow, name: str, start: str, *, on_map: bool, evidence: str) -> Component:
     own = "" if row.origin_quantile is None else f"{start}: {texts.percent(row.origin_quantile)}"
     play = html.Button(
         "Play",
@@ -111,7 +126,7 @@ def _head(row: RolloutRow, name: str, start: str, *, on_map: bool) -> Component:
     title = f"{row.origin:+.2f} standard deviations".replace("-", "−")
     return html.Div(
         [
-            html.Strong(name),
+            html.Strong(name, title=evidence or None),
             html.Span(own, className="muted figure", title=title),
             html.Div([play, show, rename], className="row-buttons"),
             html.Div(id={"type": "playing", "dimension": row.dimension}, className="playing"),

@@ -65,6 +65,9 @@ class Model(Stored):
     names: list[str] = Field(description="of the dimensions, as the projector keeps them")
     dimensions: list[str] = Field(description="the same as the page shows them")
     clinical: list[float] = Field(description="clinical weights")
+    evidence: list[str] = Field(
+        default=[], description="for the names, as the page shows it; empty where there is none"
+    )
 
 
 class OwnWeights(Stored):
@@ -144,6 +147,12 @@ def dimension_names(data: Json) -> list[str]:
     """Names of the dimensions in the store of the model, as the page shows them; empty before it is known."""
     model = model_in(data)
     return model.dimensions if model else []
+
+
+def name_evidence(data: Json) -> list[str]:
+    """Evidence for the names of the dimensions in the store of the model; empty before it is known."""
+    model = model_in(data)
+    return model.evidence if model else []
 
 
 def dumped(value: BaseModel | None) -> Json:

@@ -28,7 +28,7 @@ def register(app: Dash) -> None:
             raise PreventUpdate
         own = None if weights is None else OwnWeights.model_validate(weights)
         values = own.values if own and own.version == known.version else known.clinical
-        return weight_rows(known.version, known.dimensions, known.clinical, values)
+        return weight_rows(known.version, known.dimensions, known.clinical, values, known.evidence)
 
 
 def _register_weighing(app: Dash) -> None:

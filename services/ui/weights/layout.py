@@ -47,20 +47,25 @@ def _head() -> list[Component]:
 
 
 def weight_rows(
-    version: str, names: Sequence[str], clinical: Sequence[float], weights: Sequence[float]
+    version: str,
+    names: Sequence[str],
+    clinical: Sequence[float],
+    weights: Sequence[float],
+    evidence: Sequence[str] = (),
 ) -> list[Component]:
     """A slider for each dimension, between the average image with it low and with it high.
 
-    The largest of `clinical` and `weights` sets the range; `weights` are the values. All are [D].
+    The largest of `clinical` and `weights` sets the range; `weights` are the values. All are [D], and so is the
+    `evidence` for the names, where there is any.
     """
     largest = max(LARGEST, math.ceil(max([*clinical, *weights])))
     return [
-        _row(version, index, name, weight, largest)
-        for index, (name, weight) in enumerate(zip(names, weights, strict=True))
+        _row(version, index, name, weight, largest, known)
+        for index, (name, weight, known) in enumerate(zip(names, weights, evidence or [""] * len(names), strict=True))
     ]
 
 
-def _row(version: str, index: int, name: str, weight: float, largest: float) -> Component:
+def _row(version: str, index: int, name: str, weight: float, largest: float, evidence: str) -> Component:
     slider = dmc.Slider(
         id={"type": "weight", "dimension": index},
         min=0,
@@ -81,7 +86,8 @@ def _row(version: str, index: int, name: str, weight: float, largest: float) -> 
         title="Only this dimension: all others at 0",
         **aria(label=f"Only {name}"),
     )
-    head = html.Div([html.Span(name, className="weight-name", title=name), value, only], className="weight-head")
+    about = ". ".join(filter(None, (name, evidence)))
+    head = html.Div([html.Span(name, className="weight-name", title=about), value, only], className="weight-head")
     row = [head, _end(version, index, name, "low"), slider, _end(version, index, name, "high")]
     return html.Li(row, id={"type": "weight-row", "dimension": index}, className="weight")
 

@@ -322,6 +322,14 @@ def test_contributions__name_every_dimension_largest_first() -> None:
     assert summary["children"] == "The other 2: 3 %"
 
 
+def test_rollouts__explain_a_name_by_its_evidence() -> None:
+    drawn = sent(rollout_rows(rollouts(), ["Hair", "Size"], VOCABULARY, "case C1", ["AUC 0.8", "AUC 0.9"]))
+    known = {one["children"]: one.get("title") for one in every(drawn, "Strong")}
+    assert {known[name] for name in known} <= {"AUC 0.8", "AUC 0.9"}
+    assert known.get("Hair", "AUC 0.8") == "AUC 0.8"
+    assert known.get("Size", "AUC 0.9") == "AUC 0.9"
+
+
 def test_weights__a_slider_for_each_dimension_in_the_order_of_the_bundle() -> None:
     drawn = sent(weight_rows("v-1", ["Size", "Redness"], [0.5, 3.4], [0.25, 0.0]))
     sliders = every(drawn, "Slider")
@@ -332,6 +340,12 @@ def test_weights__a_slider_for_each_dimension_in_the_order_of_the_bundle() -> No
     pictures = [one["style"]["backgroundImage"] for one in every(drawn, "Span") if one.get("role") == "img"]
     assert pictures == [f"url(/dimensions/v-1/{index}/{end})" for index in (0, 1) for end in ("low", "high")]
     assert text_of(drawn) == "Size 0.25 Only Redness 0.00 Only"
+
+
+def test_weights__explain_a_name_by_its_evidence() -> None:
+    drawn = sent(weight_rows("v-1", ["Size", "Redness"], [0.5, 3.4], [0.25, 0.0], ["AUC 0.8", ""]))
+    titles = [one["title"] for one in every(drawn, "Span") if one.get("className") == "weight-name"]
+    assert titles == ["Size. AUC 0.8", "Redness"]
 
 
 def test_weights__reach_the_largest_of_the_bundle_and_of_the_session() -> None:

@@ -28,6 +28,11 @@ def test_history__of_a_name_that_nobody_changed_tells_the_models() -> None:
     assert told == "The model's own name, Dimension 4, has not been changed."
 
 
+def test_history__gives_the_evidence_for_the_models_own_name() -> None:
+    shown = text_of(sent(name_history(NameHistory(default="Size", changes=[]), VOCABULARY, "Evidence: much.")))
+    assert shown == "The model's own name, Size, has not been changed. Evidence: much."
+
+
 def test_name__is_one_line_without_space_around_it() -> None:
     assert valid_name("  Width of the border ") == "Width of the border"
 
