@@ -1,9 +1,10 @@
 """Calibration of neighbours on fold 0: similarity, probabilities, conformal sets, and the out-of-distribution flag.
 
 Votes and similarity are calibrated again on held-out folds, as the export does, so that the method is tested and not
-one file; where training held out no fold besides fold 0, by five-fold cross-validation within it. The flag is tested at
-the threshold that ships in the bundle. Refuses a bundle that was trained on fold 0. ``python -m benchmarks.neighbours
-[DATA] [BUNDLE]``
+one file; where training held out no fold besides fold 0, by five-fold cross-validation within it. Similarity is
+compared with the share of matches that agree by diagnosis and source of the match, and by source and evidence of the
+query, with intervals over lesions in the details. The flag is tested at the threshold that ships in the bundle. Refuses
+a bundle that was trained on fold 0. ``python -m benchmarks.neighbours [DATA] [BUNDLE]``
 """
 
 import sys
@@ -19,24 +20,21 @@ from benchmarks.hard_set import hard_set
 from benchmarks.oddities import oddities
 from benchmarks.places import DATA, HAM10000, PROOF
 from benchmarks.report import is_quick, report
+from benchmarks.similarity_gaps import Gap, gaps, largest
 from casekin.bundle import read_manifest
 from casekin.collections import CollectionSpec, Columns, open_collection
 from casekin.contracts.bundle import OutOfDistributionScale
 from training.data.cases import LabelledCase, read_collection
 from training.data.image_cache import Pixels, cached_pixels
 from training.evaluation.evaluate import Material, gather
+from training.evaluation.neighbour_votes import MatchSimilarity, cast_votes, probabilities
 from training.evaluation.retrieval import Labelled, nearest_lesions
 from training.evaluation.split import rows_in
 from training.evaluation.subgroups import SMALLEST
 from training.evaluation.systems import BundleSystem, learned_from, refuse_trained_on
 from training.fit.fit import default_cache
-from training.latent_space.recalibrate import Calibration, calibrate_rows, evidence_weights, measures_of
-from training.latent_space.vote_calibration import (
-    cast_votes,
-    latent_measures,
-    out_of_distribution_score,
-    probabilities,
-)
+from training.latent_space.recalibrate import Calibration, calibrate_rows, measures_of
+from training.latent_space.vote_calibration import latent_measures, out_of_distribution_score
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -70,18 +68,14 @@ class Predictions(NamedTuple):
     """[Q,k], likewise"""
     agrees: Bools
     """[Q,k], whether the match has the query's diagnosis"""
+    queries: Ints
+    """[Q], row of each query in the collection"""
+    matches: Ints
+    """[Q,k], of each match"""
 
     def take(self, rows: Bools) -> "Predictions":
         """Return those of some queries."""
-        return Predictions(
-            self.labels[rows],
-            self.corrected[rows],
-            self.plain[rows],
-            self.admitted[rows],
-            self.distances[rows],
-            self.similarity[rows],
-            self.agrees[rows],
-        )
+        return Predictions._make(part[rows] for part in self)
 
 
 def main(data: Path, bundle: Path) -> None:
@@ -92,26 +86,31 @@ def main(data: Path, bundle: Path) -> None:
     material = gather(system, collection, default_cache(), TEST, QUICK_CASES if is_quick() else None)
     cases, learned = material.split.cases, learned_from(manifest.provenance)
     gallery, weights = _part(material, material.split.gallery), system.presets["clinical"]
-    trained, evidence = rows_in(cases, learned.weights), evidence_weights(collection, material)
-    parts, queries, flagged = [], [], []
+    trained = rows_in(cases, learned.weights)
+    parts, flagged = [], []
     turns = _turns(material, rows_in(cases, learned.choices - set(TEST)))
     for held_out, test in turns:
-        made = calibrate_rows(system, material, held_out, trained, evidence)
-        side = _part(material, test)
-        parts.append(_predict(side, gallery, evidence[material.split.gallery], weights, made, system.classes))
-        queries += [cases[row] for row in test]
+        made = calibrate_rows(system, material, held_out, trained)
+        parts.append(_predict(material, test, weights, made, system.classes))
         scale = made.neighbours.presets["clinical"].strangeness
         flag = Flag(scale, gallery, weights, made.neighbours.neighbours)
         flagged.append(flag.scores(system.embed(material.pixels[test]), system, material.pixels[test]) > flag.limit)
     found = Predictions(*(np.concatenate(part) for part in zip(*parts, strict=True)))
     figures = calibration_figures(found, len(system.classes))
+    by_group = _similarity_by_group(found, material)
+    figures |= {
+        "similarity_gap_by_diagnosis": largest(by_group["diagnosis of match"]),
+        "similarity_gap_by_source": max(largest(by_group["source of match"]), largest(by_group["source of query"])),
+        "similarity_gap_by_evidence": largest(by_group["evidence of query"]),
+    }
     assert manifest.neighbours is not None
     shipped = manifest.neighbours
     flag = Flag(shipped.presets["clinical"].strangeness, gallery, weights, shipped.neighbours)
     figures |= {"flagged_usual": float(np.concatenate(flagged).mean())} | _out_of_distribution(system, material, flag)
     details: dict[str, float | str] = {"bundle": system.name, "cases": len(cases), "cross-validation parts": len(turns)}
-    details |= _restricted(found, queries, len(system.classes))
-    details |= _other_clinics(system, data.parent, flag)
+    details |= _restricted(found, [cases[row] for row in found.queries], len(system.classes))
+    details |= {f"similarity by {by} {name}": str(gap) for by, all in by_group.items() for name, gap in all.items()}
+    details |= _other_clinics(system, data.parent, flag, material)
     report("neighbours", figures, details, quick=is_quick())
 
 
@@ -128,27 +127,26 @@ def _part(material: Material, rows: Ints) -> Labelled:
     return material.split.labelled(rows, material.latents)
 
 
-def _predict(
-    queries: Labelled,
-    gallery: Labelled,
-    evidence: Floats,
-    weights: Floats,
-    made: Calibration,
-    classes: list[str],
-) -> Predictions:
+def _predict(material: Material, test: Ints, weights: Floats, made: Calibration, classes: list[str]) -> Predictions:
     preset, curve = made.neighbours.presets["clinical"], made.similarity["clinical"]
+    queries, gallery = _part(material, test), _part(material, material.split.gallery)
+    details = material.details.take(material.split.gallery)
     distances, rows = nearest_lesions(queries, gallery, weights, made.neighbours.neighbours)
-    votes = cast_votes(distances, gallery.labels[rows], curve, evidence[rows], len(classes))
+    votes = cast_votes(distances, gallery.labels[rows], curve, details.vote_weights[rows], len(classes))
     prior = np.bincount(gallery.labels, minlength=len(classes)) / len(gallery.labels)
     corrected = probabilities(votes.corrected(prior), preset.corrected)
+    latent = out_of_distribution_score(latent_measures(queries.latents, distances), preset.strangeness)
+    scores = corrected * (1 + preset.widening * latent[:, None])
     return Predictions(
         labels=queries.labels,
         corrected=corrected,
         plain=probabilities(votes, preset.plain),
-        admitted=corrected >= np.array([preset.conformal[code] for code in classes]),
+        admitted=scores >= np.array([preset.conformal[code] for code in classes]),
         distances=distances,
-        similarity=np.interp(distances, [p.distance for p in curve], [p.share for p in curve]),
+        similarity=MatchSimilarity(curve, preset, classes).of(gallery, rows, distances, details),
         agrees=gallery.labels[rows] == queries.labels[:, None],
+        queries=test,
+        matches=material.split.gallery[rows],
     )
 
 
@@ -164,6 +162,25 @@ def calibration_figures(found: Predictions, classes: int) -> dict[str, float]:
         "ece_corrected": _calibration_error(found.corrected, labels, balanced),
         "ece_plain": _calibration_error(found.plain, labels, np.ones(len(labels))),
         "similarity_gap": _worst_tenth(found),
+    }
+
+
+def _similarity_by_group(found: Predictions, material: Material) -> dict[str, dict[str, Gap]]:
+    """Return the gaps of similarity by what groups matches, and by group."""
+    cases, known = material.split.cases, material.details.values
+    codes = np.array([case.diagnosis for case in cases])
+    lesions = [cases[row].lesion for row in found.queries]
+    alike = np.ones_like(found.matches)
+
+    def by(groups: npt.NDArray[np.str_]) -> dict[str, Gap]:
+        return gaps(found.similarity, found.agrees, groups, lesions)
+
+    return {
+        "diagnosis of match": by(codes[found.matches]),
+        "source of match": by(known["source"][found.matches]),
+        "evidence of match": by(known["evidence"][found.matches]),
+        "source of query": by(known["source"][found.queries[:, None] * alike]),
+        "evidence of query": by(known["evidence"][found.queries[:, None] * alike]),
     }
 
 
@@ -257,17 +274,39 @@ def _left_out(system: BundleSystem, material: Material, flag: Flag) -> dict[str,
     return found
 
 
-def _other_clinics(system: BundleSystem, folder: Path, flag: Flag) -> dict[str, float]:
-    """Return the share flagged of evenly chosen images of other clinics, as far as they lie in `folder`."""
-    shares = {}
+def _other_clinics(system: BundleSystem, folder: Path, flag: Flag, material: Material) -> dict[str, float | str]:
+    """Return the share flagged of evenly chosen images of other clinics, as far as they lie in `folder`.
+
+    And how far the similarity that the bundle states of their matches holds.
+    """
+    found: dict[str, float | str] = {}
     for name in OTHER_CLINICS if folder == DATA else ():
         if (folder / name).is_dir():
             spec = CollectionSpec(title=name, columns=Columns(id="image_id", diagnosis="dx"))
             rows = open_collection(folder / name, spec).rows
-            images = {row.case.id: row.image for row in rows[:: max(1, len(rows) // IMAGES_EACH)]}
-            pixels = cached_pixels(images, list(images), system.input, default_cache() / "pixels").pixels
-            shares[f"{name} flagged"] = float((flag.scores(system.embed(pixels), system, pixels) > flag.limit).mean())
-    return shares
+            chosen = {row.case.id: row for row in rows[:: max(1, len(rows) // IMAGES_EACH)]}
+            images = {id: row.image for id, row in chosen.items()}
+            decoded = cached_pixels(images, list(images), system.input, default_cache() / "pixels")
+            latents = system.embed(decoded.pixels)
+            scores = flag.scores(latents, system, decoded.pixels)
+            found[f"{name} flagged"] = float((scores > flag.limit).mean())
+            diagnoses = [chosen[id].case.diagnosis or "" for id in decoded.ids]
+            found[f"{name} similarity"] = _similarity_elsewhere(system, material, flag, latents, diagnoses)
+    return found
+
+
+def _similarity_elsewhere(
+    system: BundleSystem, material: Material, flag: Flag, latents: Floats, diagnoses: list[str]
+) -> str:
+    """Return the gap of similarity over images of another clinic, whose lesions are not named."""
+    ids = [f"other {number}" for number in range(len(latents))]
+    queries = Labelled(latents, np.zeros(len(latents), np.int64), ids)
+    distances, rows = nearest_lesions(queries, flag.gallery, flag.weights, flag.depth)
+    details = material.details.take(material.split.gallery)
+    stated = system.similarity["clinical"].of(flag.gallery, rows, distances, details)
+    agrees = np.array(system.classes)[flag.gallery.labels[rows]] == np.array(diagnoses)[:, None]
+    everything = np.full(rows.shape, "all")
+    return ", ".join(map(str, gaps(stated, agrees, everything, ids).values()))
 
 
 def auroc(usual: Floats, odd: Floats) -> float:

@@ -274,6 +274,9 @@ def card_command(
 def calibrate_command(
     data: Data,
     bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.", file_okay=False, exists=True)],
+    proof: Annotated[
+        Path | None, typer.Option(help="Bundle that is measured for it, where its own training held out no fold.")
+    ] = None,
     mapping: Reading = "",
     folds: Folds = 5,
     store: Store = None,
@@ -282,7 +285,7 @@ def calibrate_command(
     from training.latent_space.recalibrate import recalibrate  # noqa: PLC0415  ONNX takes seconds to import
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    manifest = recalibrate(bundle, read_collection(data, mapping, folds), store or default_cache())
+    manifest = recalibrate(bundle, read_collection(data, mapping, folds), store or default_cache(), proof)
     typer.echo(manifest.neighbours.model_dump_json(indent=1) if manifest.neighbours else "")
 
 

@@ -86,10 +86,38 @@ class Dimension(Contract):
 
 
 class CalibrationPoint(Contract):
-    """Of training matches at this distance, the share that had the query's diagnosis."""
+    """Of validation pairs at this distance, the share that had one diagnosis."""
 
     distance: float = Field(ge=0, description="weighted distance under the preset")
     share: float = Field(ge=0, le=1)
+
+
+class Tail(Contract):
+    """The end of a measure's distribution over validation images: an exponential tail (peaks over a threshold)."""
+
+    beyond: float = Field(description="5 per cent of the images lie further out than this, where nothing else is said")
+    excess: float = Field(gt=0, description="by which they lie further out, on average")
+
+
+MatchField = Literal["diagnosis", "evidence", "source"]
+"""A field of a case whose value says how far the case can be relied on as a match."""
+
+
+class SimilarityModel(Contract):
+    """The probability that a match shares the query's diagnosis, as logistic regression fitted it to validation images.
+
+    log-odds = constant + what the match's values add + votes x log-odds of its diagnosis's share of the calibrated
+    votes of the query's neighbours + nearness x log-odds of the preset's curve at its distance. Beyond `far`, a
+    probability above the diagnosis's share of the collection falls to that share. ``casekin.similarity`` computes it.
+    """
+
+    constant: float
+    votes: float = Field(ge=0)
+    nearness: float = Field(ge=0, description="not below 0, so that similarity falls with distance")
+    added: dict[MatchField, dict[Code, float]] = Field(
+        description="by field of the match and its value; the model is for matches of which it names all these fields"
+    )
+    far: Tail = Field(description="of the distances of matches: 1 per cent lie further out")
 
 
 class VoteScale(Contract):
@@ -103,13 +131,6 @@ class VoteScale(Contract):
     smoothing: float = Field(ge=0, description="what every diagnosis has beside its share where nobody agrees")
     decay: float = Field(ge=0, description="how fast smoothing falls as agreement grows")
     temperature: float = Field(gt=0)
-
-
-class Tail(Contract):
-    """The end of a measure's distribution over validation images: an exponential tail (peaks over a threshold)."""
-
-    beyond: float = Field(description="5 per cent of the images lie further out than this")
-    excess: float = Field(gt=0, description="by which they lie further out, on average")
 
 
 class OutOfDistributionScale(Contract):
@@ -131,7 +152,15 @@ class VoteCalibration(Contract):
     conformal: dict[Code, float] = Field(
         description="least corrected probability with which a diagnosis belongs to the set (Mondrian: one each)"
     )
+    widening: float = Field(
+        default=0, ge=0, description="the least probabilities are divided by 1 + widening x out-of-distribution score"
+    )
     strangeness: OutOfDistributionScale = Field(description="named as format 1 of the bundle has it")
+    similarity: list[SimilarityModel] = Field(
+        default_factory=list,
+        description="for a match counts the first that names all of its values, or else the last, where a value that "
+        "is not named adds 0; none in a bundle of before, whose similarity is the curve's share",
+    )
 
 
 class NeighbourCalibration(Contract):
@@ -253,7 +282,14 @@ class BundleManifest(Contract):
     classes: list[Code] = Field(min_length=2, description="diagnoses in the order of the head's outputs")
     dimensions: list[Dimension] = Field(min_length=1)
     clinical_weights: list[float] = Field(description="D non-negative weights, learned, mean 1")
-    similarity: dict[Preset, list[CalibrationPoint]] = Field(description="by distance ascending, share falling")
+    similarity: dict[Preset, list[CalibrationPoint]] = Field(
+        description="over the nearest cases, by distance ascending, share falling: the weight of a neighbour's vote"
+    )
+    similarity_by_diagnosis: dict[Preset, dict[Code, list[CalibrationPoint]]] = Field(
+        default_factory=dict,
+        description="over the nearest cases of one diagnosis: similarity where the neighbours do not tell, as under "
+        "filters; empty in a bundle of before",
+    )
     out_of_distribution: dict[Code, float] = Field(
         description="training quantiles beyond which an image is out of distribution"
     )

@@ -21,14 +21,17 @@ class DiagnosisShare(Contract):
 
     diagnosis: Code
     count: int = Field(ge=0)
-    share: float = Field(ge=0, le=1, description="of the votes, each weighted by similarity and evidence")
+    share: float = Field(ge=0, le=1, description="of the votes, each weighted by nearness and evidence")
     corrected: float = Field(
         ge=0, le=1, description="prior-adjusted: divided by the diagnosis's share of the collection, normalised"
     )
 
 
 class ConformalSet(Contract):
-    """Diagnoses that cannot be excluded: of images of any diagnosis, `coverage` have theirs in the set."""
+    """Diagnoses that cannot be excluded: of images of any diagnosis, `coverage` have theirs in the set.
+
+    It is wider for an image unlike the collection, by its out-of-distribution score.
+    """
 
     coverage: float = Field(gt=0, lt=1)
     diagnoses: list[Code] = Field(description="most probable first by corrected share")

@@ -111,7 +111,11 @@ class Match(Contract):
     case: Case
     distance: float = Field(ge=0, description="to the query's images, whatever the examples")
     similarity: float = Field(
-        ge=0, le=1, description="of validation matches this close, the share that shared the diagnosis"
+        ge=0,
+        le=1,
+        description="probability that it shares the query's diagnosis, measured on validation images: by its "
+        "diagnosis, distance, evidence and source and the neighbours' votes; by its diagnosis and distance alone where "
+        "`statistics.uncalibrated` says why",
     )
     contributions: list[float] = Field(
         description="share of each dimension in distance squared; sums to 1, or all 0 at distance 0"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluation.bootstrap import Interval, interval, samples
+from training.evaluation.neighbour_votes import CaseDetails, MatchSimilarity
 from training.evaluation.retrieval import NEIGHBOURS, Floats, Outcomes, nearest_lesions
 from training.evaluation.split import Split, Vectors
-from training.evaluation.systems import Curve
 
 BINS = 10
 
@@ -73,17 +73,21 @@ def divided_by_prior(probabilities: Floats, prior: Floats) -> Floats:
     return np.asarray(balanced / balanced.sum(1, keepdims=True))
 
 
-def of_similarity(split: Split, vectors: Vectors, curve: Curve) -> Reliability:
+def of_similarity(
+    split: Split, vectors: Vectors, similarity: MatchSimilarity, details: CaseDetails | None = None
+) -> Reliability:
     """Return whether matches of a stated similarity share the query's diagnosis as often as stated.
 
-    The nearest case of each of a query's nearest lesions is one statement, as it is when the curve is learned.
+    The nearest case of each of a query's nearest lesions is one statement, as it is when similarity is fitted.
+    `details` are those of the gallery's cases.
     """
     queries, gallery = (split.labelled(rows, vectors.latents) for rows in (split.queries, split.gallery))
     depth = min(NEIGHBOURS, len(set(gallery.lesions)))
     distances, order = nearest_lesions(queries, gallery, vectors.weights, depth)
     hits = gallery.labels[order] == queries.labels[:, None]
     lesions = np.repeat(np.asarray(queries.lesions), order.shape[1])
-    return reliability(vectors.name, curve.at(distances).ravel(), hits.ravel(), lesions)
+    known = CaseDetails.unknown(len(gallery.labels)) if details is None else details
+    return reliability(vectors.name, similarity.of(gallery, order, distances, known).ravel(), hits.ravel(), lesions)
 
 
 def _bin(number: int, count: float, stated: float, correct: float) -> Bin:

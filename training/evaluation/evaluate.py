@@ -17,6 +17,7 @@ from training.evaluation.bootstrap import Interval, diagnosis_intervals, retriev
 from training.evaluation.calibration import Reliability, divided_by_prior, of_probabilities, of_similarity
 from training.evaluation.leakage import LeakAudit, audit_leaks
 from training.evaluation.metrics import by_diagnosis, counted_once
+from training.evaluation.neighbour_votes import CaseDetails
 from training.evaluation.other_clinics import ClinicFigures
 from training.evaluation.reconstruction import Reconstruction, reconstruction
 from training.evaluation.retrieval import VALUES, Floats, Ints, Outcomes
@@ -101,6 +102,8 @@ class Material:
     """uint8 [N,H,W,3], of the model's input size"""
     latents: Floats
     """[N,D]"""
+    details: CaseDetails
+    """Of the N cases."""
 
 
 def gather(
@@ -117,7 +120,8 @@ def gather(
     cases = [case for case in collection.cases[:limit] if case.id in readable]
     split = Split(cases, collection.vocabulary(system.classes), query_folds)
     log.info("encoding %d images", len(cases))
-    return Material(split, collection.images, decoded.pixels, system.embed(decoded.pixels))
+    details = CaseDetails.of(cases, collection.info.evidence_weights)
+    return Material(split, collection.images, decoded.pixels, system.embed(decoded.pixels), details)
 
 
 def measure(split: Split, presets: Sequence[Vectors], rebuilt: Reconstruction | None) -> Measured:
@@ -177,7 +181,10 @@ def evaluate(system: System, material: Material, others: Sequence[Vectors]) -> E
     compared = {vectors.name: retrieval_intervals(split.retrieve(vectors)) for vectors in others}
     leaks = audit_leaks(split, presets[0], material.pixels)
     log.info("calibration")
-    curves = [of_similarity(split, v, system.similarity[v.name]) for v in presets if v.name in system.similarity]
+    details = material.details.take(split.gallery)
+    stated = [
+        of_similarity(split, v, system.similarity[v.name], details) for v in presets if v.name in system.similarity
+    ]
     reliable = _reliability(system, material, outcomes)
     log.info("robustness")
     return Evaluation(
@@ -194,7 +201,7 @@ def evaluate(system: System, material: Material, others: Sequence[Vectors]) -> E
         confusion=_confusion(outcomes),
         leaks=leaks,
         reliability=reliable,
-        similarity=curves,
+        similarity=stated,
         robustness=robustness(system, split, presets[0], material.sources),
     )
 

@@ -14,6 +14,7 @@ from casekin.bundle import open_bundle
 from casekin.contracts.bundle import BundleManifest, InputSpec, OutputSpec, Provenance
 from casekin.errors import BadInput
 from training.data.image_cache import Pixels
+from training.evaluation.neighbour_votes import MatchSimilarity
 from training.evaluation.retrieval import Floats
 from training.evaluation.split import Vectors
 
@@ -39,20 +40,6 @@ class LearnedFrom:
         return tuple(sorted(untrained - self.choices or untrained))
 
 
-@dataclass(frozen=True)
-class Curve:
-    """Similarity curve: the share of matches at a distance that had the query's diagnosis."""
-
-    distances: Floats
-    """[P], rising"""
-    shares: Floats
-    """[P], falling"""
-
-    def at(self, distances: Floats) -> Floats:
-        """Return the share at each distance, linear between the points and level beyond them, as serving does."""
-        return np.asarray(np.interp(distances, self.distances, self.shares))
-
-
 class System(Protocol):
     """A model under test."""
 
@@ -61,7 +48,7 @@ class System(Protocol):
     classes: list[str]
     presets: Mapping[str, Floats]
     """Weights [D] by name; the first is the headline."""
-    similarity: Mapping[str, Curve]
+    similarity: Mapping[str, MatchSimilarity]
     """By preset, as far as it has them."""
     provenance: Provenance
 
@@ -93,8 +80,9 @@ class BundleSystem:
         self.output = manifest.output
         weights = np.array(manifest.clinical_weights)
         self.presets: Mapping[str, Floats] = {"clinical": weights, "visual": np.ones_like(weights)}
-        self.similarity: Mapping[str, Curve] = {
-            preset: Curve(np.array([p.distance for p in points]), np.array([p.share for p in points]))
+        votes = manifest.neighbours.presets if manifest.neighbours else {}
+        self.similarity: Mapping[str, MatchSimilarity] = {
+            preset: MatchSimilarity(points, votes.get(preset), manifest.classes)
             for preset, points in manifest.similarity.items()
         }
         self.provenance = manifest.provenance

@@ -190,6 +190,7 @@ def _manifest(
         dimensions=_dimensions(study),
         clinical_weights=[float(weight) for weight in study.clinical_weights],
         similarity=held_out.similarity,
+        similarity_by_diagnosis=held_out.similarity_by_diagnosis,
         neighbours=held_out.neighbours,
         out_of_distribution=held_out.out_of_distribution,
         metrics={name: round(value, 6) for name, value in figures.items()},

@@ -5,9 +5,10 @@ import numpy.typing as npt
 
 from casekin.contracts.base import Preset
 from casekin.contracts.bundle import CalibrationPoint, NeighbourCalibration
+from training.evaluation.neighbour_votes import CaseDetails
 from training.evaluation.retrieval import NEIGHBOURS, neighbours
 from training.latent_space import embed
-from training.latent_space.clinical_metric import calibrate
+from training.latent_space.clinical_metric import calibrate, calibrate_by_diagnosis
 from training.latent_space.figures import figures, measured, rebuilt_by
 from training.latent_space.held_out import HeldOutCalibration, ranking_names
 from training.latent_space.naming import dimension_names
@@ -30,6 +31,7 @@ def held_out_calibration(study: Study) -> HeldOutCalibration:
         metric=study.metric,
         temperature=study.temperature,
         similarity=similarity,
+        similarity_by_diagnosis={name: _by_diagnosis(study, weights) for name, weights in presets.items()},
         neighbours=_neighbours(study, similarity, measures),
         out_of_distribution=_quantiles(study, measures),
         metrics=figures(study, rebuilt),
@@ -44,11 +46,15 @@ def _calibrated(study: Study, weights: Floats) -> list[CalibrationPoint]:
     return calibrate(study.labelled(study.folds.held_out), study.labelled(study.folds.train), weights)
 
 
+def _by_diagnosis(study: Study, weights: Floats) -> dict[str, list[CalibrationPoint]]:
+    queries, gallery = study.labelled(study.folds.held_out), study.labelled(study.folds.train)
+    return calibrate_by_diagnosis(queries, gallery, weights, study.collection.classes)
+
+
 def _neighbours(
     study: Study, similarity: dict[Preset, list[CalibrationPoint]], measures: dict[str, Floats]
 ) -> NeighbourCalibration | None:
     collection = study.collection
-    evidence_weights = collection.source.info.evidence_weights
     gallery = [collection.cases[position] for position in study.positions(study.folds.train)]
     if len({case.lesion for case in gallery}) < NEIGHBOURS:
         return None
@@ -59,7 +65,7 @@ def _neighbours(
         similarity,
         collection.classes,
         measures,
-        np.array([evidence_weights.get(case.evidence, 1.0) for case in gallery]),
+        CaseDetails.of(gallery, collection.source.info.evidence_weights),
     )
 
 

@@ -16,7 +16,10 @@ from training.evaluation.retrieval import NEIGHBOURS, Labelled, nearest_lesions,
 Floats = npt.NDArray[np.floating]
 
 POINTS = 32
-"""Of a calibration curve."""
+"""Of the calibration curve of all neighbours."""
+CURVE_POINTS = 12
+"""Of the curve of one diagnosis."""
+_BATCH = 512
 KNOTS = 5
 """Of the splines of a calibration curve, evenly over ranks of distance."""
 SOFT_NEIGHBOURS = 16
@@ -90,17 +93,50 @@ def _expected_share(queries: Labelled, gallery: Labelled, weights: Floats) -> fl
 def calibrate(queries: Labelled, gallery: Labelled, weights: Floats) -> list[CalibrationPoint]:
     """Return, for rising distances, the falling share of matches that had the query's diagnosis.
 
-    Over the matches that serving shows and counts: the nearest case of each of the `NEIGHBOURS` nearest lesions.
+    Over the neighbours that vote: the nearest case of each of the `NEIGHBOURS` nearest lesions.
     A logistic regression on falling splines of the rank of a distance (`_falling_share`), read off at quantiles.
     Isotonic regression follows chance in steps, and five of them, each without a fifth of the queries, were wrong by
     8 % in a tenth of the matches of that fifth; this by 2 %. Queries and gallery must share no lesion.
     """
     depth = min(NEIGHBOURS, len(set(gallery.lesions)))
     distances, rows = nearest_lesions(queries, gallery, weights, depth)
-    hits = (gallery.labels[rows] == queries.labels[:, None]).ravel()
-    at, first = np.unique(np.quantile(distances, np.linspace(0, 1, POINTS)), return_index=True)
-    ranks = first / (POINTS - 1)
-    shares = _falling_share(np.interp(distances.ravel(), at, ranks), hits, ranks)
+    return _falling_curve(distances, gallery.labels[rows] == queries.labels[:, None], POINTS)
+
+
+def calibrate_by_diagnosis(
+    queries: Labelled, gallery: Labelled, weights: Floats, classes: Sequence[str]
+) -> dict[str, list[CalibrationPoint]]:
+    """Return by diagnosis, for rising distances, the falling share of its cases that had the query's diagnosis.
+
+    Over the `NEIGHBOURS` cases of the diagnosis that are nearest to each query, whatever its own diagnosis: so the
+    curves hold where a filter leaves only this diagnosis, near or far. One that no query or no case has is left out.
+    Queries and gallery must share no lesion.
+    """
+    curves = {}
+    for label, code in enumerate(classes):
+        own = queries.labels == label
+        cases = gallery.latents[gallery.labels == label]
+        if own.any() and len(cases):
+            distances = _nearest(queries.latents, cases, weights, min(NEIGHBOURS, len(cases)))
+            curves[code] = _falling_curve(distances, np.broadcast_to(own[:, None], distances.shape), CURVE_POINTS)
+    return curves
+
+
+def _nearest(latents: Floats, cases: Floats, weights: Floats, depth: int) -> Floats:
+    """Return the weighted distances [Q,depth] of latents [Q,D] to their nearest cases of [G,D]."""
+    x, y = latents * np.sqrt(weights), cases * np.sqrt(weights)
+    found = []
+    for part in np.array_split(x, max(1, len(x) // _BATCH)):
+        squared = (part**2).sum(1)[:, None] + (y**2).sum(1) - 2 * part @ y.T
+        found.append(np.sqrt(np.maximum(np.partition(squared, depth - 1, axis=1)[:, :depth], 0)))
+    return np.concatenate(found)
+
+
+def _falling_curve(distances: Floats, hits: npt.NDArray[np.bool_], count: int) -> list[CalibrationPoint]:
+    """Return the share of hits [Q,k] by distance [Q,k], which falls, at `count` quantiles of the distances."""
+    at, first = np.unique(np.quantile(distances, np.linspace(0, 1, count)), return_index=True)
+    ranks = first / (count - 1)
+    shares = _falling_share(np.interp(distances.ravel(), at, ranks), hits.ravel(), ranks)
     if at[0] > 0:  # nearer than any match of the queries
         at, shares = np.concatenate([[0.0], at]), np.concatenate([shares[:1], shares])
     return [CalibrationPoint(distance=float(d), share=float(s)) for d, s in zip(at, shares, strict=True)]

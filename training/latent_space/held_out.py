@@ -35,6 +35,7 @@ class HeldOutCalibration:
     temperature: float
     """Of the class head."""
     similarity: dict[Preset, list[CalibrationPoint]]
+    similarity_by_diagnosis: dict[Preset, dict[str, list[CalibrationPoint]]]
     neighbours: NeighbourCalibration | None
     """None where the gallery has too few lesions for a vote."""
     out_of_distribution: dict[str, float]
@@ -78,6 +79,7 @@ def read_proof(bundle: Path) -> HeldOutCalibration:
         metric=Metric(power, share),
         temperature=temperature,
         similarity=proof.similarity,
+        similarity_by_diagnosis=proof.similarity_by_diagnosis,
         neighbours=proof.neighbours,
         out_of_distribution=proof.out_of_distribution,
         metrics=proof.metrics,

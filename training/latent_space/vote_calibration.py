@@ -1,29 +1,35 @@
 """Calibrate k-NN votes, conformal sets and out-of-distribution scores on held-out queries against the gallery."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.stats import binom
 
 from casekin.contracts.base import Preset
 from casekin.contracts.bundle import (
     CalibrationPoint,
     NeighbourCalibration,
     OutOfDistributionScale,
-    Tail,
     VoteCalibration,
     VoteScale,
 )
+from training.evaluation.neighbour_votes import CaseDetails, Votes, cast_votes, matches_of, probabilities
 from training.evaluation.retrieval import NEIGHBOURS, Labelled, nearest_lesions
+from training.latent_space.match_similarity import fit_similarities
+from training.latent_space.tails import lower_tail, upper_tail
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 
 COVERAGE = 0.9
-TAIL = 0.05
-"""Share of validation images in a tail."""
+LEAST_COVERAGE = 0.87
+"""That sets of each diagnosis shall have with `CONFIDENCE`."""
+CONFIDENCE = 0.95
+"""Chance that a threshold holds the least coverage; decides for diagnoses with few images."""
+WIDENING = 1.0
+"""By which a unit of the out-of-distribution score lowers the thresholds of a set."""
 USUAL = 0.99
 """Share of validation images that are not flagged."""
 DUPLICATES = 0.001
@@ -40,20 +46,20 @@ def calibrate_neighbours(
     similarity: Mapping[Preset, Sequence[CalibrationPoint]],
     classes: Sequence[str],
     measures: Mapping[str, Floats],
-    evidence: Floats | None = None,
+    details: CaseDetails | None = None,
 ) -> NeighbourCalibration:
     """Calibrate neighbours on `queries` that the network was not trained on.
 
     `presets` are weights [D] of all presets; `similarity` the bundle's curves; `measures`, [Q] each, are
     reconstruction_error, sharpness and brightness of the queries' images as in the encoder's contract `Quality`;
-    `evidence` [G] is the weight of each gallery case's vote, 1 where left out. Queries and gallery must share no
-    lesion (ValueError).
+    `details` are those of the gallery's cases, unknown where left out. Queries and gallery must share no lesion
+    (ValueError).
     """
     if shared := set(queries.lesions) & set(gallery.lesions):
         raise ValueError(f"{len(shared)} lesions are in the queries and in the gallery; votes would come from siblings")
-    weight = np.ones(len(gallery.labels)) if evidence is None else evidence
+    known = CaseDetails.unknown(len(gallery.labels)) if details is None else details
     calibrated = {
-        preset: _calibrate(queries, gallery, weights, similarity[preset], classes, measures, weight)
+        preset: _calibrate(queries, gallery, weights, similarity[preset], classes, measures, known)
         for preset, weights in presets.items()
     }
     visual, _ = nearest_lesions(queries, gallery, np.ones(queries.latents.shape[1]), 1)
@@ -63,40 +69,6 @@ def calibrate_neighbours(
         near_duplicate_distance=float(np.quantile(visual[:, 0], DUPLICATES)),
         presets=calibrated,
     )
-
-
-class Votes(NamedTuple):
-    """Votes of the neighbours of Q queries."""
-
-    shares: Floats
-    """[Q, C], summing to 1"""
-    agreement: Floats
-    """[Q, 1], the largest share of the votes"""
-
-    def corrected(self, prior: Floats) -> "Votes":
-        """Return the votes with each share divided by the prior of its diagnosis [C], normalised to sum to 1."""
-        shares = self.shares / np.maximum(prior, 1e-12)
-        return self._replace(shares=shares / shares.sum(1, keepdims=True))
-
-
-def cast_votes(
-    distances: Floats, labels: Ints, curve: Sequence[CalibrationPoint], evidence: Floats, classes: int
-) -> Votes:
-    """Return votes in which each neighbour counts its similarity times its evidence, all [Q, k]."""
-    at, shares = [point.distance for point in curve], [point.share for point in curve]
-    weights = np.interp(distances, at, shares) * evidence
-    weights = np.where(weights.sum(1, keepdims=True) > 0, weights, 1.0)
-    votes = np.stack([(weights * (labels == label)).sum(1) for label in range(classes)], axis=1)
-    shares = votes / votes.sum(1, keepdims=True)
-    return Votes(shares, shares.max(1, keepdims=True))
-
-
-def probabilities(votes: Votes, scale: VoteScale) -> Floats:
-    """Return the probabilities [Q, C] that a `VoteScale` makes of votes."""
-    smoothing = scale.smoothing * np.exp(-scale.decay * votes.agreement)
-    logs = np.log(votes.shares + smoothing) / scale.temperature
-    powers = np.exp(logs - logs.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
 def fit_scale(votes: Votes, labels: Ints, weights: Floats) -> VoteScale:
@@ -115,27 +87,17 @@ def fit_scale(votes: Votes, labels: Ints, weights: Floats) -> VoteScale:
     return scale(minimize(cost, begin, method="Nelder-Mead", bounds=bounds, options={"maxiter": 1000}).x)
 
 
-def conformal_threshold(scores: Floats, coverage: float) -> float:
+def conformal_threshold(scores: Floats, coverage: float, least: float = LEAST_COVERAGE) -> float:
     """Return the least score [n] that a set must admit to hold new scores of the same kind with `coverage`.
 
     Split conformal prediction within a class (Vovk 2003; Sadinle et al. 2019): the floor((n + 1)(1 - coverage))-th
-    smallest score; 0, which admits every diagnosis, where there are too few scores for the coverage.
+    smallest score, which has the coverage on average over samples of n scores. Of a small sample a smaller one, so that
+    the coverage is at least `least` in `CONFIDENCE` of the samples (Vovk 2012, proposition 2a). 0, which admits every
+    diagnosis, where there are too few scores for either.
     """
-    rank = int(np.floor((len(scores) + 1) * (1 - coverage) + 1e-9))
+    average = int(np.floor((len(scores) + 1) * (1 - coverage) + 1e-9))
+    rank = min(average, int(binom.ppf(1 - CONFIDENCE, len(scores), 1 - least)))
     return float(np.sort(scores)[rank - 1]) if rank >= 1 else 0.0
-
-
-def upper_tail(values: Floats) -> Tail:
-    """Return where the upper `TAIL` of values [n] begins and its mean excess over that (Pickands 1975)."""
-    beyond = float(np.quantile(values, 1 - TAIL))
-    excesses = values[values > beyond] - beyond
-    return Tail(beyond=beyond, excess=float(max(excesses.mean() if len(excesses) else 0.0, 1e-9)))
-
-
-def lower_tail(values: Floats) -> Tail:
-    """Return the lower tail of values [n], likewise."""
-    mirrored = upper_tail(-values)
-    return Tail(beyond=-mirrored.beyond, excess=mirrored.excess)
 
 
 def out_of_distribution_score(measures: Mapping[str, Floats], scale: OutOfDistributionScale) -> Floats:
@@ -170,20 +132,28 @@ def _calibrate(
     curve: Sequence[CalibrationPoint],
     classes: Sequence[str],
     measures: Mapping[str, Floats],
-    evidence: Floats,
+    details: CaseDetails,
 ) -> VoteCalibration:
     distances, rows = nearest_lesions(queries, gallery, weights, NEIGHBOURS)
-    votes = cast_votes(distances, gallery.labels[rows], curve, evidence[rows], len(classes))
+    nearest, labels = details.take(rows), gallery.labels[rows]
+    votes = cast_votes(distances, labels, curve, nearest.vote_weights, len(classes))
     corrected = votes.corrected(np.bincount(gallery.labels, minlength=len(classes)) / len(gallery.labels))
     counts = np.bincount(queries.labels, minlength=len(classes))
     plain = fit_scale(votes, queries.labels, np.ones(len(queries.labels)))
     balanced = fit_scale(corrected, queries.labels, 1 / counts[queries.labels])
+    latent = latent_measures(queries.latents, distances)
+    scale = _score_scale(latent, measures)
+    # By latent alone: a score with the image's measures is larger, and so are its sets.
     own = probabilities(corrected, balanced)[np.arange(len(queries.labels)), queries.labels]
+    own = own * (1 + WIDENING * out_of_distribution_score(latent, scale))
+    matches = matches_of(gallery, rows, distances, nearest, probabilities(votes, plain), classes)
     return VoteCalibration(
         plain=plain,
         corrected=balanced,
         conformal={c: conformal_threshold(own[queries.labels == i], COVERAGE) for i, c in enumerate(classes)},
-        strangeness=_score_scale(latent_measures(queries.latents, distances), measures),
+        widening=WIDENING,
+        strangeness=scale,
+        similarity=fit_similarities(matches, labels == queries.labels[:, None], curve),
     )
 
 

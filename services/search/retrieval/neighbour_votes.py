@@ -30,7 +30,7 @@ class Votes:
     counts: list[int]
     """[C], number of neighbours."""
     shares: list[float]
-    """[C], weighted by similarity and evidence, summing to 1; all 0 without a vote."""
+    """[C], weighted by nearness and evidence, summing to 1; all 0 without a vote."""
     adjusted: list[float]
     """[C], shares divided by the diagnosis's share of the collection, summing to 1 again."""
     agreement: float
@@ -69,12 +69,13 @@ class NeighbourVoting:
         adjusted = probabilities(votes.adjusted, votes.agreement, scale)
         conformal, out_of_distribution = None, None
         if calibration is not None and self._calibration is not None:
-            conformal = ConformalSet(
-                coverage=self._calibration.coverage,
-                diagnoses=_conformal(votes.diagnoses, adjusted, calibration.conformal),
-            )
             distances = [neighbour.distance for neighbour in nearest]
             out_of_distribution = score_query(distances, latents, request.image, calibration.strangeness)
+            wider = 1 + calibration.widening * out_of_distribution.score
+            conformal = ConformalSet(
+                coverage=self._calibration.coverage,
+                diagnoses=_conformal(votes.diagnoses, [wider * one for one in adjusted], calibration.conformal),
+            )
         return NeighbourStatistics(
             neighbours=len(nearest),
             diagnoses=_diagnosis_shares(votes, raw, adjusted),
@@ -100,17 +101,17 @@ class NeighbourVoting:
 
 
 def cast_votes(nearest: Sequence[Neighbour], collection: Mapping[str, int], evidence: Mapping[str, float]) -> Votes:
-    """Each neighbour votes for its diagnosis with similarity times evidence; where all are 0, all count alike.
+    """Each neighbour votes for its diagnosis with its weight times evidence; where all are 0, all count alike.
 
-    Computes the same as `training.latent_space.vote_calibration`, which fitted the scales; a test compares the two.
+    Computes the same as `training.evaluation.neighbour_votes`, which the scales were fitted with; a test compares them.
     """
     # Plain numbers: for a dozen diagnoses numpy's calls take longer than their work.
     by_count, by_weight = dict.fromkeys(collection, 0), dict.fromkeys(collection, 0.0)
-    for case, _, similarity in nearest:
+    for case, _, weight in nearest:
         if (diagnosis := case.diagnosis) is not None:
             by_count[diagnosis] = by_count.get(diagnosis, 0) + 1
-            weight = similarity * evidence.get(case.evidence or "", 1.0)
-            by_weight[diagnosis] = by_weight.get(diagnosis, 0.0) + weight
+            counted = weight * evidence.get(case.evidence or "", 1.0)
+            by_weight[diagnosis] = by_weight.get(diagnosis, 0.0) + counted
     diagnoses = sorted(by_count)
     counts = [by_count[diagnosis] for diagnosis in diagnoses]
     votes = [by_weight[diagnosis] for diagnosis in diagnoses] if any(by_weight.values()) else counts
@@ -133,7 +134,7 @@ def _normalised(values: Sequence[float]) -> list[float]:
 
 
 def _conformal(diagnoses: Sequence[str], adjusted: Sequence[float], least: Mapping[str, float]) -> list[str]:
-    """Diagnoses with a probability of at least their threshold, most probable first.
+    """Diagnoses with a score of at least their threshold, highest first.
 
     One that the calibration has no threshold for cannot be excluded.
     """

@@ -19,7 +19,8 @@ from services.search.retrieval.neighbour_votes import NeighbourVoting
 from services.search.retrieval.own_lesion import OwnLesions
 from services.search.retrieval.query import resolve
 from services.search.retrieval.ranking import Ranker, Ranking
-from services.search.retrieval.results import ResultBuilder, Similarity, ordered
+from services.search.retrieval.results import ResultBuilder, ordered
+from services.search.retrieval.similarity import Similarity
 from services.search.storage.collection_info import CollectionInfoStore
 from services.search.vector_store.payload import point_id
 from services.search.vector_store.port import CaseIndex, IndexView, StoredCase
@@ -71,9 +72,11 @@ class Searcher:
         passing = counts.passing(request.filters)
         weights = self._description.read().evidence_weights
         nearest, latents = results.neighbours(self._voting.count), query.target.images
+        collection = counts.values("diagnosis")
+        statistics = self._voting.statistics(nearest, request, latents, collection, weights)
         return SearchResponse(
-            matches=ordered(results.matches(shown[page]), request.sort, weights),
-            statistics=self._voting.statistics(nearest, request, latents, counts.values("diagnosis"), weights),
+            matches=ordered(results.matches(shown[page], statistics, collection), request.sort, weights),
+            statistics=statistics,
             passing=passing,
             revision=counts.revision,
             more=len(shown) > page.stop,

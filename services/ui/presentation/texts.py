@@ -117,7 +117,11 @@ AS_COLLECTED = "As in this collection"
 AS_COLLECTED_HINT = "How likely each diagnosis is where diagnoses are as common as in this collection"
 EQUALLY_COMMON = "If all diagnoses were equally common"
 EQUALLY_COMMON_HINT = "How likely each diagnosis would be if all were equally common"
-AGREEMENT_HINT = "Each neighbour votes with its similarity, times the weight of its evidence"
+AGREEMENT_HINT = "Each neighbour votes by how near it is, times the weight of its evidence"
+SIMILARITY_COUNTS = (
+    "Measured on validation images; what counts is the match's diagnosis and distance and, in a search without filters "
+    "or examples, the diagnoses of all nearest cases."
+)
 NOT_CALIBRATED = "Not calibrated"
 CASE_MAY_BE_KNOWN = (
     "This case is of the collection. Where the encoder was trained on its image, its nearest cases agree more often "
@@ -170,9 +174,9 @@ def percent(share: float) -> str:
 def similarity_hint(similarity: float, *, own_weights: bool = False) -> str:
     """What the similarity on a card means; under the user's own weights it is an estimate."""
     if own_weights:
-        about = f"About {percent(similarity)} of matches this near share the diagnosis"
+        about = f"About {percent(similarity)} of matches of this diagnosis and distance share it with the query"
         return f"{about}: estimated, only presets were measured."
-    return f"Of matches this near, {percent(similarity)} shared the diagnosis (measured on validation images)."
+    return f"Of matches like this one, {percent(similarity)} shared the query's diagnosis. {SIMILARITY_COUNTS}"
 
 
 def ages(low: float | None, high: float | None) -> str:

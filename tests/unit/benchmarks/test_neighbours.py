@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.neighbours import Flag, Predictions, auroc, calibration_figures
+from benchmarks.similarity_gaps import gaps, largest
 from casekin.contracts.bundle import OutOfDistributionScale, Tail
 from training.evaluation.retrieval import Labelled
 
@@ -19,7 +20,9 @@ def test_auroc__agrees_with_scikit_learn_also_with_ties() -> None:
 def _predictions(corrected: np.ndarray, labels: np.ndarray, admitted: np.ndarray) -> Predictions:
     matches = np.tile(np.arange(1.0, 3.0), (len(labels), 1))
     agrees = np.array([[True, False]] * len(labels))
-    return Predictions(labels, corrected, corrected, admitted, matches, np.full_like(matches, 0.75), agrees)
+    rows = np.arange(len(labels))
+    similarity = np.full_like(matches, 0.75)
+    return Predictions(labels, corrected, corrected, admitted, matches, similarity, agrees, rows, matches.astype(int))
 
 
 def test_calibration_figures__agree_with_a_count_by_hand() -> None:
@@ -42,7 +45,26 @@ def test_predictions__take_leaves_only_the_chosen_queries() -> None:
     some = found.take(np.array([True, False, True]))
     assert some.labels.tolist() == [0, 0]
     assert some.corrected.tolist() == [[1, 0], [0, 1]]
-    assert some.agrees.shape == (2, 2)
+    assert some.agrees.shape == some.matches.shape == (2, 2)
+    assert some.queries.tolist() == [0, 2]
+
+
+def test_gaps__of_groups_agree_with_means_by_hand_and_too_small_ones_are_left_out() -> None:
+    stated = np.tile([0.9, 0.5, 0.3], (40, 1))
+    agrees = np.tile([True, True, False], (40, 1))
+    agrees[20:, 0] = False
+    groups = np.tile(["mel", "nv", ""], (40, 1))
+    groups[:10, 1] = "rare"
+    found = gaps(stated, agrees, groups, [f"lesion {number // 2}" for number in range(40)])
+    assert sorted(found) == ["mel", "nv"], "neither the unknown one nor one of ten queries"
+    assert (found["mel"].stated, found["mel"].true) == (pytest.approx(0.9), 0.5)
+    assert found["mel"].difference.value == pytest.approx(0.4)
+    # Half of 20 lesions agree: the share drawn has a deviation of 0.5 / sqrt(20), so 95 % lie within twice that.
+    half = (found["mel"].difference.high - found["mel"].difference.low) / 2
+    assert half == pytest.approx(1.96 * 0.5 / 20**0.5, rel=0.15)
+    assert found["nv"].difference.value == pytest.approx(-0.5)
+    assert largest(found) == pytest.approx(0.5)
+    assert largest({}) == 0
 
 
 def test_flag__rises_with_distance_to_the_nearest_lesions_and_with_the_image_s_own_measures() -> None:

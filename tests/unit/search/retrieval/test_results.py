@@ -1,50 +1,26 @@
-"""Similarity, contributions, statistics and conditions, against values worked out by hand."""
+"""Contributions, order and conditions of results, against values worked out by hand."""
 
 import numpy as np
 import pytest
 
 from casekin.contracts.cases import Case
 from casekin.contracts.conditions import AnyOf, Between, Not, Or, leaves, without
+from casekin.contracts.neighbours import NeighbourStatistics
 from casekin.contracts.search import Match
 from services.search.retrieval.deduplication import Group
 from services.search.retrieval.query import ResolvedQuery
 from services.search.retrieval.query_point import QueryPoint
 from services.search.retrieval.ranking import Candidates, Ranking
-from services.search.retrieval.results import ResultBuilder, Similarity, ordered
+from services.search.retrieval.results import ResultBuilder, ordered
+from services.search.retrieval.similarity import Similarity
 from services.search.vector_store.named_vectors import Metric
 from tests.integration.search.made import manifest, stored
 
 MADE = manifest()  # visual: 0.9 at 0 to 0.4 at 5; clinical: 0.95 to 0.4
 VISUAL = Metric("visual", np.ones(4))
-
-
-def test_similarity__is_linear_between_points_and_level_beyond() -> None:
-    similarity = Similarity(MADE)
-    np.testing.assert_allclose(similarity.of(VISUAL, np.array([0, 1, 2.5, 5, 99])), [0.9, 0.8, 0.65, 0.4, 0.4])
-    clinical = Metric("clinical", np.array(MADE.clinical_weights))
-    np.testing.assert_allclose(similarity.of(clinical, np.array([0, 2.5])), [0.95, 0.675])
-
-
-@pytest.mark.parametrize("factor", [0.25, 1.0, 16.0])
-def test_similarity__of_own_weights_ignores_their_scale(factor: float) -> None:
-    metric = Metric("weighted", np.full(4, factor))
-    distance = 2.5 * factor**0.5
-    np.testing.assert_allclose(Similarity(MADE).of(metric, np.array([distance])), [0.65])
-
-
-@pytest.mark.parametrize("factor", [0.25, 1.0, 16.0])
-def test_similarity__of_own_weights_equal_to_a_preset_is_the_presets(factor: float) -> None:
-    clinical = np.array(MADE.clinical_weights)
-    own = Metric("weighted", factor * clinical)
-    distances = np.array([0.5, 2.5, 4.0])
-    of_preset = Similarity(MADE).of(Metric("clinical", clinical), distances * (4 / clinical.sum()) ** 0.5)
-    np.testing.assert_allclose(Similarity(MADE).of(own, distances * factor**0.5), of_preset)
-
-
-def test_similarity__of_own_weights_half_way_lies_half_way() -> None:
-    clinical = np.array(MADE.clinical_weights) * 4 / sum(MADE.clinical_weights)
-    half = Metric("weighted", (clinical + 1) / 2)
-    np.testing.assert_allclose(Similarity(MADE).of(half, np.array([0.0, 2.5])), [0.925, 0.6625])
+STATISTICS = NeighbourStatistics(
+    neighbours=0, diagnoses=[], agreement=0, conformal=None, out_of_distribution=None, uncalibrated="made up"
+)
 
 
 def test_matches__carry_case_shares_and_who_stands_behind() -> None:
@@ -53,7 +29,7 @@ def test_matches__carry_case_shares_and_who_stands_behind() -> None:
     ranking = Ranking(
         ResolvedQuery(target, ()), Candidates.of(found, target), [Group(0, [(1, "lesion")], more_hidden=True)]
     )
-    [match] = ResultBuilder(ranking, target, Similarity(MADE)).matches(ranking.groups)
+    [match] = ResultBuilder(ranking, target, Similarity(MADE)).matches(ranking.groups, STATISTICS, {})
     assert match.case == Case(id="a", age=3)
     assert match.distance == 2.5
     assert match.contributions == [0.64, 0, 0, 0.36]
@@ -93,56 +69,39 @@ def built(*points: list[float], moved: bool = False, images: int = 1) -> tuple[R
     return ResultBuilder(ranking, target, Similarity(MADE)), ranking
 
 
-def test_neighbours__are_the_first_with_distance_and_similarity() -> None:
+def test_neighbours__are_the_first_with_distance_and_the_weight_of_a_vote() -> None:
     results, _ = built([1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0])
     near = results.neighbours(2)
     assert [(one.case.id, one.distance) for one in near] == [("c0", 1), ("c1", 2)]
-    assert [one.similarity for one in near] == pytest.approx([0.8, 0.7])
+    assert [one.weight for one in near] == pytest.approx([0.8, 0.7])
     assert len(results.neighbours(9)) == 3
 
 
 def test_matches__of_some_groups_come_in_their_order() -> None:
     results, ranking = built([1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0])
-    matches = results.matches([ranking.groups[2], ranking.groups[0]])
+    matches = results.matches([ranking.groups[2], ranking.groups[0]], STATISTICS, {})
     assert [(match.case.id, match.distance) for match in matches] == [("c2", 3), ("c0", 1)]
     assert [match.contributions for match in matches] == [[0, 0, 1, 0], [1, 0, 0, 0]]
     assert [match.similarity for match in matches] == pytest.approx([0.6, 0.8])
     assert [(match.hidden, match.more_hidden) for match in matches] == [([], False)] * 2
-    assert results.matches([]) == []
+    assert results.matches([], STATISTICS, {}) == []
 
 
 def test_matches__very_near_contribute_shares_too() -> None:
     results, ranking = built([0.3, 0, 0, 0.4])
-    [match] = results.matches(ranking.groups)
+    [match] = results.matches(ranking.groups, STATISTICS, {})
     assert match.contributions == pytest.approx([0.36, 0, 0, 0.64])
 
 
 def test_matches__at_distance_zero_contribute_nothing() -> None:
     results, ranking = built([0, 0, 0, 0])
-    [match] = results.matches(ranking.groups)
+    [match] = results.matches(ranking.groups, STATISTICS, {})
     assert (match.distance, match.contributions) == (0, [0, 0, 0, 0])
 
 
 def test_matches__of_several_images_or_examples_lie_at_the_distance_to_the_images() -> None:
     results, ranking = built([3, 0, 0, 1], images=2)
-    assert results.matches(ranking.groups)[0].distance == pytest.approx((9 + 1) ** 0.5)
+    assert results.matches(ranking.groups, STATISTICS, {})[0].distance == pytest.approx((9 + 1) ** 0.5)
     target = QueryPoint(VISUAL, np.array([[3.0, 4, 0, 0]]), np.zeros(4), moved=True)
     ranking = Ranking(ResolvedQuery(target, ()), Candidates.of([stored("a", [0, 0, 0, 0])], target), [Group(0)])
-    assert ResultBuilder(ranking, target, Similarity(MADE)).matches(ranking.groups)[0].distance == 5
-
-
-def test_similarity__of_own_weights_nearer_to_a_preset_is_nearer_to_its_curve() -> None:
-    clinical = np.array(MADE.clinical_weights) * 4 / sum(MADE.clinical_weights)
-    quarter = Metric("weighted", 3 * (0.75 + 0.25 * clinical))
-    at_zero = Similarity(MADE).of(quarter, np.array([0.0]))
-    assert at_zero == pytest.approx([0.9125])
-
-
-def test_similarity__of_own_weights_where_the_presets_are_equal() -> None:
-    made = manifest(clinical=[1.0] * 4)
-    assert Similarity(made).of(Metric("weighted", np.ones(4)), np.array([0.0])) == pytest.approx([0.9])
-
-
-def test_similarity__of_a_bundle_whose_clinical_weights_are_all_zero() -> None:
-    made = manifest(clinical=[0.0] * 4)
-    assert Similarity(made).of(Metric("weighted", np.ones(4)), np.array([0.0])) == pytest.approx([0.9])
+    assert ResultBuilder(ranking, target, Similarity(MADE)).matches(ranking.groups, STATISTICS, {})[0].distance == 5

@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
+from casekin.contracts.bundle import CalibrationPoint
 from tests.vocabularies import ham10000_vocabulary
 from training.evaluation.calibration import divided_by_prior, of_similarity, reliability
+from training.evaluation.neighbour_votes import MatchSimilarity
 from training.evaluation.split import Split, Vectors
-from training.evaluation.systems import Curve
+
+
+def _level(share: float) -> MatchSimilarity:
+    """The same similarity at every distance, of a bundle without a model of it."""
+    return MatchSimilarity([CalibrationPoint(distance=0, share=share)], None, [])
 
 
 def _lesions(count: int) -> list[str]:
@@ -61,8 +67,8 @@ def test_of_similarity__tells_a_curve_that_holds_from_one_that_boasts(case) -> N
     # No dimension knows the diagnosis: half of all matches share it at any distance.
     vectors = Vectors("chance", random.normal(size=(360, 3)), np.ones(3))
     split = Split(cases, ham10000_vocabulary("mel", "nv"), (0,))
-    true = of_similarity(split, vectors, Curve(np.array([0.0, 9.0]), np.array([0.5, 0.5])))
-    boast = of_similarity(split, vectors, Curve(np.array([0.0, 9.0]), np.array([0.9, 0.9])))
+    true = of_similarity(split, vectors, _level(0.5))
+    boast = of_similarity(split, vectors, _level(0.9))
     assert sum(one.count for one in true.bins) == 60 * 16
     assert true.error.value < 0.05
     assert boast.error.value == pytest.approx(0.4, abs=0.05)
@@ -74,6 +80,6 @@ def test_of_similarity__counts_the_nearest_lesions_not_the_images_of_one(case) -
     far = [case(i, diagnosis="mel") for i in range(21, 36)]
     latents = np.concatenate([[0.0], np.linspace(1, 2, 20), np.linspace(3, 4, 15)])[:, None]
     split = Split([case(0, fold=0), *near, *far], ham10000_vocabulary("mel", "nv"), (0,))
-    found = of_similarity(split, Vectors("v", latents, np.ones(1)), Curve(np.array([0.0, 9.0]), np.array([0.5, 0.5])))
+    found = of_similarity(split, Vectors("v", latents, np.ones(1)), _level(0.5))
     assert sum(one.count for one in found.bins) == 16
     assert found.accuracy == pytest.approx(1 / 16)

@@ -6,6 +6,8 @@ import pytest
 from casekin.bundle import read_manifest
 from casekin.errors import BadInput
 from tests.tiny_bundle import HEIGHT, MEAN, STD, WIDTH
+from training.evaluation.neighbour_votes import CaseDetails
+from training.evaluation.retrieval import Labelled
 from training.evaluation.systems import (
     BundleSystem,
     LearnedFrom,
@@ -36,7 +38,10 @@ def test_bundle_system__decodes_and_classifies(system: BundleSystem) -> None:
 
 
 def test_bundle_system__reads_the_similarity_as_serving_does(system: BundleSystem) -> None:
-    np.testing.assert_allclose(system.similarity["visual"].at(np.array([0, 3, 60])), [0.9, 0.6, 0.3])
+    gallery = Labelled(np.zeros((3, 4)), np.zeros(3, int), ["a", "b", "c"])
+    distances = np.array([[0.0, 3, 60]])
+    stated = system.similarity["visual"].of(gallery, np.array([[0, 1, 2]]), distances, CaseDetails.unknown(3))
+    np.testing.assert_allclose(stated, [[0.9, 0.6, 0.3]])
 
 
 def test_under_presets__give_the_clinical_weights_first(system: BundleSystem) -> None:

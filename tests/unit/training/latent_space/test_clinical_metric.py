@@ -9,6 +9,7 @@ from training.latent_space.clinical_metric import (
     SHARES,
     Sides,
     calibrate,
+    calibrate_by_diagnosis,
     clinical_weights,
     learn_metric,
     temperature,
@@ -132,3 +133,36 @@ def test_temperature__undoes_logits_that_were_scaled() -> None:
     chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     labels = np.array([random.choice(3, p=row) for row in chances])
     assert temperature(logits * 3, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_calibrate_by_diagnosis__falls_from_near_to_below_the_share_of_the_queries() -> None:
+    random = np.random.default_rng(0)
+
+    def cases(count: int, prefix: str) -> Labelled:
+        labels = random.choice(2, count, p=[0.8, 0.2])
+        latents = random.normal(size=(count, 3)) + 2 * labels[:, None] * np.array([1, 0, 0])
+        return Labelled(latents, labels, [f"{prefix}{number}" for number in range(count)])
+
+    queries, gallery = cases(800, "q"), cases(2000, "g")
+    curves = calibrate_by_diagnosis(queries, gallery, np.ones(3), ["common", "rare", "absent"])
+    assert sorted(curves) == ["common", "rare"]
+    for points in curves.values():
+        assert points[0].distance == 0
+        assert all(a.distance < b.distance and a.share >= b.share for a, b in itertools.pairwise(points))
+    near, far = ({code: points[end].share for code, points in curves.items()} for end in (0, -1))
+    assert near["common"] > 0.9
+    assert near["rare"] > 0.4
+    assert far["rare"] < 0.25
+    assert far["common"] < 0.8
+
+
+def test_calibrate_by_diagnosis__means_what_it_says_where_only_one_diagnosis_is_shown() -> None:
+    gallery, queries, others = _cases(2000, 1, "g"), _cases(800, 0, "q"), _cases(1500, 2, "t")
+    curves = calibrate_by_diagnosis(queries, gallery, np.ones(3), ["a", "b"])
+    for label, code in enumerate(["a", "b"]):
+        own = gallery.labels == label
+        lesions = [lesion for lesion, kept in zip(gallery.lesions, own, strict=True) if kept]
+        shown = Labelled(gallery.latents[own], gallery.labels[own], lesions)
+        distances, _ = nearest_lesions(others, shown, np.ones(3), 8)
+        at, shares = zip(*((point.distance, point.share) for point in curves[code]), strict=True)
+        assert np.interp(distances, at, shares).mean() == pytest.approx((others.labels == label).mean(), abs=0.07)

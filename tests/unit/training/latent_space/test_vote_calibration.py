@@ -7,19 +7,16 @@ from casekin.contracts.bundle import OutOfDistributionScale, Tail, VoteScale
 from casekin.contracts.cases import Case
 from services.search.retrieval import neighbour_votes as serving
 from services.search.retrieval.results import Neighbour
+from training.evaluation.neighbour_votes import Votes, cast_votes, probabilities
 from training.evaluation.retrieval import Labelled, nearest_lesions
 from training.latent_space.clinical_metric import calibrate
+from training.latent_space.tails import lower_tail, upper_tail
 from training.latent_space.vote_calibration import (
-    Votes,
     calibrate_neighbours,
-    cast_votes,
     conformal_threshold,
     fit_scale,
     latent_measures,
-    lower_tail,
     out_of_distribution_score,
-    probabilities,
-    upper_tail,
 )
 
 CLASSES = ["a", "b", "c"]
@@ -75,6 +72,20 @@ def test_set__covers_what_it_says_within_each_diagnosis_and_over_all(calibration
     assert covered.mean() == pytest.approx(0.9, abs=0.02)
     assert [covered[TEST.labels == c].mean() for c in range(3)] == pytest.approx([0.9] * 3, abs=0.05)
     assert (told >= least).sum(1).mean() < 2.5, "a set of everything covers too"
+
+
+def test_set__is_wider_for_images_unlike_the_gallery(calibration) -> None:  # type: ignore[no-untyped-def]
+    preset = calibration.presets["visual"]
+    least = np.array([preset.conformal[c] for c in CLASSES])
+    odd = Labelled(TEST.latents[:500] * 2.5, TEST.labels[:500], TEST.lesions[:500])
+    distances, rows = nearest_lesions(odd, GALLERY, ONES, 16)
+    prior = np.bincount(GALLERY.labels) / len(GALLERY.labels)
+    votes = cast_votes(distances, GALLERY.labels[rows], CURVE, np.ones_like(distances), 3).corrected(prior)
+    told = probabilities(votes, preset.corrected)
+    scores = out_of_distribution_score(latent_measures(odd.latents, distances), preset.strangeness)
+    sizes = [(told * (1 + widening * scores[:, None]) >= least).sum(1) for widening in (0, preset.widening)]
+    assert (sizes[1] >= sizes[0]).all()
+    assert sizes[1][scores > 5].mean() > sizes[0][scores > 5].mean() + 0.5
 
 
 def test_probabilities__are_calibrated_plain_and_corrected(calibration) -> None:  # type: ignore[no-untyped-def]
@@ -152,8 +163,19 @@ def test_fit_scale__finds_that_agreement_counts_for_more_than_it_says() -> None:
 
 def test_threshold__is_the_rank_that_split_conformal_prediction_asks_for() -> None:
     scores = np.arange(1, 20) / 20  # nineteen: (19 + 1) * 0.1 = 2, so the second smallest
-    assert conformal_threshold(scores, 0.9) == 0.1
-    assert conformal_threshold(scores[:8], 0.9) == 0.0, "nine in ten cannot be promised from eight"
+    assert conformal_threshold(scores, 0.9, least=0) == 0.1
+    assert conformal_threshold(scores[:8], 0.9, least=0) == 0.0, "nine in ten cannot be promised from eight"
+
+
+@pytest.mark.parametrize("count", [25, 90, 170, 1200])
+def test_threshold__holds_the_least_coverage_in_nearly_every_sample(count: int) -> None:
+    # Uniform scores: a threshold t covers 1 - t of new ones.
+    random = np.random.default_rng(count)
+    covered = [1 - conformal_threshold(random.random(count), 0.9, least=0.87) for _ in range(2000)]
+    assert np.mean(np.array(covered) >= 0.87) > 0.93
+    assert np.mean(covered) >= 0.9
+    plain = [1 - conformal_threshold(random.random(25), 0.9, least=0) for _ in range(2000)]
+    assert np.mean(np.array(plain) >= 0.87) < 0.9, "of 25 scores, the average is not enough"
 
 
 def test_tails__of_an_exponential_have_its_mean() -> None:

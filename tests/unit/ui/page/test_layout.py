@@ -86,7 +86,7 @@ def test_card__identical_case_has_no_differences() -> None:
 
 def test_card__similarity_says_what_it_means() -> None:
     hint = every(sent(card(1, match(), VOCABULARY, [])), "Tooltip")[0]["label"]
-    assert hint.startswith("Of matches this near, 78 % shared the diagnosis")
+    assert hint.startswith("Of matches like this one, 78 % shared the query's diagnosis. Measured on validation images")
 
 
 def votes(shares: list[DiagnosisShare], **more: Any) -> NeighbourStatistics:
@@ -309,7 +309,9 @@ def test_card__says_who_stands_behind_it() -> None:
 
 def test_card__similarity_under_own_weights_is_an_estimate() -> None:
     [tooltip] = every(sent(card(1, match(), VOCABULARY, [], own_weights=True)), "Tooltip")
-    assert tooltip["label"].startswith("About 78 % of matches this near share the diagnosis: estimated")
+    assert tooltip["label"].startswith(
+        "About 78 % of matches of this diagnosis and distance share it with the query: estimated"
+    )
 
 
 def test_contributions__name_every_dimension_largest_first() -> None:
