@@ -249,6 +249,11 @@ def _way_to_a_case(tab: Watched) -> None:
     expect(page.locator("#case-path .step img")).to_have_count(11)
     case = page.locator("#case-title .mono").inner_text()
     expect(page.locator("#case-path button.real-case").last).to_have_attribute("data-case", case)
+    page.locator("#case-path-steps").get_by_text("Real").click()
+    expect(page.locator("#case-path .decoded").first).to_be_hidden()
+    page.keyboard.press("ArrowRight")  # moves the switch, not to the next match
+    expect(page.locator("#case-path .decoded").first).to_be_visible()
+    expect(page.locator("#case-place")).to_have_text("3 of 12")
     page.locator("#case-path").scroll_into_view_if_needed()
     tab.shoot("10-way-to-a-case")
     page.locator("#case-path-map").click()

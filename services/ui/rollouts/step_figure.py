@@ -50,8 +50,13 @@ def _real_case(nearest: NearestCase | None, step: str, vocabulary: Vocabulary, p
     return html.Button(
         [
             html.Span(className="real-picture", style=picture),
-            html.Span([dot(vocabulary.colour(nearest.diagnosis)), name], className="real-name"),
-            html.Span(f"distance {nearest.distance:.2f}", className="real-distance figure"),
+            html.Span(
+                [
+                    html.Span([dot(vocabulary.colour(nearest.diagnosis)), _where_wide(name)], className="real-name"),
+                    html.Span([_where_wide("distance "), f"{nearest.distance:.2f}"], className="real-distance figure"),
+                ],
+                className="real-text",
+            ),
         ],
         id={"type": "real-case", "id": nearest.id, "at": place},
         className="real-case",
@@ -60,6 +65,11 @@ def _real_case(nearest: NearestCase | None, step: str, vocabulary: Vocabulary, p
         **aria(label=f"{step}: nearest real {said}. Open."),
         **data(case=nearest.id),
     )
+
+
+def _where_wide(text: str) -> Component:
+    """Words that a narrow step has no room for; the button's title and the legend have them."""
+    return html.Span(text, className="where-wide")
 
 
 def real_cases_note(scene: Scene) -> Component:
