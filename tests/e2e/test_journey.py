@@ -189,6 +189,7 @@ def _real_cases(tab: Watched) -> None:
     real.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#case-title")).to_contain_text(str(case))
+    expect(page.locator("[role=dialog]:focus-within")).to_be_visible()  # it takes keys once it has the focus
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(real).to_be_focused()
