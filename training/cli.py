@@ -176,6 +176,30 @@ def polish_command(
     typer.echo(polish_checkpoint(setting, checkpoint, data, cache, CondenseConfig(), polishing, attributes or ()))
 
 
+@app.command("generator")
+def generator_command(
+    data: Data,
+    polished: Annotated[Path, typer.Argument(help="`polished.ckpt`, as `polish` prints it.", exists=True)],
+    config: Name = "guided",
+    split: Split = "prove",
+    mapping: Reading = "",
+    folds: Folds = 5,
+    store: Store = None,
+    proof: Annotated[
+        Path | None, typer.Option(help="Bundle of the split `prove`, whose axes one of the split `ship` takes.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches, instead of the configuration's.")] = None,
+) -> None:
+    """Train the generator that draws the ranking dimensions, or resume; prints `generator.ckpt`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    from training.recipe import generator_checkpoint  # noqa: PLC0415  ONNX takes seconds to import
+
+    setting, cache = _config(config, split, mapping, folds), (store or default_cache()) / "pixels"
+    training = setting.generator if steps is None else replace(setting.generator, steps=steps)
+    proven = read_proof(proof) if proof else None
+    typer.echo(generator_checkpoint(setting, polished, data, cache, training, proven))
+
+
 @app.command()
 def recipe(
     data: Data,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from casekin.atomic_files import write_durably
 from casekin.bundle import MANIFEST, read_manifest, sha256_of
+from training.config.generator import GeneratorConfig
 from training.config.guided import Config, on_split
 from training.data.attribute_images import read_attribute_images
 from training.data.collection import NO_OTHERS, Collection, OtherImages
@@ -17,9 +18,11 @@ from training.fit.batchnorm import recompute_batchnorm
 from training.fit.feature_pca import ATTRIBUTES, SEPARATOR, CondenseConfig, condense
 from training.fit.finetune import PolishConfig, polish
 from training.fit.fit import Trained, load_trained, save_trained
+from training.fit.generator import State, fit_generator
+from training.fit.generator_moves import Coordinates
 from training.fit.model_soup import fit_all
-from training.latent_space.held_out import read_proof
-from training.latent_space.study import load_study
+from training.latent_space.held_out import HeldOutCalibration, read_proof
+from training.latent_space.study import Study, load_study
 
 log = logging.getLogger(__name__)
 PROOF_SUFFIX = "-proof"
@@ -70,6 +73,42 @@ def polish_checkpoint(
     return target
 
 
+def generator_checkpoint(
+    config: Config,
+    polished: Path,
+    data: Path,
+    cache: Path,
+    training: GeneratorConfig,
+    proven: HeldOutCalibration | None = None,
+    attributes: Sequence[Path] = (),
+) -> Path:
+    """Train the generator for a polished checkpoint; returns `generator.ckpt` beside it.
+
+    An interrupted training goes on from `generator-state.ckpt`. The axes of the latent depend on the folders
+    `attributes`, as in `polish_checkpoint`, and for a run on all folds on the calibration of its proof.
+    """
+    study = load_study(config, polished, data, cache, proven=proven, attributes=attributes)
+    state = State(polished.with_name("generator-state.ckpt"), sha256_of(polished))
+    network = fit_generator(study.network, study.collection, coordinates_of(study), training, state, config.seed)
+    recipe = load_trained(polished).recipe
+    target = polished.with_name("generator.ckpt")
+    save_trained(Trained(network, recipe | training.flat()), target)
+    return target
+
+
+def coordinates_of(study: Study) -> Coordinates:
+    """Return the exported latent as the generator's training needs it."""
+    return Coordinates.of(
+        study.axes.centre,
+        study.axes.matrix,
+        study.mean,
+        study.std,
+        study.clinical_weights,
+        study.latents[study.rows(study.folds.train)],
+        study.model.diagnosis_dimensions,
+    )
+
+
 def run_recipe(config: Config, places: Places, version: str = "") -> None:
     """Train the proof of the recipe, measured on fold 0, then what ships on all folds; write a bundle of each.
 
@@ -88,13 +127,17 @@ def _export(config: Config, split: str, places: Places, target: Path, version: s
         polish_checkpoint(
             chosen, checkpoint, places.data, cache, CondenseConfig(), PolishConfig(), places.others.further
         )
-    stamp = checkpoint.with_name(EXPORTED)
-    if _is_exported(stamp, polished, target, version, proof):
-        log.info("%s holds the bundle of %s already", target, polished)
-        return
-    log.info("exporting %s to %s", polished, target)
     proven = read_proof(proof) if proof else None
-    study = load_study(chosen, polished, places.data, cache, proven=proven, attributes=places.others.further)
+    drawing = checkpoint.with_name("generator.ckpt")
+    if not drawing.exists() or drawing.stat().st_mtime < polished.stat().st_mtime:
+        training, attributes = chosen.generator, places.others.further
+        generator_checkpoint(chosen, polished, places.data, cache, training, proven, attributes)
+    stamp = checkpoint.with_name(EXPORTED)
+    if _is_exported(stamp, drawing, target, version, proof):
+        log.info("%s holds the bundle of %s already", target, drawing)
+        return
+    log.info("exporting %s to %s", drawing, target)
+    study = load_study(chosen, drawing, places.data, cache, proven=proven, attributes=places.others.further)
     export(study, target, version, suffix="" if proof else PROOF_SUFFIX)
     if proof is None and places.others.further:
         # Their test folds are queries too; the bundle that ships takes the figures from the proof.
@@ -103,7 +146,7 @@ def _export(config: Config, split: str, places: Places, target: Path, version: s
     write_durably(stamp, sha256_of(target / MANIFEST).encode())
 
 
-def _is_exported(stamp: Path, polished: Path, target: Path, version: str, proof: Path | None) -> bool:
+def _is_exported(stamp: Path, trained: Path, target: Path, version: str, proof: Path | None) -> bool:
     """Return whether `target` holds what an earlier run exported from these very files under this version.
 
     To export them again could choose the other of float and int8 encoder, by its timing: another model, which must not
@@ -111,7 +154,7 @@ def _is_exported(stamp: Path, polished: Path, target: Path, version: str, proof:
     """
     if not stamp.exists() or not (target / MANIFEST).exists():
         return False
-    sources = [polished, *([proof / MANIFEST] if proof else [])]
+    sources = [trained, *([proof / MANIFEST] if proof else [])]
     if any(stamp.stat().st_mtime < source.stat().st_mtime for source in sources):
         return False
     named = read_manifest(target).version.removesuffix(PROOF_SUFFIX)

@@ -10,7 +10,8 @@ D dimensions, H and W of an image, C classes. All tensors are float32.
 =================  ==========================================  =====================================
 
 A latent is standardised as (mean - dimension.mean) / dimension.std; normalisation of pixels is inside the
-encoder's graph and the inverse of standardisation inside the other two, so that serving knows neither.
+encoder's graph and the inverse of standardisation inside the other two, so that serving knows neither. A decoder may
+have further outputs, which serving does not compute: ``base``, the image before a generator drew into it.
 """
 
 from datetime import datetime

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Literal
 
 from casekin.errors import BadInput
+from training.config.generator import GeneratorConfig
 
 Scalar = str | int | float | bool | None
 
@@ -113,6 +114,9 @@ class ModelConfig:
     """Pixels of the decoded image, a multiple of 16."""
     output_width: int = 128
     """Pixels, a multiple of 16."""
+    generator_width: int = 0
+    """Channels, a multiple of 3, at the coarsest of the generator that draws the ranking dimensions into the decoder's
+    image, at one and a half times its size. 0 is a network without one; `fit_generator` adds it."""
     mirrored: bool = False
     """Whether the pooled features are the mean over two views: the image left to right, and upside down. Twice the
     cost; training rotates images at random instead, and condensing turns this on."""
@@ -129,6 +133,16 @@ class ModelConfig:
     def small_width(self) -> int:
         """Pixels, likewise."""
         return self.output_width // 2
+
+    @property
+    def image_height(self) -> int:
+        """Pixels of the image that the whole network draws, its generator included."""
+        return self.output_height * 3 // 2 if self.generator_width else self.output_height
+
+    @property
+    def image_width(self) -> int:
+        """Pixels, likewise."""
+        return self.output_width * 3 // 2 if self.generator_width else self.output_width
 
     @property
     def dimensions(self) -> int:
@@ -239,6 +253,8 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    """Of the last step; the recipe of a bundle lists it where there is a generator."""
 
     def __post_init__(self) -> None:
         if (taken := self.loss.reconstruct_share + self.augment.mixed) > 1:
@@ -263,7 +279,8 @@ class Config:
         rows: dict[str, Scalar] = {"name": self.name, "seed": self.seed, "start_seed": self.start_seed}
         for part in fields(self):
             section = getattr(self, part.name)
-            if not is_dataclass(section):  # model_soup records the members of a soup
+            # model_soup records the members of a soup, and the generator is listed once it is trained.
+            if not is_dataclass(section) or part.name == "generator":
                 continue
             for entry in fields(section):
                 value = getattr(section, entry.name)
@@ -308,6 +325,7 @@ CONFIGS = {
             output_width=64,
         ),
         optimiser=OptimiserConfig(epochs=2, validate_every=1, precision="32-true"),
+        generator=GeneratorConfig(width=48, steps=4, own=3, swapped=2, pairs=2, precision="32-true"),
     ),
     "guided": Config(name="guided", soup=(SoupMember("mixed", seed=7, epochs=18, mixed=0.75),)),
     # Chest X-rays of 1024 x 1024 pixels, several findings each: upright, with the heart on the left.

@@ -21,6 +21,8 @@ from training.evaluation.split import Vectors
 BATCH = 32
 DIAGNOSIS_LAYER = "/encoder/diagnosis/Gemm"
 """Node of an exported encoder whose input are the pooled features."""
+BASE = "base"
+"""Second output of a decoder with a generator: the image that the generator changes."""
 HELD_OUT_FOLDS = "held.folds"
 """Entry of a recipe: the folds whose lesions chose the clinical weights and the calibration."""
 
@@ -113,6 +115,11 @@ class BundleSystem:
     def reconstruct(self, latents: Floats) -> Floats:
         """Return decoded images [N,3,h,w] in 0..1."""
         return self._run("decoder", "image", latent=latents.astype(np.float32))
+
+    def without_generator(self, latents: Floats) -> Floats:
+        """Return the images [N,3,h,w] that the decoder alone makes, before a generator draws into them."""
+        names = [output.name for output in self._sessions["decoder"].get_outputs()]
+        return self._run("decoder", BASE if BASE in names else "image", latent=latents.astype(np.float32))
 
     def _run(self, graph: str, wanted: str, **given: Floats) -> Floats:
         return np.asarray(self._sessions[graph].run([wanted], given)[0])

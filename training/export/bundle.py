@@ -113,7 +113,7 @@ def _write_graphs(study: Study, folder: Path) -> dict[str, float]:
     head = HeadGraph(study.network, back, study.log_prior, study.temperature)
     differences = [
         write_graph(encoder, images, folder / "encoder.onnx", "image", ["mean", "log_variance"]),
-        write_graph(decoder, latents, folder / "decoder.onnx", "latent", ["image"]),
+        write_graph(decoder, latents, folder / "decoder.onnx", "latent", decoder.results),
         write_graph(head, latents, folder / "head.onnx", "latent", ["probabilities"]),
     ]
     return {
@@ -185,7 +185,7 @@ def _manifest(
         version=UNNAMED,
         created=created,
         input=study.collection.spec,
-        output=OutputSpec(height=model.output_height, width=model.output_width),
+        output=OutputSpec(height=model.image_height, width=model.image_width),
         classes=study.collection.classes,
         dimensions=_dimensions(study),
         clinical_weights=[float(weight) for weight in study.clinical_weights],

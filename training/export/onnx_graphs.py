@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.evaluation.systems import BASE
 from training.latent_space.axes import Axes
 from training.models.guided_vae import Decoder, GuidedVAE
 
@@ -69,16 +70,24 @@ class FromStandard(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """Standardised latent [B,D] -> image [B,3,h,w] in 0..1."""
+    """Standardised latent [B,D] -> image [B,3,h,w] in 0..1, and where there is a generator the image that it changes.
+
+    That second output, `base`, is the decoder's own image: what decoding gave before there were generators. Serving
+    leaves it out; measuring compares with it.
+    """
 
     def __init__(self, network: GuidedVAE, back: FromStandard) -> None:
         super().__init__()
         self.back, self.decoder, self.quicker = back, network.decoder, without_shuffles(network.decoder)
+        self.generator = network.generator
+        self.results = ["image"] if network.generator is None else ["image", BASE]
 
-    def forward(self, latent: Tensor) -> Tensor:
+    def forward(self, latent: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Decode; the quicker form is exported and compared with the network's own."""
         decoder = self.quicker if torch.onnx.is_in_onnx_export() else self.decoder
-        return torch.as_tensor(decoder(self.back(latent)))
+        raw = self.back(latent)
+        base = torch.as_tensor(decoder(raw))
+        return base if self.generator is None else (torch.as_tensor(self.generator(base, raw)), base)
 
 
 class Doubling(nn.Module):

@@ -69,7 +69,7 @@ def reconstruct(network: GuidedVAE, collection: Collection, encoded: Encoded, ro
 
     @torch.no_grad()
     def rebuild(some: npt.NDArray[np.integer]) -> torch.Tensor:
-        decoded: torch.Tensor = network.decoder(torch.from_numpy(encoded.means[rows[some]]))
+        decoded: torch.Tensor = network.decode(torch.from_numpy(encoded.means[rows[some]]))
         return decoded
 
     positions = np.asarray(encoded.positions)[rows]
@@ -77,10 +77,10 @@ def reconstruct(network: GuidedVAE, collection: Collection, encoded: Encoded, ro
 
 
 def targets(network: GuidedVAE, collection: Collection, positions: Sequence[int]) -> torch.Tensor:
-    """Return the decoder's target images [B,3,h,w], in 0..1."""
+    """Return the images [B,3,h,w] in 0..1 that decoding should give."""
     return reconstruction.targets(collection.pixels[list(positions)], output_of(network))
 
 
 def output_of(network: GuidedVAE) -> OutputSpec:
-    """Return the size of the decoder's images."""
-    return OutputSpec(height=network.config.output_height, width=network.config.output_width)
+    """Return the size of decoded images."""
+    return OutputSpec(height=network.config.image_height, width=network.config.image_width)

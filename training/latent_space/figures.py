@@ -36,7 +36,7 @@ def rebuilt_by(study: Study) -> Reconstruction:
 
     @torch.no_grad()
     def decode(rows: Ints) -> torch.Tensor:
-        decoded: torch.Tensor = study.network.decoder(torch.from_numpy(study.encoded.means[rows]))
+        decoded: torch.Tensor = study.network.decode(torch.from_numpy(study.encoded.means[rows]))
         return decoded
 
     output = embed.output_of(study.network)

@@ -42,13 +42,14 @@ def measured_factors(folder: Path, ids: list[str], pixels: Pixels) -> Floats:
     """Return the factors [N,F] of the images; rows without a usable mask are NaN."""
     size = (pixels.shape[2], pixels.shape[1])
     result = np.full((len(ids), len(MEASURES)), np.nan)
-    for row, inside in enumerate(_masks(folder, ids, size)):
+    for row, inside in enumerate(lesion_masks(folder, ids, size)):
         if inside is not None and LEAST_PIXELS < inside.sum() < inside.size - LEAST_PIXELS:
             result[row] = measure(pixels[row], inside)
     return result
 
 
-def _masks(folder: Path, ids: list[str], size: tuple[int, int]) -> Iterator[npt.NDArray[np.bool_] | None]:
+def lesion_masks(folder: Path, ids: list[str], size: tuple[int, int]) -> Iterator[npt.NDArray[np.bool_] | None]:
+    """Yield the mask [H,W] of each image at `size` (width, height); None for one without."""
     with zipfile.ZipFile(folder / MASKS) as archive:
         members = {Path(name).stem.removesuffix("_segmentation"): name for name in archive.namelist()}
         for case in ids:

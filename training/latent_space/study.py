@@ -301,7 +301,7 @@ class Study:
         step = 2 * values.std(0)
         latents = values.mean(0) + np.concatenate([np.diag(step), -np.diag(step)])  # [2D,D]
         raw = latents @ chosen.inverse.T + chosen.centre
-        up, down = self.network.decoder(torch.from_numpy(raw).float()).chunk(2)
+        up, down = self.network.decode(torch.from_numpy(raw).float()).chunk(2)
         return np.asarray((up - down).abs().mean((1, 2, 3)).numpy())
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from training.config.guided import ModelConfig
 from training.models.backbone import POOLED_CHANNELS, Backbone, load_imagenet
+from training.models.generator import Generator
 from training.models.layers import AveragedTo, Separable, SpatialBroadcast, dense, doubled, halved, keep_scale
 
 PIXEL_MEAN = (0.498, 0.498, 0.498)
@@ -157,6 +158,15 @@ class GuidedVAE(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         self.head = nn.Linear(config.diagnosis_dimensions, classes)
+        self.generator = Generator(config) if config.generator_width else None
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return images [B,3,image_height,image_width] in 0..1 of raw latents [B,D]: the decoder's, or the generator's.
+
+        What is not the image of a user but the target of the decoder's own training uses `decoder`.
+        """
+        base: Tensor = self.decoder(latent)
+        return base if self.generator is None else torch.as_tensor(self.generator(base, latent))
 
     def linear_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that start as principal components and need small steps."""

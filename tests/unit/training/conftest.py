@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training.config.generator import GeneratorConfig
 from training.config.guided import Config, DataConfig, LossConfig, ModelConfig, OptimiserConfig
 from training.data.collection import Collection
 
@@ -54,6 +55,7 @@ def tiny() -> Config:
         ),
         loss=replace(LossConfig(), reconstruct_share=1.0),
         optimiser=OptimiserConfig(epochs=2, validate_every=1, precision="32-true", threads=1),
+        generator=GeneratorConfig(width=48, steps=2, own=2, swapped=2, pairs=2, precision="32-true"),
     )
 
 
