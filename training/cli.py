@@ -188,6 +188,7 @@ def generator_command(
     proof: Annotated[
         Path | None, typer.Option(help="Bundle of the split `prove`, whose axes one of the split `ship` takes.")
     ] = None,
+    attributes: Attributes = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Batches, instead of the configuration's.")] = None,
 ) -> None:
     """Train the generator that draws the ranking dimensions, or resume; prints `generator.ckpt`."""
@@ -197,7 +198,7 @@ def generator_command(
     setting, cache = _config(config, split, mapping, folds), (store or default_cache()) / "pixels"
     training = setting.generator if steps is None else replace(setting.generator, steps=steps)
     proven = read_proof(proof) if proof else None
-    typer.echo(generator_checkpoint(setting, polished, data, cache, training, proven))
+    typer.echo(generator_checkpoint(setting, polished, data, cache, training, proven, attributes or ()))
 
 
 @app.command()
