@@ -38,7 +38,7 @@ from training.export.bundle import latency
 from training.fit.fit import default_cache
 from training.vae_baselines.fit import embed_by_member
 
-QUICK_CASES, QUICK_QUERIES = 900, 150
+QUICK_CASES, QUICK_QUERIES = 600, 100
 """Of HAM10000, and of each other clinic."""
 UPLOADS = "ham10000_600x450"
 """Folder of full-size images of HAM10000, beside that of the collection."""
