@@ -3,8 +3,6 @@
 import csv
 import io
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +16,7 @@ from PIL import Image
 from casekin.clients import EncoderClient, SearchClient
 from casekin.clients.http import ServiceClient
 from casekin.launcher.ports import free_port
-
-ROOT = Path(__file__).parents[3]
+from tests.warm_start import CASEKIN, Started, start
 
 
 @dataclass
@@ -29,7 +26,7 @@ class Running:
     bundle: Path
     data: Path
     urls: dict[str, str] = field(default_factory=dict)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, Started] = field(default_factory=dict)
 
     def start(self, name: str, client: type[ServiceClient]) -> None:
         """Start a service, on its former port if it ran before, and wait until it is ready."""
@@ -37,10 +34,8 @@ class Running:
         environment = {**os.environ, "CASEKIN_PORT": url.rpartition(":")[2]}
         environment |= {"CASEKIN_BUNDLE": str(self.bundle), "CASEKIN_DATA": str(self.data)}
         with (self.data / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", f"services.{name}"], cwd=ROOT, env=environment, stderr=log, stdout=log
-            )
-        deadline = time.monotonic() + 60
+            self.processes[name] = start(f"services.{name}", env=environment, output=log)
+        deadline = time.monotonic() + 170
         with client(url) as probe:
             while not probe.is_ready():
                 if self.processes[name].poll() is not None or time.monotonic() > deadline:
@@ -56,15 +51,10 @@ class Running:
     def search(self) -> SearchClient:
         return SearchClient(self.urls["search"])
 
-    def ingest(self, folder: Path, *options: str) -> subprocess.Popen[str]:
+    def ingest(self, folder: Path, *options: str) -> Started:
         """`casekin ingest` as its users run it."""
-        where = ["--data", self.data, "--encoder-url", self.urls["encoder"], "--search-url", self.urls["search"]]
-        return subprocess.Popen(
-            [Path(sys.executable).with_name("casekin"), "ingest", folder, *where, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        services = [f"--{name}-url={self.urls[name]}" for name in ("encoder", "search")]
+        return start(CASEKIN, "ingest", folder, "--data", self.data, *services, *options)
 
     def report(self) -> list[dict[str, str]]:
         """Lines of the last run's report."""

@@ -3,7 +3,6 @@
 import io
 import re
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from casekin.ingest.storing import BATCH
 from casekin.launcher.ports import free_port
 from casekin.phantoms import write_phantoms
 from tests.integration.ingest.conftest import Running, picture
+from tests.warm_start import Started
 
 MakeCollection = Callable[[dict[str, bytes]], Path]
 
@@ -26,13 +26,13 @@ def outcomes(running: Running) -> Counter[tuple[str, str]]:
     return Counter((line["outcome"], line["code"]) for line in running.report())
 
 
-def finish(process: subprocess.Popen[str], status: int = 0, timeout: float = 90) -> tuple[str, str]:
+def finish(process: Started, status: int = 0, timeout: float = 90) -> tuple[str, str]:
     out, err = process.communicate(timeout=timeout)
     assert process.returncode == status, (process.returncode, out, err)
     return out, err
 
 
-def wait_for_cases(running: Running, process: subprocess.Popen[str], count: int) -> None:
+def wait_for_cases(running: Running, process: Started, count: int) -> None:
     deadline = time.monotonic() + 60
     with running.search as search:
         while search.collection().cases < count:

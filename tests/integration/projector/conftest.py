@@ -2,9 +2,8 @@
 
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,7 @@ from services.projector.jobs.heartbeat import Heartbeat, connect
 from services.projector.settings import ProjectorSettings
 from tests.integration.projector.small_search import SmallCollection, clusters, create_small_search
 from tests.serving import serving
-
-ROOT = Path(__file__).parents[3]
+from tests.warm_start import Started, start
 
 
 @dataclass
@@ -32,7 +30,7 @@ class Station:
     collection: SmallCollection
     redis: Redis
     numba: Path
-    process: subprocess.Popen | None = None
+    process: Started | None = None
 
     @contextmanager
     def api(self) -> Iterator[ProjectorClient]:
@@ -40,11 +38,10 @@ class Station:
             yield client
 
     @contextmanager
-    def worker(self, queue: str, log: Path, *, command: Sequence[str] | None = None) -> Iterator[subprocess.Popen]:
+    def worker(self, queue: str, log: Path, *, module: str = "services.projector.worker") -> Iterator[Started]:
         """A worker process on `queue`, once it is up; its log goes to a file."""
-        command = command or [sys.executable, "-m", "services.projector.worker", "--queues", queue]
         with log.open("ab") as stream:
-            process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stderr=stream, stdout=stream)
+            process = start(module, "--queues", queue, env=self.environment(), output=stream)
         try:
             self.wait_for_worker(queue, process, log)
             yield process
@@ -56,7 +53,7 @@ class Station:
                 process.kill()
                 process.wait()
 
-    def wait_for_worker(self, queue: str, process: subprocess.Popen, log: Path) -> None:
+    def wait_for_worker(self, queue: str, process: Started, log: Path) -> None:
         heartbeat = Heartbeat(self.redis, self.settings.lease_s)
         deadline = time.monotonic() + 170
         while not heartbeat.hosts(queue):
@@ -106,7 +103,7 @@ def make_station(
 def station(make_station: Callable[..., Station], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     """With a worker for what a clinician waits for; a module that wants others has a fixture of its own."""
     station = make_station()
-    with station.worker("interactive", tmp_path_factory.mktemp("logs") / "worker.log"):
+    with station.worker("interactive", tmp_path_factory.mktemp("logs") / "worker.log") as station.process:
         yield station
 
 

@@ -2,8 +2,6 @@
 
 import io
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,9 +14,9 @@ from casekin.contracts.export import Export, ExportResult
 from casekin.errors import Unavailable
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.fitted import leave_map
+from tests.warm_start import CASEKIN, start
 
 pytestmark = pytest.mark.timeout(300)  # a maps worker compiles on a fresh machine
-CASEKIN = Path(sys.executable).with_name("casekin")
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +32,9 @@ def test_export__has_each_case_with_its_place_and_latent(
     fitted, held = leave_map(station), station.collection
     where = ["--projector-url", str(client._http.base_url)]
     file = tmp_path / "all.parquet"
-    done = subprocess.run([CASEKIN, "export", file, *where], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, f"60 cases in {file}\n"), done.stderr
+    command = start(CASEKIN, "export", file, *where)
+    out, err = command.communicate(timeout=120)
+    assert (command.returncode, out) == (0, f"60 cases in {file}\n"), err
     table = pq.read_table(file)
     columns = table.to_pydict()
     assert columns["id"] == [case.id for case in held.cases]
@@ -45,9 +44,10 @@ def test_export__has_each_case_with_its_place_and_latent(
     np.testing.assert_array_equal(np.array(columns["latent"], np.float32), held.latents.astype(np.float32))
     assert (columns["map_x"], columns["map_y"]) == (fitted.x, fitted.y)
     assert b"Small" in table.schema.metadata[b"casekin.collection"]
-    again = subprocess.run([CASEKIN, "export", file, *where], capture_output=True, text=True, check=False)
+    again = start(CASEKIN, "export", file, *where)
+    _, err = again.communicate(timeout=120)
     assert again.returncode == 1
-    assert "File exists; name another file" in again.stderr
+    assert "File exists; name another file" in err
 
 
 def test_maps_worker__yields_the_processor_to_clicks(station: Station, client: ProjectorClient) -> None:

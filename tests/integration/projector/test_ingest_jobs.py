@@ -4,8 +4,6 @@ import csv
 import io
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,9 +24,9 @@ from services.search.app import create_app as create_search
 from services.search.settings import SearchSettings
 from tests.integration.projector.conftest import Station
 from tests.serving import serving
+from tests.warm_start import CASEKIN, start
 
 CASES, FEW, BROKEN = 150, 12, 3
-CASEKIN = Path(sys.executable).with_name("casekin")
 
 
 @dataclass
@@ -170,12 +168,14 @@ def test_ingest__of_no_collection_fails_by_name(yard: Yard) -> None:
 
 def test_bulk__follows_the_parts_and_sums_them_up(yard: Yard) -> None:
     with yard.station.api() as client, yard.station.worker("bulk", yard.log):
-        command = [CASEKIN, "bulk", "clinic", "--parts", "2", "--projector-url", str(client._http.base_url)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert (done.returncode, done.stdout) == (
+        options = ["--parts", "2", "--projector-url", str(client._http.base_url)]
+        command = start(CASEKIN, "bulk", "clinic", *options)
+        told, _ = command.communicate(timeout=120)
+        assert (command.returncode, told) == (
             0,
             "149 ingested, 0 replaced, 0 unchanged, 1 skipped\n  skipped, unsupported-image: 1\n",
         )
-        bad = subprocess.run([*command[:2], "nobody", *command[3:]], capture_output=True, text=True, check=False)
+        bad = start(CASEKIN, "bulk", "nobody", *options)
+        _, told = bad.communicate(timeout=120)
         assert bad.returncode == 1
-        assert "there is no folder nobody" in bad.stderr
+        assert "there is no folder nobody" in told

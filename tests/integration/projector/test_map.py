@@ -1,11 +1,8 @@
 """One real UMAP fit through a real maps worker, watched, cancelled, repeated."""
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +13,9 @@ from casekin.contracts.projector import JobState
 from casekin.errors import BadInput, Conflict, NotFound
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.small_search import clusters
+from tests.warm_start import CASEKIN, start
 
 pytestmark = pytest.mark.timeout(300)  # numba compiles on a fresh machine
-CASEKIN = Path(sys.executable).with_name("casekin")
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +97,15 @@ def test_fit__that_is_supervised_draws_diagnoses_together(client: ProjectorClien
 
 
 def test_map_command__draws_what_was_asked_for_and_says_how_good_it_is(client: ProjectorClient) -> None:
-    command = [CASEKIN, "map", "--visual", "--supervised", "--afresh", "--projector-url", str(client._http.base_url)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    options = ["--visual", "--supervised", "--afresh", "--projector-url", str(client._http.base_url)]
+    command = start(CASEKIN, "map", *options)
+    out, err = command.communicate(timeout=120)
+    assert command.returncode == 0, err
     version = client.current_map().version
     assert version.recipe == MapFit(preset="visual", supervised=True, start="pca")
     quality = version.quality
     told = f"trustworthiness {quality.trustworthiness:.3f}, continuity {quality.continuity:.3f}"
-    assert done.stdout == f"map of 60 cases: {told}\n"
+    assert out == f"map of 60 cases: {told}\n"
 
 
 def test_place__on_a_real_map_finds_its_cluster(station: Station, client: ProjectorClient) -> None:

@@ -1,6 +1,5 @@
 """A new kind of job is one handler and one line of registration."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,11 +17,10 @@ from tests.serving import serving
 
 def test_kind__of_ones_own_runs_end_to_end(make_station: Callable[..., Station], tmp_path: Path) -> None:
     station = make_station()
-    worker = [sys.executable, "-m", "tests.integration.projector.own_kind"]
     with (
         serving(create_app(station.settings, (*HANDLERS, CountHandler()))) as url,
         ProjectorClient(url, attempts=1) as client,
-        station.worker("interactive", tmp_path / "worker.log", command=worker),
+        station.worker("interactive", tmp_path / "worker.log", module="tests.integration.projector.own_kind"),
     ):
         job = client.submit(CountCases(diagnosis="nv"))
         assert client.wait(job, CaseCount, timeout_s=20).cases == 40

@@ -3,8 +3,6 @@
 import io
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,10 +31,10 @@ from services.search.settings import SearchSettings
 from tests.integration.projector.conftest import Station
 from tests.integration.projector.test_ingest_jobs import write_collection
 from tests.serving import serving
+from tests.warm_start import CASEKIN, start
 
 CASES, ASKED = 149, 20
 OLD, NEW = "tiny-1", "tiny-2"
-CASEKIN = Path(sys.executable).with_name("casekin")
 Query = tuple[str, str, list[float]]
 
 
@@ -152,13 +150,14 @@ def one_more(clinic: Clinic) -> tuple[CaseBatch, dict[str, bytes]]:
 def test_reindex__under_searches_fails_none_and_errs_in_none(clinic: Clinic) -> None:
     old, new = clinic.queries(clinic.old), clinic.queries(clinic.new)
     searches, later = Searches(clinic.search, old), one_more(clinic)
-    command = [CASEKIN, "index", "reindex", "--switch", "--search-url", str(clinic.search._http.base_url)]
+    search = str(clinic.search._http.base_url)
     with (
         clinic.station.api() as client,
         clinic.station.worker("bulk", clinic.folder.parent / "log"),
         searches.running(),
     ):
-        process = subprocess.Popen([*command, "--projector-url", str(client._http.base_url)], stdout=subprocess.PIPE)
+        where = ["--search-url", search, "--projector-url", str(client._http.base_url)]
+        process = start(CASEKIN, "index", "reindex", "--switch", *where)
         while not any(job.progress.fraction for job in client.recent()):
             assert process.poll() is None, "ended before it encoded anything"
             time.sleep(0.05)
@@ -170,7 +169,7 @@ def test_reindex__under_searches_fails_none_and_errs_in_none(clinic: Clinic) -> 
         assert process.returncode == 0, told
         searches.queries = [*old, *new]
         time.sleep(2.5)
-    assert f"live is the index of {NEW}; the way back: casekin index rollback, to {OLD}" in told.decode()
+    assert f"live is the index of {NEW}; the way back: casekin index rollback, to {OLD}" in told
     assert (searches.failed, searches.wrong) == ([], [])
     assert searches.right > ASKED
     assert clinic.live() == [(NEW, "live", CASES - 1), (OLD, "standby", CASES - 1)]
@@ -221,10 +220,9 @@ def test_command__starts_an_encoder_for_a_bundle_and_manages_indexes(
         projector = ["--projector-url", str(client._http.base_url), "--data", str(tmp_path / "home")]
 
         def run(*arguments: str) -> tuple[int, str]:
-            done = subprocess.run(
-                [CASEKIN, "index", *arguments, *search], capture_output=True, text=True, timeout=150, check=False
-            )
-            return done.returncode, done.stdout + done.stderr
+            process = start(CASEKIN, "index", *arguments, *search)
+            out, err = process.communicate(timeout=150)
+            return process.wait(), out + err
 
         status, told = run("reindex", "--bundle", str(second_bundle), *projector)
         assert status == 0, told

@@ -3,11 +3,8 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -19,20 +16,20 @@ from services.search.settings import SearchSettings
 from services.search.vector_store.port import StoredCase
 from tests.integration.search.made import batch, collection, image
 from tests.serving import serving
+from tests.warm_start import Started, start
 
 BATCH = 8
 CASES = collection(32 * BATCH, seed=9)
 
 
-def start(settings: SearchSettings) -> tuple[subprocess.Popen[bytes], str]:
+def serve(settings: SearchSettings) -> tuple[Started, str]:
     port = free_port()
     names = {"DATA": settings.data, "BUNDLE": settings.bundle, "RESERVE_MB": 0, "PORT": port, "HOST": "127.0.0.1"}
     env = os.environ | {f"CASEKIN_{name}": str(value) for name, value in names.items()}
     env.pop("CASEKIN_QDRANT_URL", None)
-    root = Path(__file__).parents[3]
-    process = subprocess.Popen([sys.executable, "-m", "services.search"], env=env, cwd=root, stderr=subprocess.DEVNULL)
+    process = start("services.search", env=env)
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 170
     with SearchClient(url, attempts=1) as client:
         while not client.is_ready():
             assert process.poll() is None, "the service did not start"
@@ -96,7 +93,7 @@ def killed_while_writing(
     settings: SearchSettings, batches: list[list[StoredCase]], seconds: float, at_least: int
 ) -> list[int]:
     """Write to a service of its own, killed `seconds` after `at_least` batches were acknowledged; which ones were."""
-    process, url = start(settings)
+    process, url = serve(settings)
     acknowledged: list[int] = []
     writer = threading.Thread(target=write, args=(url, batches, acknowledged))
     writer.start()

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -44,10 +43,10 @@ from services.ui.app import create_app
 from services.ui.session.search_request import Steering
 from services.ui.settings import UiSettings
 from tests.serving import serving
+from tests.warm_start import start
 
 NOWHERE = "http://127.0.0.1:9"
 """The discard port: nothing answers."""
-ROOT = Path(__file__).parents[3]
 CASES = 24
 
 
@@ -177,8 +176,7 @@ def _projector(behind: Behind, redis_url: str, data: Path) -> Iterator[Jobs]:
 @contextmanager
 def _worker(settings: ProjectorSettings) -> Iterator[None]:
     named = {f"CASEKIN_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
-    command = [sys.executable, "-m", "services.projector.worker", "--queues", "interactive"]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **named}, stderr=subprocess.DEVNULL)
+    process = start("services.projector.worker", "--queues", "interactive", env={**os.environ, **named})
     try:
         with Redis.from_url(settings.redis_url) as redis:
             deadline = time.monotonic() + 120
