@@ -61,6 +61,12 @@ class Station:
                 raise RuntimeError(log.read_text()[-3000:])
             time.sleep(0.05)
 
+    def children(self) -> list[int]:
+        """Process ids of those that do the jobs of the worker `process`."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def environment(self) -> dict[str, str]:
         named = {
             f"CASEKIN_{name.upper()}": str(value) for name, value in self.settings.model_dump(exclude_none=True).items()

@@ -51,12 +51,10 @@ def test_export__has_each_case_with_its_place_and_latent(
 
 
 def test_maps_worker__yields_the_processor_to_clicks(station: Station, client: ProjectorClient) -> None:
-    client.wait(client.submit(Export()), ExportResult, timeout_s=20)
-    assert station.process is not None
-    pid = station.process.pid
-    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    client.wait(client.submit(Export()), ExportResult, timeout_s=60)
+    (child,) = station.children()
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert os.getpriority(os.PRIO_PROCESS, int(child)) == min(own + 10, 19)
+    assert os.getpriority(os.PRIO_PROCESS, child) == min(own + 10, 19)
 
 
 def test_export__knows_no_place_of_cases_that_came_after_the_map(station: Station, client: ProjectorClient) -> None:

@@ -22,7 +22,10 @@ pytestmark = pytest.mark.timeout(300)  # numba compiles on a fresh machine
 def station(make_station: Callable[..., Station], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     station = make_station(lease_s=3)
     logs = tmp_path_factory.mktemp("logs")
-    with station.worker("maps", logs / "maps.log"), station.worker("interactive", logs / "interactive.log"):
+    with (
+        station.worker("maps", logs / "maps.log") as station.process,
+        station.worker("interactive", logs / "interactive.log"),
+    ):
         yield station
 
 
@@ -112,7 +115,7 @@ def test_place__on_a_real_map_finds_its_cluster(station: Station, client: Projec
     fitted = _fit(client)
     for row in (5, 25, 45):
         query = MapPlace(bundle_version="tiny-1", latent=(station.collection.latents[row] + 0.05).tolist())
-        placed = client.wait(client.submit(query), Placement, timeout_s=20)
+        placed = client.wait(client.submit(query), Placement, timeout_s=60)
         centres = [_centre(fitted, part) for part in range(3)]
         nearest = np.argmin([np.hypot(*(np.array([placed.x, placed.y]) - centre)) for centre in centres])
         assert nearest == row * 3 // 60
@@ -121,7 +124,7 @@ def test_place__on_a_real_map_finds_its_cluster(station: Station, client: Projec
 def test_fit__shows_epochs_and_stops_when_cancelled_while_the_old_map_stays(
     station: Station, client: ProjectorClient
 ) -> None:
-    before = _fit(client)
+    before, warm = _fit(client), station.children()
     with _collection(station, clusters(1500)):
         job = client.submit(MapFit())
         seen = _watch(client, job.id, until=r"epoch [1-9]")
@@ -132,9 +135,8 @@ def test_fit__shows_epochs_and_stops_when_cancelled_while_the_old_map_stays(
         with pytest.raises(Conflict, match="cancelled"):
             client.result(job.id, MapVersion)
         assert client.current_map() == before
-    began = time.monotonic()
     _fit(client, MapFit(seed=8))
-    assert time.monotonic() - began < 20, "the worker is free again, and still warm"
+    assert station.children() == warm, "the worker is free again, and has compiled all that a fit needs"
 
 
 @pytest.mark.parametrize("cases", [5, 7])

@@ -23,7 +23,7 @@ def test_kind__of_ones_own_runs_end_to_end(make_station: Callable[..., Station],
         station.worker("interactive", tmp_path / "worker.log", module="tests.integration.projector.own_kind"),
     ):
         job = client.submit(CountCases(diagnosis="nv"))
-        assert client.wait(job, CaseCount, timeout_s=20).cases == 40
+        assert client.wait(job, CaseCount, timeout_s=60).cases == 40
         assert client.job(job.id).state is JobState.SUCCEEDED
         assert client.file(job.id) == (b"nv,40\n", "text/csv; charset=utf-8")
         assert client.submit(CountCases(diagnosis="nv")).id == job.id, "named by content"

@@ -31,11 +31,11 @@ def _work(station: Station, client: ProjectorClient) -> list[str]:
     """Jobs after which latents, map and results all have the case."""
     latent = (station.collection.latents[59] + 0.01).tolist()
     place = client.submit(MapPlace(bundle_version="tiny-1", latent=latent))
-    assert GONE in client.wait(place, Placement, timeout_s=20).neighbours
+    assert GONE in client.wait(place, Placement, timeout_s=60).neighbours
     rollout = client.submit(Rollout(bundle_version="tiny-1", case=GONE, steps=3))
-    client.wait(rollout, RolloutResult, timeout_s=20)
+    client.wait(rollout, RolloutResult, timeout_s=60)
     near = client.submit(Rollout(bundle_version="tiny-1", latent=latent, steps=3))
-    nearest = client.wait(near, RolloutResult, timeout_s=20).here.nearest
+    nearest = client.wait(near, RolloutResult, timeout_s=60).here.nearest
     assert nearest is not None
     assert nearest.id == GONE, "the rollout of a query names it too"
     return [place.id, rollout.id, near.id]
@@ -69,7 +69,7 @@ def test_purge__leaves_no_file_with_the_case_and_no_result_of_it(
             assert (len(fitted.cases), len(fitted.x), fitted.version.cases, fitted.version.fitted) == (59,) * 4
             latent = (held.latents[58] + 0.01).tolist()
             placed = client.wait(
-                client.submit(MapPlace(bundle_version="tiny-1", latent=latent)), Placement, timeout_s=20
+                client.submit(MapPlace(bundle_version="tiny-1", latent=latent)), Placement, timeout_s=60
             )
             assert placed.neighbours[0] == "C00058"
             assert GONE not in placed.neighbours

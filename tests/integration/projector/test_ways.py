@@ -30,7 +30,7 @@ QUERY = {"bundle_version": "tiny-1", "latent": LATENT}
 
 def _roll(client: ProjectorClient, **changed: object) -> RolloutResult:
     asked = Rollout.model_validate(QUERY | changed)
-    return client.wait(client.submit(asked), RolloutResult, timeout_s=20)
+    return client.wait(client.submit(asked), RolloutResult, timeout_s=60)
 
 
 def _of_case(case: str, steps: int = 3) -> Rollout:
@@ -92,7 +92,7 @@ def test_rollout__of_a_case_is_that_of_its_latent_without_its_own_lesion(
 ) -> None:
     leave_map(station)
     held, cases = station.collection, station.collection.cases
-    own = client.wait(client.submit(_of_case(cases[30].id)), RolloutResult, timeout_s=20)
+    own = client.wait(client.submit(_of_case(cases[30].id)), RolloutResult, timeout_s=60)
     same = _roll(client, latent=held.latents[30].astype(np.float32).tolist(), steps=3)
     assert [row.steps[1].image for row in own.rows] == [row.steps[1].image for row in same.rows]
     assert (own.here.x, own.here.y) == (same.here.x, same.here.y)
@@ -138,18 +138,18 @@ def test_rollout__of_a_case_that_was_deleted_in_between_fails_by_name(
     station: Station, client: ProjectorClient
 ) -> None:
     held = station.collection
-    client.wait(client.submit(_of_case("C00059")), RolloutResult, timeout_s=20)
+    client.wait(client.submit(_of_case("C00059")), RolloutResult, timeout_s=60)
     before, held.latents = held.latents, held.latents[:-1]
     try:
         with pytest.raises(NotFound, match="no case C00059 in the collection; it may have been deleted"):
-            client.wait(client.submit(_of_case("C00059")), RolloutResult, timeout_s=20)
+            client.wait(client.submit(_of_case("C00059")), RolloutResult, timeout_s=60)
     finally:
         held.latents = before
 
 
 def test_joint__varies_two_dimensions_as_a_rollout_varies_one(client: ProjectorClient) -> None:
     asked = JointRollout.model_validate(QUERY | {"dimensions": (1, 3), "steps": 5})
-    grid = client.wait(client.submit(asked), JointResult, timeout_s=20)
+    grid = client.wait(client.submit(asked), JointResult, timeout_s=60)
     assert [len(row) for row in grid.grid] == [5] * 5
     fixed = [*LATENT[:3], grid.rows[2]]
     row = _roll(client, latent=fixed, dimensions=[1], steps=5).rows[0]
@@ -161,7 +161,7 @@ def test_joint__varies_two_dimensions_as_a_rollout_varies_one(client: ProjectorC
 def test_animation__is_a_file_that_moves_up_and_back(client: ProjectorClient) -> None:
     asked = Animation.model_validate(QUERY | {"dimension": 0, "frames": 5, "milliseconds": 60})
     job = client.submit(asked)
-    result = client.wait(job, AnimationResult, timeout_s=20)
+    result = client.wait(job, AnimationResult, timeout_s=60)
     content, kind = client.file(job.id)
     assert (kind, len(content), result.link) == ("image/webp", result.size, f"/v1/jobs/{job.id}/file")
     picture = Image.open(io.BytesIO(content))
@@ -181,7 +181,7 @@ def test_animation__is_a_file_that_moves_up_and_back(client: ProjectorClient) ->
 
 def test_file__of_a_job_without_one_is_not_found(client: ProjectorClient) -> None:
     job = client.submit(Rollout.model_validate(QUERY))
-    client.wait(job, RolloutResult, timeout_s=20)
+    client.wait(job, RolloutResult, timeout_s=60)
     with pytest.raises(NotFound, match="has no file"):
         client.file(job.id)
 
@@ -189,7 +189,7 @@ def test_file__of_a_job_without_one_is_not_found(client: ProjectorClient) -> Non
 def test_trajectory__leads_from_the_query_to_the_case(station: Station, client: ProjectorClient) -> None:
     leave_map(station)
     asked = Trajectory.model_validate(QUERY | {"to": "C00045", "steps": 5})
-    way = client.wait(client.submit(asked), TrajectoryResult, timeout_s=20)
+    way = client.wait(client.submit(asked), TrajectoryResult, timeout_s=60)
     there = station.collection.latents[45]
     assert len(way.steps) == 5
     assert way.steps[0] == way.here
@@ -199,7 +199,7 @@ def test_trajectory__leads_from_the_query_to_the_case(station: Station, client: 
     assert _colour(way.steps[-1].image) == pytest.approx(_colour(own.here.image), abs=2)
     assert way.distance == pytest.approx(np.sqrt((WEIGHTS["clinical"] * (there - LATENT) ** 2).sum()), rel=1e-4)
     with pytest.raises(NotFound, match="no case nobody"):
-        client.wait(client.submit(asked.model_copy(update={"to": "nobody"})), TrajectoryResult, timeout_s=20)
+        client.wait(client.submit(asked.model_copy(update={"to": "nobody"})), TrajectoryResult, timeout_s=60)
 
 
 def test_way__that_cannot_be_gone_says_why(client: ProjectorClient) -> None:
@@ -227,7 +227,7 @@ def test_map_of_another_bundle__gives_no_places(station: Station, client: Projec
     old = leave_map(station, bundle="older-1", number=7)
     assert _roll(client, steps=4).map_id is None
     job = client.submit(Rollout.model_validate(QUERY | {"map_id": old.version.id, "steps": 4}))
-    assert client.wait(job, RolloutResult, timeout_s=20).map_id is None
+    assert client.wait(job, RolloutResult, timeout_s=60).map_id is None
 
 
 def _colour(uri: str) -> np.ndarray:

@@ -17,22 +17,25 @@ NOWHERE = "http://127.0.0.1:9"
 class HungEncoder:
     """Answers nobody: each call ends in its timeout."""
 
+    calls = 0
+
     def model(self) -> None:
+        self.calls += 1
         time.sleep(0.2)
         raise Unavailable("encoder does not answer")
 
 
 def test_catalog__ten_waiters_on_a_hung_encoder_wait_together() -> None:
-    services = Services(cast(EncoderClient, HungEncoder()), SearchClient(NOWHERE), ProjectorClient(NOWHERE))
+    encoder = HungEncoder()
+    services = Services(cast(EncoderClient, encoder), SearchClient(NOWHERE), ProjectorClient(NOWHERE))
     catalog, together = Catalog(services), threading.Barrier(10)
 
     def wait() -> None:
-        together.wait(5)
+        together.wait(60)
         with pytest.raises(Unavailable):
             catalog.manifest()
 
-    began = time.monotonic()
     with ThreadPoolExecutor(10) as pool:
         for waiter in [pool.submit(wait) for _ in range(10)]:
             waiter.result()
-    assert time.monotonic() - began < 1, "they took turns"
+    assert encoder.calls < 5, "they took turns"  # one call, or some more where the machine is too busy to begin at once
