@@ -60,7 +60,8 @@ def polish_checkpoint(
     """
     keep_freed_memory()
     collection = Collection(data, cache, config.data, config.seed)
-    seen = read_attribute_images(attributes, collection.spec, cache)
+    described = read_attribute_images(attributes, collection.spec, cache)
+    seen = described and described.learnable(config.data.train_folds)
     trained = load_trained(checkpoint)
     recomputed = recompute_batchnorm(trained.network, collection, config.augment)
     condensed = condense(recomputed, collection, condensing, config.augment, attributes=seen)

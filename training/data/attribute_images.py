@@ -1,7 +1,8 @@
 """Images whose table says which visual attributes a dermatologist saw: they teach directions of the latent."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from casekin.errors import BadInput
 from training.data.cases import read_collection
 from training.data.image_cache import Pixels, cached_pixels
 from training.data.other_clinics import known_spec
+
+log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.floating]
 
@@ -50,6 +53,22 @@ class AttributeImages:
     def in_folds(self, folds: Sequence[int]) -> npt.NDArray[np.int64]:
         """Return the rows of these folds."""
         return np.flatnonzero(np.isin(self.folds, folds))
+
+    def learnable(self, folds: Sequence[int]) -> "AttributeImages | None":
+        """Return the same with those attributes only that enough images of the folds have and lack; None without any.
+
+        The log names the others.
+        """
+        rows = self.in_folds(folds)
+        positive, known = (self.values[rows] > 0).sum(0), np.isfinite(self.values[rows]).sum(0)
+        enough = np.minimum(positive, known - positive) >= FEWEST
+        for index in np.flatnonzero(~enough):
+            has, lacks = positive[index], known[index] - positive[index]
+            log.warning("no dimension for %s: %d training images have it, %d lack it", self.names[index], has, lacks)
+        if not enough.any():
+            return None
+        names = tuple(name for name, kept in zip(self.names, enough, strict=True) if kept)
+        return replace(self, names=names, values=self.values[:, enough])
 
     def batches(self, rows: npt.NDArray[np.integer]) -> Iterator[Tensor]:
         """Yield these images as [B,3,H,W] in 0..1, channels last in memory."""

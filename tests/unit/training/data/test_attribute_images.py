@@ -1,6 +1,7 @@
 import csv
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,21 @@ def test_read_attribute_images__batches_are_of_the_rows_asked_for(described: Pat
     rows = found.in_folds([0, 1])
     images = np.concatenate([batch.numpy() for batch in found.batches(rows)])
     assert np.rint(images[:, 0, 0, 0] * 255).astype(int).tolist() == rows.tolist()
+
+
+def test_learnable__leaves_out_what_too_few_images_of_the_folds_show(
+    described: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = read_attribute_images([described], SPEC, tmp_path / "cache")
+    assert found is not None
+    values = np.stack([np.arange(20) % 2, np.arange(20) < 4], 1).astype(float)
+    counted = replace(found, values=values, folds=np.zeros(20, np.int64))
+    kept = counted.learnable([0])
+    assert kept is not None
+    assert kept.names == ("Globules",)
+    np.testing.assert_array_equal(kept.values, values[:, :1])
+    assert "no dimension for Streaks: 4 training images have it, 16 lack it" in caplog.text
+    assert counted.learnable([1]) is None
 
 
 def test_read_attribute_images__takes_several_folders_and_leaves_out_those_without(

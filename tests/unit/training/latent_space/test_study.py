@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from training.config.guided import Config, on_split
 from training.data.attribute_images import AttributeImages
 from training.data.collection import Collection
 from training.fit.feature_pca import ATTRIBUTES, CondenseConfig, condense
-from training.fit.fit import module_for
+from training.fit.finetune import PolishConfig
+from training.fit.fit import Trained, module_for, save_trained
 from training.latent_space.calibrate import held_out_calibration
 from training.latent_space.held_out import RANKING
 from training.latent_space.naming import dimension_names
-from training.latent_space.study import Study
+from training.latent_space.study import Study, load_study
+from training.recipe import polish_checkpoint
 
 
 @pytest.fixture
@@ -89,3 +92,28 @@ def test_study__a_network_that_ships_keeps_the_names_and_the_evidence_of_its_pro
         name: held.evidence[name] for name in kept.chosen
     }
     assert "Streaks" in kept.chosen
+
+
+def test_load_study__has_an_axis_for_each_attribute_that_polishing_appended(
+    collection: Collection, collection_folder: Path, tiny: Config, tmp_path: Path
+) -> None:
+    clinic = shutil.copytree(collection_folder, tmp_path / "clinic")
+    table = clinic / "HAM10000_metadata.tab"
+    header, *lines = table.read_text().splitlines()
+    seen = [f"{line}\t{int('mel' in line.split(chr(9)))}\t0" for line in lines]
+    table.write_text("\n".join([f"{header}\tstreaks\tglobules", *seen]) + "\n")  # no image has globules
+    torch.manual_seed(0)
+    checkpoint = tmp_path / "last.ckpt"
+    save_trained(Trained(module_for(tiny, collection).averaged.eval(), tiny.flat()), checkpoint)
+    condensing = CondenseConfig(diagnosis_dimensions=5)
+    polished = polish_checkpoint(
+        tiny, checkpoint, collection_folder, tmp_path, condensing, PolishConfig(epochs=1), [clinic]
+    )
+    study = load_study(tiny, polished, collection_folder, tmp_path, attributes=[clinic])
+    assert study.recipe[ATTRIBUTES] == "Streaks"
+    assert study.diagnosis_dimensions == 6
+    latents = study.attribute_latents[:, study.ranking_names.index("Streaks")]
+    assert study.attributes is not None
+    streaks = study.attributes.values[:, study.attributes.names.index("Streaks")] > 0
+    assert latents[streaks].min() > latents[~streaks].max()
+    np.testing.assert_allclose(study.attribute_latents, study.latents, atol=1e-3)  # the same images
