@@ -4,8 +4,9 @@ Lesions of fold 0. 256 latents take their ranking dimensions from a lesion of an
 moves between its 5 % and its 95 % quantile on lesions of all diagnoses. A judge reads real images and decoded ones: the
 encoder of another bundle, and EfficientNet-Lite2 as ImageNet left it, both with linear maps fitted to real lesions of
 folds 1 to 4. Nothing is degraded before it is read. Refuses a bundle that was trained on fold 0, and a judge with the
-encoder that is measured. ``python -m benchmarks.seen [DATA] [BUNDLE] [JUDGE] [--sheet DIR]``; a sheet has real images
-and belongs outside of the project.
+encoder that is measured. QUICK=1: fewer lesions.
+``python -m benchmarks.seen [DATA] [BUNDLE] [JUDGE] [--sheet DIR]``; a sheet has real images and belongs outside of the
+project.
 """
 
 import argparse
@@ -20,15 +21,17 @@ import torch
 
 from benchmarks.places import BUNDLE, DATA, HAM10000, PROOF
 from benchmarks.report import is_quick, report
-from benchmarks.seen_cases import Lesions, Plan, attribute_images, chosen_lesions
+from benchmarks.seen_cases import Lesions, Plan, chosen_lesions
 from benchmarks.seen_sheet import write_sheet
 from casekin.bundle import read_manifest
 from casekin.contracts.bundle import BundleManifest
 from casekin.errors import BadInput
+from training.data.attribute_images import read_attribute_images
 from training.evaluation import seen
 from training.evaluation.baselines import FROZEN_INPUT
 from training.evaluation.judges import BundleJudge, Lite2Judge, Reader, pooled_features, share_of_move
-from training.evaluation.systems import BundleSystem, refuse_trained_on
+from training.evaluation.systems import BundleSystem, learned_from, refuse_trained_on
+from training.fit.fit import FURTHER, default_cache
 from training.latent_space.attributes import attribute_aucs
 from training.losses.objective import downscale
 from training.losses.terms import structural_similarity
@@ -232,9 +235,18 @@ def likeness(measured: Measured, plain: Lesions, real: Lesions) -> tuple[dict[st
 
 
 def attributes(system: BundleSystem, plan: Plan) -> dict[str, float]:
-    """Return the cross-validated AUC of each dermoscopic attribute in the latents of another clinic's images."""
-    images = attribute_images(DATA / "isic2018_task2", system.input, plan.attributes)
-    return attribute_aucs(system.embed(images.pixels), images.labels, images.groups)
+    """Return the cross-validated AUC of each dermoscopic attribute in the latents of another clinic's images.
+
+    Where the bundle was trained on further collections, only images of the folds that it was not trained on are scored.
+    """
+    images = read_attribute_images([DATA / "isic2018_task2"], system.input, default_cache() / "pixels")
+    assert images is not None
+    recipe, rows = system.provenance.recipe, slice(plan.attributes)
+    trained = learned_from(system.provenance).weights if any(name.startswith(FURTHER) for name in recipe) else []
+    held_out = ~np.isin(images.folds[rows], list(trained))
+    labels = {name: values[rows] for name, values in zip(images.names, images.values.T, strict=True)}
+    found = attribute_aucs(system.embed(images.pixels[rows]), labels, images.groups[rows], held_out)
+    return {name.lower().replace(" ", "_").replace("-", "_"): value for name, value in found.items()}
 
 
 def _slopes(read: Floats, true: Floats) -> Floats:

@@ -1,7 +1,5 @@
 """Lesions that `benchmarks.seen` measures and those that its judges are fitted to."""
 
-import csv
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from casekin.contracts.bundle import InputSpec
 from casekin.errors import BadInput
 from training.data.cases import LabelledCase, LabelledCollection, read_collection
 from training.data.image_cache import Pixels, encoder_pixels
@@ -20,7 +17,6 @@ Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 
 SEED = 20
-ATTRIBUTES = ("globules", "milia_like_cyst", "negative_network", "pigment_network", "streaks")
 
 
 @dataclass(frozen=True)
@@ -140,24 +136,3 @@ def _encoded(
     pixels = np.stack([encoder_pixels(file, system.input) for file in files])
     labels = np.array([system.classes.index(case.diagnosis) for case in cases])
     return Lesions(folder, [case.id for case in cases], pixels, system.embed(pixels), labels)
-
-
-@dataclass(frozen=True)
-class AttributeImages:
-    """Images of another clinic with dermoscopic attributes."""
-
-    pixels: Pixels
-    labels: dict[str, npt.NDArray[np.float64]]
-    groups: list[str]
-    """Lesions are not named: each image is one."""
-
-
-def attribute_images(folder: Path, spec: InputSpec, limit: int | None) -> AttributeImages:
-    """Read ISIC 2018 task 2, or its first images."""
-    with (folder / "metadata.csv").open(newline="") as file:
-        lines = list(csv.DictReader(file))[:limit]
-    with zipfile.ZipFile(folder / "images.zip") as archive:
-        members = {Path(name).stem: name for name in archive.namelist()}
-        pixels = np.stack([encoder_pixels(archive.read(members[line["image_id"]]), spec) for line in lines])
-    labels = {name: np.array([float(line[name]) for line in lines]) for name in ATTRIBUTES}
-    return AttributeImages(pixels, labels, [line["image_id"] for line in lines])

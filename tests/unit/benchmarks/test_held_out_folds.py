@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import collection, neighbours, retrieval
+from benchmarks import collection, neighbours, retrieval, seen
 from casekin.errors import BadInput
 
 
@@ -15,8 +15,9 @@ from casekin.errors import BadInput
         lambda bundle: retrieval.main(Path("nowhere"), bundle),
         lambda bundle: neighbours.main(Path("nowhere"), bundle),
         lambda bundle: collection.encoded(bundle=bundle),
+        lambda bundle: seen.main(Path("nowhere"), bundle, bundle, None),
     ],
-    ids=["retrieval", "neighbours", "collection"],
+    ids=["retrieval", "neighbours", "collection", "seen"],
 )
 def test_benchmark__refuses_the_shipped_bundle_which_has_seen_fold_0(
     bundle: Path, measure: Callable[[Path], object]
