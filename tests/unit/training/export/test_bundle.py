@@ -447,11 +447,13 @@ def test_recalibrate__finds_what_the_export_found_and_leaves_all_else(
     before = open_bundle(exported).manifest
     forgotten = before.model_copy(
         update={"similarity": {preset: [] for preset in before.similarity}, "neighbours": None}
+        | {"similarity_by_diagnosis": {}}
     )
     (bundle / "bundle.json").write_text(forgotten.model_dump_json())
     made = recalibrate(bundle, read_collection(collection_folder), tmp_path / "store")
     assert open_bundle(bundle).manifest == made
-    assert made.model_copy(update={"similarity": before.similarity, "neighbours": before.neighbours}) == before
+    calibrated = ("similarity", "similarity_by_diagnosis", "neighbours")
+    assert made.model_copy(update={name: getattr(before, name) for name in calibrated}) == before
     for preset, points in before.similarity.items():
         told = [[(point.distance, point.share) for point in one] for one in (made.similarity[preset], points)]
         np.testing.assert_allclose(*told, atol=5e-3)
@@ -460,6 +462,26 @@ def test_recalibrate__finds_what_the_export_found_and_leaves_all_else(
     for preset, calibration in before.neighbours.presets.items():
         again = made.neighbours.presets[preset]
         assert again.conformal == pytest.approx(calibration.conformal, abs=1e-2)
+        assert [list(model.added) for model in again.similarity] == [list(m.added) for m in calibration.similarity]
+    assert made.similarity_by_diagnosis["clinical"].keys() == before.similarity_by_diagnosis["clinical"].keys()
+
+
+def test_recalibrate__takes_the_calibration_of_the_proof_that_is_named(
+    exported: Path, collection_folder: Path, tmp_path: Path
+) -> None:
+    bundle, collection = tmp_path / "tiny", read_collection(collection_folder)
+    shutil.copytree(exported, bundle)
+    text = json.loads((bundle / "bundle.json").read_text())
+    text["provenance"]["recipe"] |= {"data.train_folds": "0 1 2 3 4", "data.validation_folds": "", "held.folds": ""}
+    (bundle / "bundle.json").write_text(json.dumps(text))
+    with pytest.raises(BadInput, match="name the proof"):
+        recalibrate(bundle, collection, tmp_path / "store")
+    made, proof = recalibrate(bundle, collection, tmp_path / "store", exported), open_bundle(exported).manifest
+    assert made.neighbours is not None
+    assert proof.neighbours is not None
+    for preset, calibration in proof.neighbours.presets.items():
+        assert made.neighbours.presets[preset].conformal == pytest.approx(calibration.conformal, abs=1e-2)
+    assert made.provenance.recipe["data.train_folds"] == "0 1 2 3 4"
 
 
 def test_recalibrate__refuses_a_bundle_that_held_nothing_back(
