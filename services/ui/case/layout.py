@@ -59,7 +59,8 @@ def case_modal() -> Component:
         padding=0,
         withCloseButton=True,
         closeButtonProps={"aria-label": "Close"},
-        transitionProps={"duration": 120},
+        # With a transition the focus is sent into the dialog before that is displayed, and stays outside.
+        transitionProps={"duration": 0},
         title=html.Span(["Case", html.Span(texts.NOT_A_DIAGNOSIS, className="case-line")]),
         keepMounted=True,
     )

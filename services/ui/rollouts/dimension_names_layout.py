@@ -31,7 +31,8 @@ def name_modal() -> Component:
         size="md",
         centered=True,
         closeButtonProps={"aria-label": "Close"},
-        transitionProps={"duration": 120},
+        # With a transition the focus is sent into the dialog before that is displayed, and stays outside.
+        transitionProps={"duration": 0},
         keepMounted=True,
     )
     return dialog
