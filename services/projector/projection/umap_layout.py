@@ -21,6 +21,9 @@ _SPREAD = 1.0
 outermost cases stretch."""
 _EPOCHS, _EPOCHS_OF_MANY, _MANY = 500, 200, 10_000
 """These three are umap-learn's own defaults."""
+_MOST_EPOCHS, _EPOCHS_IN_ALL = 2000, 2_000_000
+"""Few cases get more epochs, as many as make so many steps with their number, at most 2000: after 500 a map of 60 is
+not at rest, and a refit, which goes on where the fit stopped, moves it by 14 % of its width instead of under 10."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def _principal(points: Floats) -> Floats:
 def _optimised(fit: Any, begin: Floats, phases: Sequence[Phase], seed: int, epoch_step: Step) -> Floats:
     """Stochastic gradient descent on the cross entropy between the graph and the layout (ibid., section 3.2)."""
     umap, graph = _umap(), fit.graph_.tocoo()
-    epochs = _EPOCHS if len(begin) <= _MANY else _EPOCHS_OF_MANY
+    epochs = _epochs(len(begin))
     graph.data[graph.data < graph.data.max() / epochs] = 0  # would be drawn less than once
     graph.eliminate_zeros()
     random = np.random.RandomState(seed)
@@ -140,6 +143,13 @@ def _optimised(fit: Any, begin: Floats, phases: Sequence[Phase], seed: int, epoc
         )
         done += some
     return laid
+
+
+def _epochs(cases: int) -> int:
+    """Return how many epochs a layout of so many cases takes."""
+    if cases > _MANY:
+        return _EPOCHS_OF_MANY
+    return min(_MOST_EPOCHS, max(_EPOCHS, _EPOCHS_IN_ALL // cases))
 
 
 def _bar(step: Step, before: int, total: int) -> dict[str, Any]:

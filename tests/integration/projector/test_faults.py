@@ -18,6 +18,7 @@ from casekin.contracts.maps import MapPlace, Placement
 from casekin.contracts.projector import JobState
 from casekin.contracts.rollouts import Rollout, RolloutResult
 from casekin.errors import Conflict, Unavailable, Unexpected
+from casekin.launcher.ports import free_port
 from services.projector.jobs.broker import Publisher, create_celery
 from services.projector.jobs.store import JobStore
 from services.projector.tasks.registry import HANDLERS, job_kinds
@@ -244,9 +245,8 @@ def test_redis__gone_is_said_at_once_and_mended_when_it_is_back(
 @contextmanager
 def _restartable(folder: Path) -> Iterator[ValkeyServer]:
     """A server with persistence on that comes back on the same port."""
-    server = ValkeyServer(data_dir=folder, persist=True, config={"appendonly": "yes"})
+    server = ValkeyServer(port=free_port(), data_dir=folder, persist=True, config={"appendonly": "yes"})
     server.start()
-    server._desired_port = server.port
     try:
         yield server
     finally:

@@ -33,6 +33,7 @@ from casekin.contracts.bundle import EXAMPLE
 from casekin.contracts.cases import Case, CaseBatch, CaseUpload
 from casekin.contracts.collection import CollectionInfo, Diagnosis
 from casekin.contracts.projector import JobState
+from casekin.launcher.ports import free_port
 from services.encoder.app import create_app as create_encoder
 from services.encoder.settings import EncoderSettings
 from services.projector.app import create_app as create_projector
@@ -135,7 +136,7 @@ class Jobs:
 
 @pytest.fixture(scope="session")
 def job_store() -> Iterator[str]:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server.connection_url
 
 

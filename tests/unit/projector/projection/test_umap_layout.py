@@ -42,7 +42,7 @@ def test_layout__tells_of_all_epochs_once_whether_it_begins_anew_or_from_a_map(b
     )
     assert np.isfinite(xy).all()
     assert told == sorted(told)
-    assert told[-1] == (500, 500)
+    assert told[-1] == (2000, 2000)
 
 
 def test_layout__compiled_code_is_cached_on_disk_for_the_next_process() -> None:
