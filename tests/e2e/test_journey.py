@@ -12,7 +12,7 @@ from playwright.sync_api import Request, Route, expect
 from tests.e2e.conftest import COUNT, Watched
 
 expect.set_options(timeout=30_000)  # a loaded machine is slow, not wrong
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ALL = f"12 nearest matches of {COUNT} cases in the collection"
 LONELIEST_CASE_ON_THE_MAP = """() => {
     const map = document.querySelector("#map .js-plotly-plot"), plot = map.querySelector(".nsewdrag");
@@ -106,7 +106,7 @@ def _map(tab: Watched) -> None:
         page.locator("#map-draw").click()
         expect(page.locator("#map-job-line")).to_be_visible()
         tab.shoot("5-map-running")
-    page.wait_for_selector("#map .legend", timeout=240_000)
+    page.wait_for_selector("#map .legend", timeout=480_000)
     expect(page.locator("#map-note")).to_contain_text("Your image is placed among its 15 nearest cases")
     expect(page.locator("#map .legend")).to_contain_text("Your image")
     expect(page.locator("#map .legend")).to_contain_text("Where it may lie")
@@ -117,7 +117,7 @@ def _map(tab: Watched) -> None:
         page.locator("#map-quality summary").first.click()
     page.locator("#map-supervised").check()
     page.locator("#map-draw").click()
-    expect(page.locator("#map-note")).to_contain_text("more than what the images alone tell", timeout=240_000)
+    expect(page.locator("#map-note")).to_contain_text("more than what the images alone tell", timeout=480_000)
     page.locator("#map-quality").get_by_text("All kept maps compared").click()
     expect(page.locator("#map-quality .agreement").last).to_contain_text("with diagnoses")
     _hover_a_point(tab)
@@ -279,7 +279,7 @@ def test_map__a_click_on_a_point_opens_its_case(tab: Watched) -> None:
     expect(page.locator("#map-draw")).to_be_visible()
     if page.locator("#map-draw").inner_text() == "Draw map":  # the journey has drawn it where it ran before
         page.locator("#map-draw").click()
-    page.wait_for_selector("#map .legend", timeout=240_000)
+    page.wait_for_selector("#map .legend", timeout=480_000)
     case_id = _hover_a_point(tab)
     page.mouse.down()
     page.mouse.up()

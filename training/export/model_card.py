@@ -65,8 +65,8 @@ ONNX Runtime against torch: at most {parity:.1e} apart. Encoder: {encoder_ms:.1f
 
 ## Dimensions
 Diagnosis dimensions come first, by clinical weight; then appearance, by how much of the image they change. They are
-turned so that as many as possible follow what a dermatologist sees (dermoscopic attributes), then what can be measured
-in the image and the mask of its lesion, then a diagnosis ("Towards X"); the turn changes no clinical distance. One with
+turned so that as many as possible follow an attribute that experts marked in images, then what can be measured in the
+image and its mask, then a diagnosis ("Towards X"); the turn changes no clinical distance. One with
 a number follows nothing that we know. Evidence comes from lesions that the network was not trained on: the area under
 the ROC curve of what an image has or has not, the rank correlation (Spearman) with what is measured, both with 95 %
 bootstrap interval over lesions. Names with evidence hold {share:.0%} of the clinical distance between two images.
