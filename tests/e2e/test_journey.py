@@ -163,7 +163,7 @@ def _rollouts(tab: Watched) -> None:
     page.locator(".rollout").first.get_by_role("button", name="Play").click()
     expect(page.locator(".playing img")).to_have_attribute("src", re.compile("^data:image/webp"))
     page.locator("#joint-make").click()
-    expect(page.locator("#joint .step img")).to_have_count(49)
+    expect(page.locator("#joint .step img")).to_have_count(49, timeout=120_000)
     page.locator("#joint .joint-grid").scroll_into_view_if_needed()
     tab.shoot("8-joint")
     name = page.locator(".rollout strong").first.inner_text()
